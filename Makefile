@@ -1,0 +1,40 @@
+# Two commands need nothing but git, make and Python 3.11 or newer: `make test` and `make demo`.
+# They set up everything else themselves: tox in .venv-tox, the servers through tools/install-servers.
+# The work itself is in tox.ini. ARGS is passed on: `make demo ARGS=--without-shield`.
+
+SHELL := /bin/sh
+ARGS ?=
+TOX := .venv-tox/bin/tox
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help test demo lint format lock clean bootstrap servers
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+test: bootstrap servers ## Lint, type check, import contracts, unit and integration tests
+	$(TOX) run $(if $(ARGS),-- $(ARGS))
+
+demo: bootstrap servers ## Fill a real etcd and watch the shield close and open (ARGS=--help)
+	$(TOX) run -e demo $(if $(ARGS),-- $(ARGS))
+
+lint: bootstrap ## Style, formatting, shell scripts, YAML, types, import contracts
+	$(TOX) run -e lint,type,arch
+
+format: bootstrap ## Rewrite the sources as `make lint` wants them
+	$(TOX) run -q -e format
+
+lock: bootstrap ## Compile requirements/*.txt (ARGS=--upgrade moves the pins as well)
+	.venv-tox/bin/python tools/lock.py $(ARGS)
+
+clean: ## Remove what was built or cached, and the virtual environments
+	rm -rf .tox .venv-tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf libs/*/dist services/*/dist
+	find libs services tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+bootstrap:
+	@tools/bootstrap
+
+servers:
+	@tools/install-servers
