@@ -1,8 +1,8 @@
 """Compile requirements/*.txt from the dependency declarations, or tell whether they are stale.
 
-Each file carries a digest of the declarations it was compiled from, so that `--check` needs neither
-the network nor a resolver. Run it as `make lock`; `make lock ARGS=--upgrade` also moves the pins that
-still satisfy their declarations.
+Each file carries a digest of the declarations it was compiled from, so that `--check` needs
+neither the network nor a resolver. Run it as `make lock`; `make lock ARGS=--upgrade` also moves the
+pins that still satisfy their declarations.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def main() -> int:
     if arguments.check:
         stale = [f"requirements/{lock.name}" for lock in LOCKS if is_stale(lock)]
         if stale:
-            print(f"{', '.join(stale)}: older than the declarations; run `make lock`.", file=sys.stderr)
+            print(f"{', '.join(stale)}: declarations changed; run `make lock`.", file=sys.stderr)
         return 1 if stale else 0
     uv = shutil.which("uv", path=sysconfig.get_path("scripts")) or shutil.which("uv")
     if uv is None:
