@@ -31,7 +31,7 @@ lock: bootstrap ## Compile requirements/*.txt (ARGS=--upgrade moves the pins as 
 clean: ## Remove what was built or cached, and the virtual environments
 	rm -rf .tox .venv-tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf libs/*/dist services/*/dist
-	find libs services tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 bootstrap:
 	@tools/bootstrap
