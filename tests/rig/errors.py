@@ -1,0 +1,28 @@
+"""What can go wrong while servers are started and awaited.
+
+A test lets these through, so that its report shows them; the demo turns them into one sentence.
+"""
+
+
+class RigError(Exception):
+    """The rig could not do what it was asked; the message is a sentence for a person."""
+
+
+class ProgramMissingError(RigError):
+    """A program that the rig needs is not installed."""
+
+    def __init__(self, program: str, hint: str) -> None:
+        super().__init__(f"{program} is not installed: {hint}")
+        self.program = program
+
+
+class ServerFailedError(RigError):
+    """A server ended, or was not ready in time; the message ends with the tail of its log."""
+
+
+class PortTakenError(ServerFailedError):
+    """A server could not bind its port because another process was quicker."""
+
+
+class NotInTimeError(RigError, TimeoutError):
+    """A condition did not come true before its deadline."""

@@ -1,0 +1,125 @@
+"""Who owns what a rig leaves on the machine: one directory, its ports, its processes.
+
+Everything ends with the `async with`, and if that is never reached, at interpreter exit.
+"""
+
+import asyncio
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from tests.rig.errors import RigError
+from tests.rig.ports import PortReservations
+from tests.rig.process import Child
+
+# What would change how the servers behave if the developer's shell happens to set it.
+_NOT_INHERITED = ("SHIELD_", "ETCD_", "ETCDCTL_")
+# At the end nothing that a server still wants to finish matters: its data goes too.
+_CLOSE_SECONDS = 2.0
+# Any request to a server on loopback; a frozen one is noticed after this many seconds.
+_HTTP_SECONDS = 5.0
+
+
+class Rig:
+    """The owner of every file, port and process of one test or demo.
+
+    Use it as `async with Rig() as rig:`. It has `directory` (removed at the end), `ports` and
+    `http`, a client session for probes and admin calls.
+
+    Args:
+        prefix: How the directory's name begins.
+    """
+
+    def __init__(self, prefix: str = "etcd-shield-") -> None:
+        self.ports = PortReservations()
+        self._prefix = prefix
+        self._children: list[Child] = []
+        self._directory: Path | None = None
+        self._http: aiohttp.ClientSession | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where every file of this rig lives; only this user can read it.
+
+        Raises:
+            RigError: The rig is not open.
+        """
+        if self._directory is None:
+            raise RigError("the rig is not open: use `async with Rig() as rig:`")
+        return self._directory
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """A client for plain HTTP on loopback.
+
+        Raises:
+            RigError: The rig is not open.
+        """
+        if self._http is None:
+            raise RigError("the rig is not open: use `async with Rig() as rig:`")
+        return self._http
+
+    async def __aenter__(self) -> Self:
+        atexit.register(self.abandon)
+        self._directory = Path(tempfile.mkdtemp(prefix=self._prefix))
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HTTP_SECONDS))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self.stop_all()
+            if self._http is not None:
+                await self._http.close()
+        finally:
+            self.abandon()
+            atexit.unregister(self.abandon)
+
+    def spawn(self, name: str, command: Sequence[str]) -> Child:
+        """Start a program whose output goes to `<directory>/<name>.log`, and own it.
+
+        Raises:
+            OSError: The program could not be started.
+        """
+        child = Child(
+            name,
+            command,
+            log_file=self.directory / f"{name}.log",
+            environment=_environment(),
+            directory=self.directory,
+        )
+        self._children.append(child)
+        return child
+
+    async def stop_all(self, *, within: float = _CLOSE_SECONDS) -> None:
+        """End every process, all at the same time; after `within` seconds kill what is left."""
+        await asyncio.gather(*(child.stop(within=within) for child in self._children))
+
+    def abandon(self) -> None:
+        """Kill what runs and remove every file, without an event loop; harmless if repeated."""
+        for child in self._children:
+            child.kill()
+        self._children.clear()
+        self.ports.release()
+        if self._directory is not None:
+            with suppress(OSError):
+                shutil.rmtree(self._directory)
+            self._directory = None
+
+
+def _environment() -> Mapping[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
+    }

@@ -1,0 +1,160 @@
+"""The product's own two services, from the environment that runs this Python.
+
+A test hands over the YAML that a person would write; only ports and file names are filled in.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.rig.certificates import CertificateFiles
+from tests.rig.errors import RigError
+from tests.rig.lifetime import Rig
+from tests.rig.ports import LOOPBACK
+from tests.rig.probing import answers_ok
+from tests.rig.server import Server, program
+
+Config = dict[str, Any]
+
+
+class Service(Server):
+    """One of the services, with its configuration file.
+
+    Args:
+        rig: Who ends it at the latest.
+        name: What its files are called.
+        config: The document to write, without the addresses to listen on. Change it and `write`
+            it to see it re-read.
+    """
+
+    script: str
+
+    def __init__(self, rig: Rig, name: str, config: Config) -> None:
+        self.config = config
+        super().__init__(rig, name)
+        self.config_file = self.directory / f"{name}.yaml"
+
+    @property
+    def metrics_target(self) -> str:
+        """`host:port` of its metrics and probes, for Prometheus to scrape."""
+        return f"{LOOPBACK}:{self.metrics_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Base URL of `/metrics`, `/readyz`, `/livez` and what else the service shows."""
+        return f"http://{self.metrics_target}"
+
+    def reserve_ports(self) -> None:
+        self.metrics_port = self.rig.ports.reserve()
+
+    def document(self) -> Config:
+        """Return `config` with the addresses to listen on."""
+        return {**self.config, "metrics": {"listen": self.metrics_target}}
+
+    def write(self) -> None:
+        """Write the configuration file, replacing it at once."""
+        fresh = self.config_file.with_suffix(".new")
+        fresh.write_text(yaml.safe_dump(self.document(), sort_keys=False))
+        fresh.replace(self.config_file)
+
+    def command(self) -> list[str]:
+        self.write()
+        return [_installed(self.script), "run", "--config", str(self.config_file)]
+
+    async def is_ready(self) -> bool:
+        return await answers_ok(self.rig.http, f"{self.metrics_url}/readyz")
+
+    async def metric(self, name: str, **labels: str) -> float | None:
+        """Return one sample of `/metrics`, None if it is not there.
+
+        Raises:
+            aiohttp.ClientError: Nobody answered.
+        """
+        async with self.rig.http.get(f"{self.metrics_url}/metrics") as response:
+            text = await response.text()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if name == sample.name and labels.items() <= sample.labels.items():
+                    return float(sample.value)
+        return None
+
+
+class Evaluator(Service):
+    """`shield-evaluator run`."""
+
+    script = "shield-evaluator"
+
+    def __init__(self, rig: Rig, config: Config, name: str = "evaluator") -> None:
+        super().__init__(rig, name, config)
+
+    async def status(self) -> dict[str, Any]:
+        """Return `/status`: the current decision document and more.
+
+        Raises:
+            RigError: It has none yet.
+            aiohttp.ClientError: Nobody answered.
+        """
+        async with self.rig.http.get(f"{self.metrics_url}/status") as response:
+            if response.status != 200:
+                raise RigError(f"{self.name} answered {response.status} to /status")
+            status: dict[str, Any] = await response.json()
+            return status
+
+
+class Admitter(Service):
+    """`shield-admitter run`, over TLS.
+
+    Args:
+        rig: Who ends it at the latest.
+        config: As for `Service`, without `tls.cert_file` and `tls.key_file`.
+        certificate: What it serves with.
+        name: What its files are called.
+    """
+
+    script = "shield-admitter"
+
+    def __init__(
+        self, rig: Rig, config: Config, certificate: CertificateFiles, name: str = "admitter"
+    ) -> None:
+        self.certificate = certificate
+        super().__init__(rig, name, config)
+
+    @property
+    def url(self) -> str:
+        """The webhook's URL."""
+        return f"https://{LOOPBACK}:{self.port}/validate"
+
+    def reserve_ports(self) -> None:
+        super().reserve_ports()
+        self.port = self.rig.ports.reserve()
+
+    def document(self) -> Config:
+        tls = {
+            "cert_file": str(self.certificate.cert_file),
+            "key_file": str(self.certificate.key_file),
+        }
+        return {
+            **super().document(),
+            "listen": f"{LOOPBACK}:{self.port}",
+            "tls": {**tls, **self.config.get("tls", {})},
+        }
+
+    async def admits(self) -> bool | None:
+        """Return the bit as this admitter sees it, None if it shows none or does not answer."""
+        try:
+            bit = await self.metric("etcd_shield_allow")
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+        return None if bit is None else bit == 1
+
+
+def _installed(script: str) -> str:
+    # Beside this Python, so that a test never runs another checkout's services.
+    beside = Path(sys.executable).parent / script
+    if beside.is_file():
+        return str(beside)
+    return program(script, f"install the workspace into the environment of {sys.executable}")

@@ -1,0 +1,1 @@
+"""Unit tests of the rig and of the demo's judgements; nothing here starts a server."""
