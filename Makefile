@@ -14,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 test: bootstrap servers ## Lint, type check, import contracts, unit and integration tests
-	$(TOX) run $(if $(ARGS),-- $(ARGS))
+	$(TOX) run
 
 demo: bootstrap servers ## Fill a real etcd and watch the shield close and open (ARGS=--help)
 	$(TOX) run -e demo $(if $(ARGS),-- $(ARGS))
