@@ -1,0 +1,201 @@
+"""The decision document: what the evaluator publishes and the admitters read.
+
+Only the wire form belongs here: the types, their encoding, and which bytes are refused. What an
+absent, old or unknown decision means is decided by the admitter's verdict, not here.
+
+The form is fixed by ``docs/architecture.md`` (decision document, schema 1): a reader ignores
+fields that it does not know and refuses a higher ``schema``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+SCHEMA: Final = 1
+
+# A decision for a hundred tiers and signals stays below 64 KiB; more is garbage, or an attack on
+# every admitter's memory.
+MAX_DOCUMENT_BYTES: Final = 256 * 1024
+
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader (RFC 8259, 6)
+# The upper bound refuses Infinity, which a JSON number such as 1e999 turns into.
+Value = Annotated[float, Meta(ge=0.0, le=1e18)]
+Text = Annotated[str, Meta(max_length=1024)]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class DecisionError(Exception):
+    """A document cannot be used; whoever reads one keeps the last good one and counts this.
+
+    Attributes:
+        problem: ``malformed``, ``schema`` or ``size``, for a metric label.
+    """
+
+    def __init__(self, problem: str, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+class TierDecision(Struct, frozen=True, kw_only=True):
+    """Allow or deny for one tier, and why.
+
+    Attributes:
+        since: when the tier last changed; for display only, never compared with a clock.
+        reason: why it denies, in words; empty while it admits.
+        signal: the signal that denies; null while it admits.
+        value: the reported signal's worst value, in the signal's unit.
+        set: the threshold at or above which the tier denies.
+        reset: the threshold below which it admits again.
+        warning: what a request should be told although it is admitted.
+        unit: how a value reads: ``ratio`` (0.9 is 90%), ``number``, or ``alert`` (1 is firing).
+    """
+
+    allow: bool
+    since: Moment
+    reason: Text = ""
+    signal: Text | None = None
+    value: Value | None = None
+    set: Value | None = None
+    reset: Value | None = None
+    warning: Text | None = None
+    unit: Text = "ratio"
+
+
+class SignalReading(Struct, frozen=True, kw_only=True):
+    """What one signal said in this cycle.
+
+    Attributes:
+        value: the worst member's value, null when unusable.
+        member: which member that was.
+        members: how many members gave a usable sample.
+        state: ``ok``, ``partial``, ``unusable`` or ``blind``.
+    """
+
+    value: Value | None = None
+    member: Text | None = None
+    members: Count = 0
+    state: Text
+
+
+class Override(Struct, frozen=True, kw_only=True):
+    """An operator's allow or deny.
+
+    Attributes:
+        allow: the bit that is forced.
+        tiers: which tiers; null means all.
+        reason: why, in the operator's words.
+        by: who set it.
+        since: when it was set.
+        until: when it ends.
+    """
+
+    allow: bool
+    tiers: tuple[Text, ...] | None = None
+    reason: Text
+    by: Text
+    since: Moment
+    until: Moment
+
+    def covers(self, tier: str) -> bool:
+        """Say whether the override speaks for a tier."""
+        return self.tiers is None or tier in self.tiers
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """One published decision.
+
+    Attributes:
+        epoch: the writer's fencing number.
+        sequence: the count of decisions in this epoch.
+        ttl_ms: how long the document lives in the store, milliseconds.
+        interval_ms: the writer's cycle, milliseconds: how often to expect the next one.
+        allow: the default tier's bit.
+        time_to_full_seconds: until the quota is reached at the present slope; null when
+            usage is flat or falls.
+        status_url: where a person finds out more; stands at the end of a denial.
+    """
+
+    schema: Count = SCHEMA
+    cluster: Text
+    epoch: Count
+    sequence: Count
+    ttl_ms: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    interval_ms: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 5_000
+    evaluated_at: Moment
+    allow: bool
+    tiers: dict[Text, TierDecision]
+    signals: dict[Text, SignalReading]
+    override: Override | None = None
+    time_to_full_seconds: Value | None = None
+    status_url: Text | None = None
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """The decision's place among all: a lower one is older."""
+        return (self.epoch, self.sequence)
+
+
+def format_value(value: float, unit: str) -> str:
+    """Write a value as people read it.
+
+    Args:
+        value: in the unit.
+        unit: ``ratio`` gives a percentage; any other unit gives the number.
+    """
+    return f"{round(value * 100, 1):g}%" if unit == "ratio" else f"{value:.6g}"
+
+
+class _Header(Struct):
+    schema: int
+
+
+_header = msgspec.json.Decoder(_Header)
+_decoder = msgspec.json.Decoder(Decision)
+_override_decoder = msgspec.json.Decoder(Override)
+_encoder = msgspec.json.Encoder()
+
+
+def encode_decision(decision: Decision) -> bytes:
+    """Write the document as UTF-8 JSON."""
+    return _encoder.encode(decision)
+
+
+def decode_decision(document: bytes) -> Decision:
+    """Read a document.
+
+    Args:
+        document: UTF-8 JSON, from whoever can write to the store: it is not trusted.
+
+    Raises:
+        DecisionError: too large, not a decision, or of a higher schema than this reader knows.
+    """
+    if len(document) > MAX_DOCUMENT_BYTES:
+        raise DecisionError("size", f"{len(document)} bytes, at most {MAX_DOCUMENT_BYTES} are read")
+    try:
+        schema = _header.decode(document).schema
+        if schema > SCHEMA:
+            raise DecisionError("schema", f"schema {schema}, this reader knows up to {SCHEMA}")
+        return _decoder.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecisionError("malformed", f"not a decision document: {error}") from error
+
+
+def encode_override(override: Override) -> bytes:
+    """Write an override as UTF-8 JSON."""
+    return _encoder.encode(override)
+
+
+def decode_override(document: bytes) -> Override:
+    """Read an override.
+
+    Raises:
+        DecisionError: not an override document.
+    """
+    try:
+        return _override_decoder.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecisionError("malformed", f"not an override document: {error}") from error

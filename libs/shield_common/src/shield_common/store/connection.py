@@ -1,0 +1,212 @@
+"""From settings to a Redis client: the only place where one is built.
+
+Every wait has a bound, because redis-py's own defaults (5 s sockets, retries with backoff of up
+to 10 s) would stall a cycle or a refresh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Meta
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
+
+from shield_common.durations import Duration
+from shield_common.settings import SettingsStruct
+
+if TYPE_CHECKING:
+    from redis.asyncio.client import PubSub
+
+# The most that one command may take before the caller goes on without Redis (DESIGN: no library
+# default may stall a cycle or a refresh for more than 2 s).
+MAX_TIMEOUT: Final = 2.0
+_SCHEMES: Final = {"redis", "rediss", "unix"}
+
+
+class SentinelSettings(SettingsStruct, frozen=True, kw_only=True):
+    """Where to ask for the current master.
+
+    Attributes:
+        master: the master's name in Sentinel's configuration.
+        addresses: ``host:port`` of each Sentinel.
+    """
+
+    master: Annotated[str, Meta(min_length=1)]
+    addresses: Annotated[tuple[str, ...], Meta(min_length=1)]
+    password_file: str | None = None
+
+    def __post_init__(self) -> None:
+        for address in self.addresses:
+            host, _, port = address.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError(f"addresses: {address!r} is not host:port")
+
+    def endpoints(self) -> list[tuple[str, int]]:
+        """Return host and port of each Sentinel."""
+        return [(host, int(port)) for host, _, port in (a.rpartition(":") for a in self.addresses)]
+
+
+class RedisSettings(SettingsStruct, frozen=True, kw_only=True):
+    """How to reach Redis.
+
+    Attributes:
+        url: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with the database number. With
+            Sentinel only its scheme, user, password and database count.
+        username: ACL user, used with ``password_file``.
+        password_file: read anew at every connect, so that a rotated password needs no restart.
+        ca_file: certificates that may sign Redis' own; the system's unless given.
+        cert_file: client certificate; with ``key_file``.
+        key_file: key of the client certificate.
+        sentinel: ask these Sentinels for the master instead of connecting to the URL's host.
+        cluster: the URL's host is a node of a Redis Cluster.
+        timeout: for each connect and each answer, at most 2s.
+        allow_eviction: start even if Redis may evict keys (its ``maxmemory-policy``).
+    """
+
+    url: str
+    username: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    sentinel: SentinelSettings | None = None
+    cluster: bool = False
+    timeout: Duration = Duration(1)
+    allow_eviction: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail later, at connect."""
+        parts = _split(self.url)
+        if parts.scheme != "unix" and not parts.hostname and self.sentinel is None:
+            raise ValueError("url: names no host")
+        if self.cluster and self.sentinel is not None:
+            raise ValueError("sentinel and cluster exclude each other")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        if self.username is not None and self.password_file is None:
+            raise ValueError("username needs password_file (or put user and password into the url)")
+        if self.password_file is not None and (parts.password or parts.username):
+            raise ValueError("password_file and a user or password in the url exclude each other")
+        tls_files = {"ca_file": self.ca_file, "cert_file": self.cert_file}
+        for name, file in tls_files.items():
+            if file is not None and parts.scheme != "rediss":
+                raise ValueError(f"{name} needs a rediss:// url")
+        if not 0 < self.timeout <= MAX_TIMEOUT:
+            raise ValueError(f"timeout: must be above 0s and at most {Duration(MAX_TIMEOUT)}")
+
+
+def _split(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme not in _SCHEMES:
+        raise ValueError("url: must begin with redis://, rediss:// or unix://")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("url: the port is not a number up to 65535") from error
+    return parts
+
+
+class PasswordFile(CredentialProvider):
+    """The user and the file's present password, asked for at every connect."""
+
+    def __init__(self, username: str | None, path: Path) -> None:
+        self._username = username
+        self._path = path
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """Read the file; an unreadable one raises OSError, which the store reports."""
+        password = self._path.read_text(encoding="utf-8").strip()
+        return (password,) if self._username is None else (self._username, password)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        """Do the same; the file is a few bytes on a memory file system."""
+        return self.get_credentials()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One set of sockets to Redis, thrown away as a whole when it fails.
+
+    Attributes:
+        client: for commands.
+        sentinel: the Sentinel clients behind it, if any.
+    """
+
+    client: Redis | RedisCluster
+    sentinel: Sentinel | None = None
+
+    def pubsub(self) -> PubSub:
+        """Return a subscription that is not subscribed yet."""
+        return self.client.pubsub(ignore_subscribe_messages=False)
+
+    async def close(self) -> None:
+        """Close every socket at once; nothing that was under way is waited for."""
+        await self.client.aclose()
+        if self.sentinel is not None:
+            for sentinel in self.sentinel.sentinels:
+                await sentinel.aclose()
+
+
+def connect(settings: RedisSettings) -> Connection:
+    """Build the client; the first command connects.
+
+    A failed command raises at once: whoever asked knows whether and when to ask again, and a
+    subscription that reconnected by itself would hide the decisions it missed.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": float(settings.timeout),
+        "socket_connect_timeout": float(settings.timeout),
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+    }
+    credentials = _credentials(settings)
+    tls = _tls_options(settings)
+    if settings.cluster:
+        url_options = credentials | tls | options
+        return Connection(RedisCluster.from_url(settings.url, **url_options))
+    if settings.sentinel is not None:
+        return _through_sentinel(settings, settings.sentinel, options | credentials | tls)
+    return Connection(Redis.from_url(settings.url, **options, **credentials, **tls))
+
+
+def _through_sentinel(
+    settings: RedisSettings, sentinel: SentinelSettings, options: dict[str, Any]
+) -> Connection:
+    # from_url knows how a URL's user, password and database are written; take them from it.
+    url_options = Redis.from_url(settings.url).connection_pool.connection_kwargs
+    inherited: dict[str, Any] = {
+        k: url_options[k] for k in ("username", "password", "db") if k in url_options
+    }
+    if urlsplit(settings.url).scheme == "rediss":
+        options = {**options, "ssl": True}
+    sentinel_options = {k: v for k, v in options.items() if k != "credential_provider"}
+    if sentinel.password_file is not None:
+        sentinel_options["credential_provider"] = PasswordFile(None, Path(sentinel.password_file))
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves its constructor untyped
+        sentinel.endpoints(), sentinel_kwargs=sentinel_options, **(inherited | options)
+    )
+    return Connection(sentinels.master_for(sentinel.master), sentinels)
+
+
+def _credentials(settings: RedisSettings) -> dict[str, Any]:
+    if settings.password_file is None:
+        return {}
+    return {"credential_provider": PasswordFile(settings.username, Path(settings.password_file))}
+
+
+def _tls_options(settings: RedisSettings) -> dict[str, Any]:
+    if urlsplit(settings.url).scheme != "rediss":
+        return {}
+    options: dict[str, Any] = {"ssl_check_hostname": True, "ssl_cert_reqs": "required"}
+    if settings.ca_file is not None:
+        options["ssl_ca_certs"] = settings.ca_file
+    if settings.cert_file is not None:
+        options |= {"ssl_certfile": settings.cert_file, "ssl_keyfile": settings.key_file}
+    return options

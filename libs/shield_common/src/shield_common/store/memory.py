@@ -1,0 +1,217 @@
+"""A store in memory: the reference for the contract suite, and a fake that callers' tests may use.
+
+All clients of one `MemoryBackend` see the same data, as all clients of one Redis do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shield_common.store.keys import Keys
+from shield_common.store.protocol import (
+    Claim,
+    Publication,
+    PublishResult,
+    StoredDocument,
+    StoreError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+@dataclass(slots=True)
+class MemoryBackend:
+    """What a Redis server would hold.
+
+    Attributes:
+        now_ms: the server's clock, Unix milliseconds.
+        available: False makes every verb raise StoreError, as an unreachable server does.
+    """
+
+    now_ms: Callable[[], int]
+    available: bool = True
+    eviction_policy: str = "noeviction"
+    _values: dict[str, tuple[bytes, int | None]] = field(default_factory=dict)
+    _feeds: defaultdict[str, set[asyncio.Queue[bytes]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+
+    def get(self, key: str) -> bytes | None:
+        """Return a value that has not expired."""
+        value, expires = self._values.get(key, (None, None))
+        if value is not None and expires is not None and expires <= self.now_ms():
+            del self._values[key]
+            return None
+        return value
+
+    def remaining_ms(self, key: str) -> int | None:
+        """Return how long a value still lives; None without expiry."""
+        _, expires = self._values[key]
+        return None if expires is None else expires - self.now_ms()
+
+    def put(self, key: str, value: bytes, ttl_ms: int | None = None) -> None:
+        """Write a value."""
+        self._values[key] = (value, None if ttl_ms is None else self.now_ms() + ttl_ms)
+
+    def delete(self, key: str) -> bool:
+        """Remove a value; say whether there was one."""
+        there = self.get(key) is not None
+        self._values.pop(key, None)
+        return there
+
+    def flush(self) -> None:
+        """Lose all values, as FLUSHALL does."""
+        self._values.clear()
+
+    def publish(self, channel: str, message: bytes) -> None:
+        """Hand a message to everyone who is subscribed."""
+        for feed in self._feeds[channel]:
+            feed.put_nowait(message)
+
+    def feeds(self, channel: str) -> set[asyncio.Queue[bytes]]:
+        """Return the live subscriptions of a channel."""
+        return self._feeds[channel]
+
+
+@dataclass(slots=True)
+class _MemorySubscription:
+    backend: MemoryBackend
+    feed: asyncio.Queue[bytes]
+
+    async def next(self, timeout: float) -> bytes | None:  # noqa: ASYNC109 - silence is an answer here
+        _check(self.backend)
+        try:
+            return await asyncio.wait_for(self.feed.get(), timeout)
+        except TimeoutError:
+            _check(self.backend)
+            return None
+
+
+class MemoryStore:
+    """A client of a `MemoryBackend`; fulfils ``store.protocol.Store``."""
+
+    def __init__(self, backend: MemoryBackend, *, cluster: str) -> None:
+        self._backend = backend
+        self._keys = Keys.of(cluster)
+
+    async def read_decision(self) -> StoredDocument | None:
+        """See `DecisionReader`."""
+        return self._stored(self._keys.decision)
+
+    @asynccontextmanager
+    async def subscribe_decisions(self) -> AsyncIterator[_MemorySubscription]:
+        """See `DecisionReader`."""
+        async with self._subscribe(self._keys.decision) as subscription:
+            yield subscription
+
+    async def claim_lease(self, holder: str, lease_ms: int, *, above: int = 0) -> Claim:
+        """See `DecisionWriter`."""
+        epoch = self._epoch()
+        held_by = self._server.get(self._keys.lease)
+        if held_by is not None and held_by != holder.encode():
+            return Claim(held=False, epoch=epoch, taken=False, previous_epoch=epoch)
+        taken = held_by is None or epoch == 0
+        current = epoch
+        if taken:
+            first = epoch + 1 if epoch else self._server.now_ms() // 1000
+            current = max(first, above + 1)
+        self._server.put(self._keys.epoch, str(current).encode())
+        self._server.put(self._keys.lease, holder.encode(), lease_ms)
+        return Claim(held=True, epoch=current, taken=taken, previous_epoch=epoch)
+
+    async def publish(self, publication: Publication) -> PublishResult:
+        """See `DecisionWriter`."""
+        if self._epoch() > publication.epoch:
+            return PublishResult.FENCED
+        if self._server.get(self._keys.lease) not in {None, publication.holder.encode()}:
+            return PublishResult.LEASE_LOST
+        server, keys = self._server, self._keys
+        server.put(keys.lease, publication.holder.encode(), publication.lease_ms)
+        server.put(keys.epoch, str(publication.epoch).encode())
+        server.put(keys.decision, publication.document, publication.ttl_ms)
+        server.put(keys.allow, b"1" if publication.allow else b"0", publication.ttl_ms)
+        server.put(keys.latches, publication.latches)
+        server.publish(keys.decision, publication.document)
+        return PublishResult.PUBLISHED
+
+    async def release_lease(self, holder: str) -> bool:
+        """See `DecisionWriter`."""
+        if self._server.get(self._keys.lease) != holder.encode():
+            return False
+        return self._server.delete(self._keys.lease)
+
+    async def read_latches(self) -> bytes | None:
+        """See `DecisionWriter`."""
+        return self._server.get(self._keys.latches)
+
+    async def eviction_policy(self) -> str | None:
+        """See `DecisionWriter`."""
+        return self._server.eviction_policy
+
+    async def read_override(self) -> StoredDocument | None:
+        """See `OverrideStore`."""
+        return self._stored(self._keys.override)
+
+    async def put_override(self, document: bytes, ttl_ms: int) -> None:
+        """See `OverrideStore`."""
+        self._server.put(self._keys.override, document, ttl_ms)
+        self._server.publish(self._keys.override, document)
+
+    async def clear_override(self) -> bool:
+        """See `OverrideStore`."""
+        cleared = self._server.delete(self._keys.override)
+        self._server.publish(self._keys.override, b"")
+        return cleared
+
+    @asynccontextmanager
+    async def subscribe_overrides(self) -> AsyncIterator[_MemorySubscription]:
+        """See `OverrideStore`."""
+        async with self._subscribe(self._keys.override) as subscription:
+            yield subscription
+
+    async def lease_holder(self) -> str | None:
+        """See `StatusReader`."""
+        holder = self._server.get(self._keys.lease)
+        return None if holder is None else holder.decode()
+
+    async def count_subscribers(self) -> int:
+        """See `StatusReader`."""
+        return len(self._server.feeds(self._keys.decision))
+
+    async def close(self) -> None:
+        """See `Store`."""
+
+    @property
+    def _server(self) -> MemoryBackend:
+        _check(self._backend)
+        return self._backend
+
+    def _stored(self, key: str) -> StoredDocument | None:
+        document = self._server.get(key)
+        return (
+            None if document is None else StoredDocument(document, self._server.remaining_ms(key))
+        )
+
+    def _epoch(self) -> int:
+        stored = self._server.get(self._keys.epoch) or b""
+        return int(stored) if stored.isdigit() else 0
+
+    @asynccontextmanager
+    async def _subscribe(self, channel: str) -> AsyncIterator[_MemorySubscription]:
+        feed: asyncio.Queue[bytes] = asyncio.Queue()
+        feeds = self._server.feeds(channel)
+        feeds.add(feed)
+        try:
+            yield _MemorySubscription(self._backend, feed)
+        finally:
+            feeds.discard(feed)
+
+
+def _check(backend: MemoryBackend) -> None:
+    if not backend.available:
+        raise StoreError("connection", "the memory store was made unavailable")

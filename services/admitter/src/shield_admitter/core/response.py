@@ -1,0 +1,149 @@
+"""From a verdict to an AdmissionReview response.
+
+Source of the form: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response
+Everything but the uid and the jittered retry is the same for every request of one tier under one
+decision, so it is rendered once and kept (`Renderer`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from shield_admitter.core.review import API_VERSION, KIND
+from shield_admitter.core.verdict import Outcome, Reason
+from shield_common.decision import format_value
+
+if TYPE_CHECKING:
+    from shield_admitter.core.verdict import Verdict
+
+MAX_WARNING: Final = 120  # kubectl shows a warning on one line
+MAX_KEPT: Final = 256  # renderings; a few tiers times outcomes, the bound is for odd kinds
+MAX_KIND: Final = 63
+
+DENIAL_REASONS: Final = {429: "TooManyRequests", 403: "Forbidden"}
+
+_HEAD: Final = (
+    msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND})[:-1] + b',"response":{"uid":'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DenialStyle:
+    """How a denial looks.
+
+    Attributes:
+        code: 429 or 403.
+        url: where a person finds out more; the decision's own if None.
+    """
+
+    code: int = 429
+    url: str | None = None
+
+
+class Renderer:
+    """Renders answers, keeping what is the same for many."""
+
+    def __init__(self, style: DenialStyle) -> None:
+        self._style = style
+        self._kept: dict[tuple[object, ...], bytes] = {}
+        self._order: tuple[int, int] | None = None
+
+    def render(self, verdict: Verdict, *, uid: str, kind: str, retry_after: int | None) -> bytes:
+        """Return the response's body.
+
+        Args:
+            verdict: what the request is told.
+            uid: the request's, echoed exactly.
+            kind: the request's, for the denial's first word.
+            retry_after: seconds after which to come back; None to leave it out.
+        """
+        order = None if verdict.decision is None else verdict.decision.order
+        if order != self._order or len(self._kept) > MAX_KEPT:
+            self._kept.clear()
+            self._order = order
+        key = (
+            verdict.outcome,
+            verdict.reason,
+            verdict.tier,
+            verdict.freshness,
+            verdict.exemption and verdict.exemption.position,
+            "" if verdict.allowed else kind,
+        )
+        body = self._kept.get(key)
+        if body is None:
+            body = self._kept[key] = msgspec.json.encode(
+                response_fields(verdict, kind, self._style)
+            )
+        parts = [_HEAD, msgspec.json.encode(uid), b",", body[1:-1]]
+        if not verdict.allowed and retry_after is not None:
+            # The status stands last, so its details can be put in before its closing brace.
+            parts[3] = body[1:-2]
+            parts.append(b',"details":{"retryAfterSeconds":%d}}' % retry_after)
+        parts.append(b"}}")
+        return b"".join(parts)
+
+
+def response_fields(verdict: Verdict, kind: str, style: DenialStyle) -> dict[str, Any]:
+    """Return the response without its uid, as plain data; a denial's ``status`` stands last."""
+    fields: dict[str, Any] = {"allowed": verdict.allowed}
+    annotations = {"verdict": verdict.outcome.value, "reason": verdict.reason.value}
+    if verdict.tier:
+        annotations["tier"] = verdict.tier
+    if verdict.exemption is not None:
+        annotations["exemption"] = verdict.exemption.reason
+    if verdict.entry is not None and verdict.entry.reason:
+        annotations["why"] = verdict.entry.reason
+    fields["auditAnnotations"] = annotations
+    warning = _warning(verdict, kind, style)
+    if warning:
+        fields["warnings"] = [_short(warning)]
+    if not verdict.allowed:
+        fields["status"] = {
+            "status": "Failure",
+            "code": style.code,
+            "reason": DENIAL_REASONS[style.code],
+            "message": denial(verdict, kind, style),
+        }
+    return fields
+
+
+def denial(verdict: Verdict, kind: str, style: DenialStyle) -> str:
+    """Say that a request is denied, why, since when, until when and where to read on.
+
+    The first words (kind, "admission currently not allowed") are fixed: people and tools match
+    on them.
+    """
+    entry = verdict.entry
+    text = f"{_printable(kind)} admission currently not allowed: "
+    if entry is None:
+        return f"{text}etcd-shield has no current decision. Tier: {verdict.tier}."
+    text += entry.reason or "etcd is close to its quota"
+    span = [f"denied since {entry.since:%H:%M:%S}Z"]
+    if entry.unit == "alert" and entry.signal is not None:
+        span.append("until it stops")
+    elif entry.reset is not None:
+        span.append(f"until below {format_value(entry.reset, entry.unit)}")
+    text += f" ({', '.join(span)}). Tier: {verdict.tier}."
+    url = style.url or (verdict.decision and verdict.decision.status_url)
+    return f"{text} See {url}" if url else text
+
+
+def _warning(verdict: Verdict, kind: str, style: DenialStyle) -> str | None:
+    if verdict.outcome is Outcome.WARNED:
+        return f"etcd-shield would deny this: {denial(verdict, kind, style).partition(': ')[2]}"
+    if verdict.outcome is Outcome.ADMITTED and verdict.reason in {Reason.SHIELD, Reason.OVERRIDE}:
+        return verdict.entry.warning if verdict.entry is not None else None
+    return None
+
+
+def _short(text: str) -> str:
+    """Cut to one short line: the API server drops warnings with control characters."""
+    text = _printable(text)
+    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:1024])

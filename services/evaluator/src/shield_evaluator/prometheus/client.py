@@ -1,0 +1,185 @@
+"""The HTTP client: one instant query, with retries and further URLs inside one deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import tenacity
+
+from shield_common.tls import TLSError, client_context
+from shield_common.watch import fingerprint
+from shield_evaluator.prometheus.answer import Answer, PrometheusError, parse, parse_error
+
+if TYPE_CHECKING:
+    import ssl
+
+    from shield_evaluator.prometheus.settings import PrometheusSettings
+
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # 10,000 series with long labels; more is a wrong query
+ROUNDS: Final = 2  # a second try of every URL covers a restart; a third would only add load
+
+# Asking again may help with these; a bad query or bad credentials stay bad.
+TRANSIENT: Final = {"timeout", "connection", "unavailable"}
+
+_STATUS_KINDS: Final = {
+    400: "bad_query",
+    401: "unauthorized",
+    403: "unauthorized",
+    422: "bad_query",
+    429: "unavailable",
+    500: "unavailable",
+    502: "unavailable",
+    503: "unavailable",
+    504: "unavailable",
+}
+
+
+class PrometheusClient:
+    """Sends instant queries as the settings say.
+
+    Token, password and CA files are read at every query, a few bytes each, so that a rotated one
+    counts from the next query on.
+    """
+
+    def __init__(self, settings: PrometheusSettings) -> None:
+        self._settings = settings
+        self._session: aiohttp.ClientSession | None = None
+        self._tls: tuple[bytes, ssl.SSLContext] | None = None
+
+    async def query(self, expression: str, *, budget: float) -> Answer:
+        """Ask for an expression's present value.
+
+        Args:
+            expression: PromQL that gives an instant vector.
+            budget: seconds for everything: all tries of all URLs.
+
+        Raises:
+            PrometheusError: no URL gave an answer in time; the last one's error.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + budget
+        urls = self._settings.urls * ROUNDS
+        attempts = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(len(urls)),
+            wait=tenacity.wait_random(0, 0.05),  # seconds; spreads the signals' retries
+            retry=tenacity.retry_if_exception(_is_transient),
+            reraise=True,
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                async for attempt in attempts:
+                    with attempt:
+                        number = attempt.retry_state.attempt_number - 1
+                        # A frozen server may use up its share, not the next one's.
+                        left_urls = len(self._settings.urls) - number % len(self._settings.urls)
+                        share = (deadline - loop.time()) / left_urls
+                        return await self._attempt(urls[number], expression, share)
+        except TimeoutError as error:
+            raise PrometheusError("timeout", f"no answer within {budget:g}s") from error
+        raise PrometheusError("timeout", f"no answer within {budget:g}s")
+
+    async def close(self) -> None:
+        """Drop all connections; idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _attempt(self, url: str, expression: str, seconds: float) -> Answer:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._ask(url, expression, seconds)
+        except TimeoutError as error:
+            raise PrometheusError("timeout", f"{url}: no answer within {seconds:.3g}s") from error
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
+            raise PrometheusError("tls", f"{url}: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise PrometheusError(
+                "connection", f"{url}: {type(error).__name__}: {error}"
+            ) from error
+
+    async def _ask(self, url: str, expression: str, seconds: float) -> Answer:
+        form = {"query": expression, "timeout": f"{max(seconds, 0.001):.3f}s"}
+        if self._settings.partial_response is not None:
+            form["partial_response"] = "true" if self._settings.partial_response else "false"
+        session = self._open()
+        async with session.post(
+            f"{url.rstrip('/')}/api/v1/query",
+            data=form,
+            headers={**self._settings.headers, **self._authorization()},
+            allow_redirects=False,  # a redirect would carry the token to whoever sent it
+            ssl=self._ssl_context() or True,
+        ) as response:
+            body = await _read_bounded(response)
+            if response.status == 200:  # noqa: PLR2004 - HTTP's OK
+                return parse(body)
+            if response.status in range(300, 400):
+                target = response.headers.get("Location", "nowhere")[:200]
+                raise PrometheusError(
+                    "redirect", f"{url}: redirects to {target}, which is not followed"
+                )
+            kind = _STATUS_KINDS.get(response.status, "status")
+            message = f"{url}: HTTP {response.status} {parse_error(body)}".rstrip()
+            raise PrometheusError(kind, message)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                trust_env=False, headers={"User-Agent": "etcd-shield"}
+            )
+        return self._session
+
+    def _authorization(self) -> dict[str, str]:
+        settings = self._settings
+        if settings.bearer_token_file is not None:
+            return {"Authorization": f"Bearer {_secret(settings.bearer_token_file)}"}
+        if settings.basic_auth is not None:
+            password = _secret(settings.basic_auth.password_file)
+            return {
+                "Authorization": aiohttp.BasicAuth(
+                    settings.basic_auth.username, password, encoding="utf-8"
+                ).encode()
+            }
+        return {}
+
+    def _ssl_context(self) -> ssl.SSLContext | None:
+        if self._settings.ca_file is None:
+            return None
+        path = Path(self._settings.ca_file)
+        mark = fingerprint([path])
+        if self._tls is None or self._tls[0] != mark:
+            try:
+                self._tls = (mark, client_context(ca_file=path))
+            except TLSError as error:
+                raise PrometheusError("credentials", str(error)) from error
+        return self._tls[1]
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, PrometheusError) and error.kind in TRANSIENT
+
+
+def _secret(path: str) -> str:
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PrometheusError("credentials", f"{path}: cannot be read") from error
+    if not secret or not secret.isprintable():
+        raise PrometheusError("credentials", f"{path}: is empty or has control characters")
+    return secret
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            response.close()
+            raise PrometheusError(
+                "too_large", f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -1,0 +1,69 @@
+"""How Prometheus is asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from msgspec import Meta, field
+
+from shield_common.durations import Duration
+from shield_common.settings import SettingsStruct
+
+FORBIDDEN_HEADERS: Final = {"authorization", "host", "content-length", "transfer-encoding"}
+
+
+class BasicAuth(SettingsStruct, frozen=True, kw_only=True):
+    """User and password; the file is read anew when it changes.
+
+    Attributes:
+        username: the user.
+        password_file: holds the password.
+    """
+
+    username: Annotated[str, Meta(min_length=1)]
+    password_file: str
+
+
+class PrometheusSettings(SettingsStruct, frozen=True, kw_only=True):
+    """Where and how queries are sent.
+
+    Attributes:
+        urls: base URLs (Prometheus, Thanos Querier, Mimir …), tried in order.
+        timeout: for one cycle's queries, retries and further URLs included; four fifths of
+            ``interval`` unless given.
+        bearer_token_file: sent as ``Authorization: Bearer``; read anew when it changes.
+        ca_file: certificates that may sign the server's; read anew when it changes.
+        basic_auth: instead of a token.
+        headers: sent with every query, for example a tenant's.
+        partial_response: what to ask Thanos for: ``false`` makes it fail rather than leave a
+            store out; not sent unless given, Prometheus itself has no such parameter.
+    """
+
+    urls: Annotated[tuple[str, ...], Meta(min_length=1, max_length=10)]
+    timeout: Duration | None = None
+    bearer_token_file: str | None = None
+    ca_file: str | None = None
+    basic_auth: BasicAuth | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    partial_response: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail later, at the first query."""
+        for url in self.urls:
+            parts = urlsplit(url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError(f"urls: {url!r} is not an http:// or https:// URL")
+            if parts.username or parts.password:
+                raise ValueError("urls: credentials belong into basic_auth or bearer_token_file")
+            if parts.query or parts.fragment:
+                raise ValueError(f"urls: {url!r} must be a base URL, without query or fragment")
+        if self.basic_auth is not None and self.bearer_token_file is not None:
+            raise ValueError("basic_auth and bearer_token_file exclude each other")
+        for name, value in self.headers.items():
+            if name.lower() in FORBIDDEN_HEADERS or not name.isascii() or not name.isprintable():
+                raise ValueError(f"headers: {name!r} cannot be set")
+            if not value.isprintable():
+                raise ValueError(f"headers: the value of {name!r} has control characters")
+        if self.timeout is not None and self.timeout <= 0:
+            raise ValueError("timeout: must be above 0s")

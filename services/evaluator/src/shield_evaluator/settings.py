@@ -1,0 +1,208 @@
+"""The evaluator's configuration file, and the plan that follows from it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from msgspec import Meta
+
+from shield_common.durations import Duration
+from shield_common.logs import LogSettings
+from shield_common.probes import MetricsSettings
+from shield_common.settings import SettingsStruct
+from shield_common.store.connection import RedisSettings
+from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.prometheus.settings import PrometheusSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Names go into Redis keys, metric labels and sentences. The braces of a hash tag, spaces and
+# control characters must not get in.
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
+AlertName = Annotated[str, Meta(pattern=r"^[A-Za-z_:][A-Za-z0-9_:.\-]{0,127}$")]
+Hold = Literal["hold", "deny", "allow"]
+
+MIN_INTERVAL: Final = 0.2  # seconds; below, one cycle's own work shows in the cadence
+ALERT_SET: Final = 1.0  # an alert signal reads 1 or 0
+ALERT_RESET: Final = 0.5
+TIMEOUT_SHARE: Final = 0.8  # of the interval for Prometheus, the rest for Redis
+_METRIC: Final = re.compile(r"\S")
+
+
+class SignalSettings(SettingsStruct, frozen=True, kw_only=True):
+    """One measured thing.
+
+    Attributes:
+        name: how thresholds, metrics and people call it.
+        query: PromQL that gives one sample per etcd member.
+        alert: instead of a query, the name of a Prometheus alert; reads 1 while it fires, else 0.
+        members: how many members should answer; fewer make the observation partial.
+        blind_after: overrides the top level's.
+        on_blind: overrides the top level's.
+        unit: ``ratio`` (0.9 is shown as 90%) or ``number``.
+    """
+
+    name: Name
+    query: str | None = None
+    alert: AlertName | None = None
+    members: Annotated[int, Meta(ge=1, le=100)] | None = None
+    blind_after: Duration | None = None
+    on_blind: Hold | None = None
+    unit: Literal["ratio", "number"] = "ratio"
+
+    def __post_init__(self) -> None:
+        """Refuse a signal that measures nothing, or two things."""
+        if (self.query is None) == (self.alert is None):
+            raise ValueError(f"signal {self.name}: exactly one of query and alert is needed")
+        if self.query is not None and not _METRIC.search(self.query):
+            raise ValueError(f"signal {self.name}: query is empty")
+        if self.alert is not None and self.members is not None:
+            raise ValueError(f"signal {self.name}: members goes with query, not with alert")
+        if self.blind_after is not None and self.blind_after <= 0:
+            raise ValueError(f"signal {self.name}: blind_after must be above 0s")
+
+    @property
+    def expression(self) -> str:
+        """The PromQL that is asked."""
+        if self.query is not None:
+            return self.query
+        return f'max(ALERTS{{alertname="{self.alert}",alertstate="firing"}}) or vector(0)'
+
+
+class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
+    """When a signal denies a tier; see `core.plan.Threshold`.
+
+    An ``alert:`` signal reads 1 or 0 and needs neither ``set`` nor ``reset``.
+    """
+
+    set: float | None = None
+    reset: float | None = None
+    warn: float | None = None
+    set_for: Duration = Duration(0)
+    reset_for: Duration = Duration(0)
+
+    def __post_init__(self) -> None:
+        """Let the core's own check speak."""
+        if (self.set is None) != (self.reset is None):
+            raise ValueError("set and reset go together")
+        self.threshold()
+
+    def threshold(self) -> Threshold:
+        """Return it as the core wants it."""
+        return Threshold(
+            set=ALERT_SET if self.set is None else self.set,
+            reset=ALERT_RESET if self.reset is None else self.reset,
+            warn=self.warn,
+            set_for_ms=self.set_for.milliseconds,
+            reset_for_ms=self.reset_for.milliseconds,
+        )
+
+
+class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
+    """The whole file.
+
+    Attributes:
+        cluster: names this cluster's keys in Redis and stands in every document.
+        interval: how often Prometheus is asked and a decision is published.
+        prometheus: where and how it is asked.
+        signals: what is measured.
+        tiers: tier -> signal -> threshold.
+        default_tier: whose bit is the plain allow bit.
+        redis: where decisions go.
+        cold_start: what a latch without history becomes while its value is between its thresholds.
+        blind_after: without a usable observation for this long a signal is blind.
+        on_blind: what a blind signal makes of its tiers.
+        lease_ttl: after this long without its holder another evaluator takes over.
+        ttl: how long a decision lives in Redis.
+        status_url: what a person should read; stands on the status page.
+        metrics: where metrics, probes and the status page are served.
+        log: level and form of the logs.
+    """
+
+    cluster: Name
+    prometheus: PrometheusSettings
+    signals: Annotated[tuple[SignalSettings, ...], Meta(min_length=1, max_length=50)]
+    tiers: Annotated[dict[Name, dict[Name, ThresholdSettings]], Meta(min_length=1, max_length=50)]
+    redis: RedisSettings
+    default_tier: Name = "standard"
+    interval: Duration = Duration(5)
+    cold_start: Literal["reset", "set"] = "reset"
+    blind_after: Duration = Duration(120)
+    on_blind: Hold = "hold"
+    lease_ttl: Duration = Duration(15)
+    ttl: Duration = Duration(300)
+    status_url: str | None = None
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+
+    def __post_init__(self) -> None:
+        """Refuse names that do not resolve and times that contradict each other."""
+        for problem in (*self._name_problems(), *self._time_problems()):
+            raise ValueError(problem)
+
+    def _name_problems(self) -> list[str]:
+        names = [signal.name for signal in self.signals]
+        problems = [f"signals: {n} stands twice" for n in sorted(set(names)) if names.count(n) > 1]
+        for tier, thresholds in self.tiers.items():
+            if not thresholds:
+                problems.append(f"tiers.{tier}: has no thresholds")
+            problems += [
+                f"tiers.{tier}.{signal}: there is no signal of that name"
+                for signal in thresholds
+                if signal not in names
+            ]
+        alerts = {signal.name for signal in self.signals if signal.alert is not None}
+        problems += [
+            f"tiers.{tier}.{signal}: set and reset are needed"
+            for tier, thresholds in self.tiers.items()
+            for signal, threshold in thresholds.items()
+            if threshold.set is None and signal in names and signal not in alerts
+        ]
+        if self.default_tier not in self.tiers:
+            problems.append(f"default_tier: there is no tier {self.default_tier!r}")
+        return problems
+
+    def _time_problems(self) -> list[str]:
+        problems = []
+        if self.interval < MIN_INTERVAL:
+            problems.append(f"interval: must be at least {Duration(MIN_INTERVAL)}")
+        if self.blind_after <= 0:
+            problems.append("blind_after: must be above 0s")
+        if self.query_timeout > self.interval:
+            problems.append("prometheus.timeout: must not be above interval, a cycle waits for it")
+        if self.lease_ttl < 2 * self.interval:
+            problems.append("lease_ttl: must be at least twice interval, a cycle renews it")
+        if self.ttl < 2 * self.interval:
+            problems.append("ttl: must be at least twice interval, a cycle renews it")
+        return problems
+
+    @property
+    def query_timeout(self) -> Duration:
+        """Return how long one cycle may wait for Prometheus."""
+        return self.prometheus.timeout or Duration(self.interval * TIMEOUT_SHARE)
+
+    def plan(self) -> Plan:
+        """Return what the core is asked to watch."""
+        return Plan(
+            signals={signal.name: self._signal_plan(signal) for signal in self.signals},
+            tiers={
+                tier: {signal: t.threshold() for signal, t in thresholds.items()}
+                for tier, thresholds in self.tiers.items()
+            },
+            default_tier=self.default_tier,
+            cold_start=ColdStart(self.cold_start),
+        )
+
+    def expressions(self) -> Mapping[str, str]:
+        """Return each signal's PromQL."""
+        return {signal.name: signal.expression for signal in self.signals}
+
+    def _signal_plan(self, signal: SignalSettings) -> SignalPlan:
+        return SignalPlan(
+            members=signal.members,
+            blind_after_ms=(signal.blind_after or self.blind_after).milliseconds,
+            on_blind=OnBlind(signal.on_blind or self.on_blind),
+            unit=Unit.ALERT if signal.alert is not None else Unit(signal.unit),
+        )
