@@ -81,10 +81,11 @@ class Rig:
     ) -> None:
         try:
             await self.stop_all()
+        finally:
+            # Also when the wait for orderly ends is itself interrupted.
+            self.abandon()
             if self._http is not None:
                 await self._http.close()
-        finally:
-            self.abandon()
             atexit.unregister(self.abandon)
 
     def spawn(self, name: str, command: Sequence[str]) -> Child:

@@ -4,6 +4,7 @@ A subclass says what to run and how to see that it is ready; `process` knows not
 this module nothing of Redis, Prometheus or etcd.
 """
 
+import asyncio
 import shutil
 import signal
 from abc import ABC, abstractmethod
@@ -147,6 +148,23 @@ class Server(ABC):
     def _last_words(self, what: str) -> str:
         tail = self.log_tail() or "(nothing)"
         return f"{self.name} {what}. Last lines of its log:\n{tail}"
+
+
+async def start_all(*servers: Server, within: float = START_SECONDS) -> None:
+    """Start servers at the same time and wait until all are ready.
+
+    Raises:
+        ProgramMissingError: One is not installed.
+        ServerFailedError: One ended, or was not ready after `within` seconds.
+    """
+    starts = [asyncio.create_task(server.start(within=within)) for server in servers]
+    try:
+        await asyncio.gather(*starts)
+    finally:
+        # After a failure nobody waits for the others any more; their processes are the rig's.
+        for start in starts:
+            start.cancel()
+        await asyncio.gather(*starts, return_exceptions=True)
 
 
 def program(name: str, hint: str = "run tools/install-servers") -> str:

@@ -63,7 +63,7 @@ class Service(Server):
 
     def command(self) -> list[str]:
         self.write()
-        return [_installed(self.script), "run", "--config", str(self.config_file)]
+        return [service_script(self.script), "run", "--config", str(self.config_file)]
 
     async def is_ready(self) -> bool:
         return await answers_ok(self.rig.http, f"{self.metrics_url}/readyz")
@@ -92,10 +92,10 @@ class Evaluator(Service):
         super().__init__(rig, name, config)
 
     async def status(self) -> dict[str, Any]:
-        """Return `/status`: the current decision document and more.
+        """Return `/status`: `decision` is the current decision document, None before the first.
 
         Raises:
-            RigError: It has none yet.
+            RigError: It answered with an error.
             aiohttp.ClientError: Nobody answered.
         """
         async with self.rig.http.get(f"{self.metrics_url}/status") as response:
@@ -152,7 +152,12 @@ class Admitter(Service):
         return None if bit is None else bit == 1
 
 
-def _installed(script: str) -> str:
+def service_script(script: str) -> str:
+    """Return the path of a service's command.
+
+    Raises:
+        ProgramMissingError: It is not installed in this environment.
+    """
     # Beside this Python, so that a test never runs another checkout's services.
     beside = Path(sys.executable).parent / script
     if beside.is_file():

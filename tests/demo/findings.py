@@ -1,0 +1,75 @@
+"""The judgement over a finished record: what was to be shown, and whether it was."""
+
+from dataclasses import dataclass
+
+from tests.demo.plan import DB_FILE
+from tests.demo.record import Record
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the demo promises to show.
+
+    Attributes:
+        promise: What should hold.
+        holds: Whether it does.
+        evidence: The figures behind that.
+    """
+
+    promise: str
+    holds: bool
+    evidence: str
+
+
+def judge(record: Record, *, with_shield: bool) -> list[Finding]:
+    """Return the findings; the demo was a success if all of them hold."""
+    findings = _with_shield(record) if with_shield else _without_shield(record)
+    if record.unfinished is not None:
+        findings.append(Finding("the story ended in time", False, record.unfinished))  # noqa: FBT003
+    return findings
+
+
+def _without_shield(record: Record) -> list[Finding]:
+    evidence = "never"
+    if record.nospace_at is not None:
+        evidence = f"after {record.nospace_at:.1f} s, {record.refused} writes refused"
+    full = Finding("the same flood fills etcd (NOSPACE)", record.nospace_at is not None, evidence)
+    return [full]
+
+
+def _with_shield(record: Record) -> list[Finding]:
+    tallies = record.admitters.values()
+    agreement = record.agreement
+    peak = record.signals[DB_FILE].peak
+    nospace = record.nospace_at
+    unanswered = sum(tally.unanswered for tally in tallies)
+    return [
+        Finding(
+            "etcd never raised NOSPACE",
+            nospace is None,
+            f"peak {peak:.1%} of the quota" if nospace is None else f"raised at {nospace:.1f} s",
+        ),
+        Finding(
+            "every admitter denied",
+            all(tally.denied_at is not None for tally in tallies),
+            _first("first denial", [tally.denied_at for tally in tallies]),
+        ),
+        Finding(
+            "every admitter admitted again",
+            all(tally.readmitted_at is not None for tally in tallies),
+            _first("first re-admission", [tally.readmitted_at for tally in tallies]),
+        ),
+        Finding(
+            "the admitters agreed",
+            agreement.holds,
+            f"{agreement.rounds} samples of all bits, {agreement.unequal_rounds} unequal, "
+            f"the longest difference {agreement.longest_difference * 1000:.0f} ms "
+            f"(allowed around a change: {agreement.window * 1000:.0f} ms)",
+        ),
+        Finding("every review was answered", unanswered == 0, f"{unanswered} unanswered"),
+    ]
+
+
+def _first(what: str, times: list[float | None]) -> str:
+    known = [at for at in times if at is not None]
+    return f"{what} at {min(known):.1f} s" if known else "never"

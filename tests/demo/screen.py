@@ -1,0 +1,157 @@
+"""How a record looks: rich renderables and plain lines, from data alone."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tests.demo.agreement import Bit
+from tests.demo.findings import Finding
+from tests.demo.plan import Plan
+from tests.demo.record import Event, Record
+
+_BAR_CELLS = 40
+
+
+def live_screen(record: Record) -> RenderableType:
+    """Return what a terminal shows while the demo runs."""
+    parts: list[RenderableType] = [_usage_table(record)]
+    if record.admitters:
+        parts += [_admitter_table(record), _decision_line(record)]
+    else:
+        parts.append(Text(f"no admission: {record.written} runs written, {record.refused} refused"))
+    title = f"etcd-shield demo, {record.elapsed:.0f} s"
+    return Panel(Group(*parts), title=title, title_align="left", expand=False)
+
+
+def opening(plan: Plan, *, with_shield: bool) -> str:
+    """Return what is about to happen, in one sentence."""
+    quota = f"a real etcd with a quota of {plan.quota_bytes >> 20} MiB"
+    if not with_shield:
+        return f"etcd-shield demo: {quota} is flooded, and nothing stops the flood."
+    return (
+        f"etcd-shield demo: {quota} is flooded through {plan.admitters} admitters, which deny "
+        f"from {plan.deny_from:.0%} of it and admit again below {plan.admit_below:.0%}."
+    )
+
+
+def event_text(event: Event) -> Text:
+    """Return an event as one line (of any length)."""
+    return Text.assemble((f"{event.at:6.1f} s  ", "dim"), (event.text, event.mood.value))
+
+
+def status_line(record: Record) -> str:
+    """Return the state in one line, for a log."""
+    parts = [f"{name} {_percent(usage.now)}" for name, usage in record.signals.items()]
+    if record.admitters:
+        bits = " ".join(_bit_word(bit) for bit in record.bits)
+        admitted = sum(tally.admitted for tally in record.admitters.values())
+        parts += [f"admitters {bits}", f"admitted {admitted}", f"denied {record.denied}"]
+    else:
+        parts += [f"written {record.written}", f"refused {record.refused}"]
+    return f"{record.elapsed:6.1f} s  {' | '.join(parts)}"
+
+
+def bits_in_words(record: Record) -> str:
+    """Return every admitter's bit in one line."""
+    words = (f"{name}: {_bit_text(tally.bit)}" for name, tally in record.admitters.items())
+    return ", ".join(words)
+
+
+def summary(record: Record, findings: Sequence[Finding]) -> RenderableType:
+    """Return the counts and the findings."""
+    parts: list[RenderableType] = []
+    if record.admitters:
+        parts.append(_admitter_table(record))
+    table = Table(title="findings", title_justify="left", show_header=False)
+    for finding in findings:
+        mark = Text("yes", "green") if finding.holds else Text("NO", "bold red")
+        table.add_row(mark, finding.promise, finding.evidence)
+    parts.append(table)
+    return Group(*parts)
+
+
+def usage_bar(share: float | None, plan: Plan, cells: int = _BAR_CELLS) -> Text:
+    """Return a bar up to the quota, with marks at the thresholds.
+
+    Args:
+        share: Of the quota, 1.0 is full; None is not known.
+        plan: Has the thresholds.
+        cells: Its width.
+    """
+    filled = round(min(share or 0.0, 1.0) * cells)
+    reset_cell, set_cell = (int(bound * cells) for bound in (plan.admit_below, plan.deny_from))
+    bar = Text()
+    for cell in range(cells):
+        style = "green" if cell < reset_cell else "yellow" if cell < set_cell else "red"
+        if cell == set_cell:
+            bar.append("┃", "bold red")
+        elif cell == reset_cell:
+            bar.append("┃", "bold green")
+        else:
+            bar.append("█" if cell < filled else "░", style if cell < filled else "dim")
+    return bar
+
+
+def _usage_table(record: Record) -> Table:
+    plan = record.plan
+    table = Table(show_edge=False, expand=False)
+    quota = f"{plan.quota_bytes >> 20} MiB"
+    for column in ("signal", f"usage of {quota}", "now", "seen", "admit below", "deny from"):
+        table.add_column(
+            column, justify="left" if "us" in column or column == "signal" else "right"
+        )
+    for name, usage in record.signals.items():
+        table.add_row(
+            name,
+            usage_bar(usage.now, plan),
+            _percent(usage.now),
+            _percent(usage.seen),
+            _percent(plan.admit_below),
+            _percent(plan.deny_from),
+        )
+    return table
+
+
+def _admitter_table(record: Record) -> Table:
+    table = Table(show_edge=False)
+    table.add_column("admitter")
+    table.add_column("its bit")
+    for column in ("admitted", "denied", "first denial", "re-admission"):
+        table.add_column(column, justify="right")
+    for name, tally in record.admitters.items():
+        table.add_row(
+            name,
+            _bit_text(tally.bit),
+            str(tally.admitted),
+            str(tally.denied),
+            _seconds(tally.denied_at),
+            _seconds(tally.readmitted_at),
+        )
+    return table
+
+
+def _decision_line(record: Record) -> Text:
+    if record.reason:
+        return Text(f"evaluator denies (decision {record.sequence}): {record.reason}", "red")
+    return Text(f"evaluator admits (decision {record.sequence})", "green")
+
+
+def _bit_word(bit: Bit) -> str:
+    return {True: "1", False: "0", None: "?"}[bit]
+
+
+def _bit_text(bit: Bit) -> Text:
+    if bit is None:
+        return Text("? silent", "dim")
+    return Text("1 admits", "green") if bit else Text("0 denies", "red")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _seconds(at: float | None) -> str:
+    return "-" if at is None else f"{at:.1f} s"

@@ -1,0 +1,94 @@
+"""Asking an admitter as the API server does, and reading its answer.
+
+Answer: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+"""
+
+import json
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from tests.rig.errors import RigError
+
+# The API server's own default for a webhook.
+_LIMIT = aiohttp.ClientTimeout(total=10.0)
+
+
+class WebhookError(RigError):
+    """There was no valid answer to a review."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A valid answer.
+
+    Attributes:
+        uid: Of the review that it answers.
+        allowed: Whether the request may proceed.
+        code: HTTP status that the requester sees; None when allowed.
+        message: What the requester reads; empty when allowed.
+        retry_after_seconds: When the requester may try again, if that was said.
+        warnings: What the requester is warned of, also when allowed.
+    """
+
+    uid: str
+    allowed: bool
+    code: int | None = None
+    message: str = ""
+    retry_after_seconds: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+async def ask(
+    http: aiohttp.ClientSession, url: str, review: bytes, trust: ssl.SSLContext
+) -> Answer:
+    """POST a review and return the answer.
+
+    Args:
+        http: Keeps the connections between calls.
+        url: The webhook's.
+        review: An AdmissionReview as JSON.
+        trust: What the server's certificate is checked with.
+
+    Raises:
+        WebhookError: Nobody answered within 10 s, or not with an AdmissionReview.
+    """
+    try:
+        async with http.post(
+            url,
+            data=review,
+            headers={"Content-Type": "application/json"},
+            ssl=trust,
+            timeout=_LIMIT,
+        ) as response:
+            status, body = response.status, await response.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise WebhookError(f"no answer from {url}: {error!r}") from error
+    if status != 200:
+        raise WebhookError(f"{url} answered {status}: {body[:200].decode(errors='replace')}")
+    return parse_answer(body)
+
+
+def parse_answer(body: bytes) -> Answer:
+    """Read the AdmissionReview that answers one.
+
+    Raises:
+        WebhookError: It is none.
+    """
+    try:
+        document: dict[str, Any] = json.loads(body)
+        response = document["response"]
+        status = response.get("status") or {}
+        return Answer(
+            uid=response["uid"],
+            allowed=response["allowed"] is True,
+            code=status.get("code"),
+            message=status.get("message", ""),
+            retry_after_seconds=(status.get("details") or {}).get("retryAfterSeconds"),
+            warnings=tuple(response.get("warnings") or ()),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        start = body[:200].decode(errors="replace")
+        raise WebhookError(f"not an answer to an AdmissionReview: {start}") from error
