@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from aiohttp import web
+from prometheus_client import disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from shield_common.settings import SettingsStruct
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client import CollectorRegistry
+
+# The library's `_created` series would double the number of counters; nobody reads them.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SHUTDOWN_SECONDS: Final = 1.0  # a scrape or a probe that takes longer is not worth waiting for
 MAX_PORT: Final = 65535

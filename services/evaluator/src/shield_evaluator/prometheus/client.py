@@ -101,7 +101,7 @@ class PrometheusClient:
             ) from error
 
     async def _ask(self, url: str, expression: str, seconds: float) -> Answer:
-        form = {"query": expression, "timeout": f"{max(seconds, 0.001):.3f}s"}
+        form = {"query": expression, "timeout": f"{max(round(seconds * 1000), 1)}ms"}
         if self._settings.partial_response is not None:
             form["partial_response"] = "true" if self._settings.partial_response else "false"
         session = self._open()
