@@ -1,0 +1,28 @@
+"""``shield-evaluator run``: the service itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import uvloop
+
+from shield_common import logs
+from shield_evaluator import app
+from shield_evaluator.cli.options import config_option, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@config_option
+def run(config: Path) -> None:
+    """Evaluate and publish until SIGTERM.
+
+    Exit codes: 0 stopped by a signal, 1 cannot do its work, 2 bad configuration or usage.
+    """
+    settings = load_settings(config)
+    logs.configure(settings.log, service="evaluator")
+    sys.exit(uvloop.run(app.run(settings)))
