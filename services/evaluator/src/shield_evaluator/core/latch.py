@@ -36,15 +36,15 @@ the same state, so a restart at any point changes no later output (``core.state`
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from shield_evaluator.core.plan import ColdStart, OnBlind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan, SignalPlan, Threshold
 
@@ -66,8 +66,7 @@ class Evidence(enum.Enum):
     SILENT = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(Struct, frozen=True, gc=False):
     """A point in time.
 
     Attributes:
@@ -79,8 +78,7 @@ class Instant:
     utc: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Latch:
+class Latch(Struct, frozen=True, gc=False):
     """One signal's latch in one tier.
 
     Attributes:
@@ -94,8 +92,7 @@ class Latch:
     below_since_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TierBit:
+class TierBit(Struct, frozen=True, gc=False):
     """One tier's bit.
 
     Attributes:
@@ -107,8 +104,7 @@ class TierBit:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ShieldState:
+class ShieldState(Struct, frozen=True):
     """All that the evaluator remembers from one cycle to the next.
 
     Attributes:
@@ -212,14 +208,14 @@ def advance(
         for tier, thresholds in plan.tiers.items()
         for name, threshold in thresholds.items()
     }
+    blind = {
+        name: is_blind(signal, last_usable[name], now_ms=now.ms)
+        for name, signal in plan.signals.items()
+    }
     tiers = {}
     for tier, thresholds in plan.tiers.items():
         counts = [
-            counts_as(
-                latches[tier, name],
-                plan.signals[name],
-                blind=is_blind(plan.signals[name], last_usable[name], now_ms=now.ms),
-            )
+            counts_as(latches[tier, name], plan.signals[name], blind=blind[name])
             for name in thresholds
         ]
         last = state.tiers.get(tier)

@@ -3,13 +3,17 @@
 An observation is the worst member's value. It is *usable* if at least one sample is a finite,
 non-negative number, and *partial* if some member's value is missing: the maximum over a subset is
 only a lower bound of the truth.
+
+Samples, observations and latches are msgspec structs, because a backtest makes millions of them and
+a frozen dataclass takes several times as long to make.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +23,7 @@ if TYPE_CHECKING:
 MAX_SAMPLES: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True, gc=False):
     """One member's value as Prometheus returned it.
 
     Attributes:
@@ -32,8 +35,7 @@ class Sample:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """A signal's value at one time.
 
     Attributes:
