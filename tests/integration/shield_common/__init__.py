@@ -1,0 +1,1 @@
+"""The library's parts that only a real socket shows."""

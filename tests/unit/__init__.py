@@ -1,0 +1,1 @@
+"""Unit tests; they mirror the packages. A package here, so that none shadows what it tests."""

@@ -1,0 +1,1 @@
+"""Unit tests of what both services share; nothing here reaches the network."""
