@@ -91,23 +91,41 @@ def parse(body: bytes) -> Answer:
     Raises:
         PrometheusError: not a success, not JSON, or not an instant vector.
     """
+    result, warnings = parse_envelope(body, "vector", "an instant vector")
+    try:
+        series = _vector.decode(result)
+        samples = tuple(Sample(member_of(one.metric), float(one.value[1])) for one in series)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise PrometheusError("malformed", f"not an answer of Prometheus' API: {error}") from error
+    return Answer(samples, warnings)
+
+
+def parse_envelope(body: bytes, kind: str, called: str) -> tuple[Raw, tuple[str, ...]]:
+    """Read what stands around every query's result.
+
+    Args:
+        body: of a response with status 200.
+        kind: the result type that is wanted.
+        called: the same, for the message.
+
+    Returns:
+        The result, and what the server said about its completeness.
+
+    Raises:
+        PrometheusError: not a success, not JSON, or another result type.
+    """
     try:
         response = _response.decode(body)
-        if response.status != "success" or response.data is None:
-            raise PrometheusError(
-                "malformed", f"status {response.status!r}: {response.error[:200]}"
-            )
-        if response.data.resultType != "vector":
-            raise PrometheusError(
-                "wrong_type",
-                f"the query gives a {response.data.resultType[:20]}, not an instant vector",
-            )
-        series = _vector.decode(response.data.result)
-        samples = tuple(Sample(_member(one.metric), float(one.value[1])) for one in series)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PrometheusError("malformed", f"not an answer of Prometheus' API: {error}") from error
+    if response.status != "success" or response.data is None:
+        raise PrometheusError("malformed", f"status {response.status!r}: {response.error[:200]}")
+    if response.data.resultType != kind:
+        raise PrometheusError(
+            "wrong_type", f"the query gives a {response.data.resultType[:20]}, not {called}"
+        )
     warnings = tuple(w for w in response.warnings or () if not w.startswith(_STYLE_REMARK))
-    return Answer(samples, warnings)
+    return response.data.result, warnings
 
 
 def parse_error(body: bytes) -> str:
@@ -119,7 +137,8 @@ def parse_error(body: bytes) -> str:
     return f"{response.errorType}: {response.error}"[:200]
 
 
-def _member(labels: dict[str, str]) -> str:
+def member_of(labels: dict[str, str]) -> str:
+    """Name the etcd member that a series is about."""
     for label in MEMBER_LABELS:
         if label in labels:
             return labels[label]

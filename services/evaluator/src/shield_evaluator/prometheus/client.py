@@ -1,10 +1,11 @@
-"""The HTTP client: one instant query, with retries and further URLs inside one deadline."""
+"""The HTTP client: one query, with retries and further URLs inside one deadline."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import aiohttp
 import tenacity
@@ -12,9 +13,11 @@ import tenacity
 from shield_common.tls import TLSError, client_context
 from shield_common.watch import fingerprint
 from shield_evaluator.prometheus.answer import Answer, PrometheusError, parse, parse_error
+from shield_evaluator.prometheus.ranges import RangeAnswer, Window, parse_range
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Mapping
 
     from shield_evaluator.prometheus.settings import PrometheusSettings
 
@@ -37,8 +40,20 @@ _STATUS_KINDS: Final = {
 }
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request(Generic[T]):
+    """What is asked, and how the answer is read."""
+
+    path: str
+    form: Mapping[str, str]
+    read: Callable[[bytes], T]
+
+
 class PrometheusClient:
-    """Sends instant queries as the settings say.
+    """Sends queries as the settings say.
 
     Token, password and CA files are read at every query, a few bytes each, so that a rotated one
     counts from the next query on.
@@ -59,6 +74,28 @@ class PrometheusClient:
         Raises:
             PrometheusError: no URL gave an answer in time; the last one's error.
         """
+        return await self._send(_Request("/api/v1/query", {"query": expression}, parse), budget)
+
+    async def query_range(self, expression: str, window: Window, *, budget: float) -> RangeAnswer:
+        """Ask for an expression's values over a stretch of time.
+
+        Args:
+            expression: PromQL that gives an instant vector at each step.
+            window: the stretch; longer ones have to be asked for piece by piece.
+            budget: seconds for everything: all tries of all URLs.
+
+        Raises:
+            PrometheusError: as for `query`.
+        """
+        form = {
+            "query": expression,
+            "start": f"{window.start_ms / 1000:.3f}",
+            "end": f"{window.end_ms / 1000:.3f}",
+            "step": f"{window.step_ms / 1000:.3f}",
+        }
+        return await self._send(_Request("/api/v1/query_range", form, parse_range), budget)
+
+    async def _send(self, request: _Request[T], budget: float) -> T:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + budget
         urls = self._settings.urls * ROUNDS
@@ -76,7 +113,7 @@ class PrometheusClient:
                         # A frozen server may use up its share, not the next one's.
                         left_urls = len(self._settings.urls) - number % len(self._settings.urls)
                         share = (deadline - loop.time()) / left_urls
-                        return await self._attempt(urls[number], expression, share)
+                        return await self._attempt(urls[number], request, share)
         except TimeoutError as error:
             raise PrometheusError("timeout", f"no answer within {budget:g}s") from error
         raise PrometheusError("timeout", f"no answer within {budget:g}s")
@@ -87,10 +124,10 @@ class PrometheusClient:
         if session is not None:
             await session.close()
 
-    async def _attempt(self, url: str, expression: str, seconds: float) -> Answer:
+    async def _attempt(self, url: str, request: _Request[T], seconds: float) -> T:
         try:
             async with asyncio.timeout(seconds):
-                return await self._ask(url, expression, seconds)
+                return await self._ask(url, request, seconds)
         except TimeoutError as error:
             raise PrometheusError("timeout", f"{url}: no answer within {seconds:.3g}s") from error
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
@@ -100,13 +137,13 @@ class PrometheusClient:
                 "connection", f"{url}: {type(error).__name__}: {error}"
             ) from error
 
-    async def _ask(self, url: str, expression: str, seconds: float) -> Answer:
-        form = {"query": expression, "timeout": f"{max(round(seconds * 1000), 1)}ms"}
+    async def _ask(self, url: str, request: _Request[T], seconds: float) -> T:
+        form = {**request.form, "timeout": f"{max(round(seconds * 1000), 1)}ms"}
         if self._settings.partial_response is not None:
             form["partial_response"] = "true" if self._settings.partial_response else "false"
         session = self._open()
         async with session.post(
-            f"{url.rstrip('/')}/api/v1/query",
+            f"{url.rstrip('/')}{request.path}",
             data=form,
             headers={**self._settings.headers, **self._authorization()},
             allow_redirects=False,  # a redirect would carry the token to whoever sent it
@@ -114,7 +151,7 @@ class PrometheusClient:
         ) as response:
             body = await _read_bounded(response)
             if response.status == 200:  # noqa: PLR2004 - HTTP's OK
-                return parse(body)
+                return request.read(body)
             if response.status in range(300, 400):
                 target = response.headers.get("Location", "nowhere")[:200]
                 raise PrometheusError(
