@@ -22,9 +22,11 @@ SCHEMA: Final = 1
 MAX_DOCUMENT_BYTES: Final = 256 * 1024
 
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader (RFC 8259, 6)
-# The upper bound refuses Infinity, which a JSON number such as 1e999 turns into.
-Value = Annotated[float, Meta(ge=0.0, le=1e18)]
-Text = Annotated[str, Meta(max_length=1024)]
+# An exabyte in bytes. The bound refuses Infinity, which a JSON number such as 1e999 turns into.
+MAX_VALUE: Final = 1e18
+MAX_TEXT: Final = 1024  # characters; the API server shows no longer message in full
+Value = Annotated[float, Meta(ge=0.0, le=MAX_VALUE)]
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 

@@ -179,7 +179,7 @@ class Cycle:
         if document is None:
             return
         try:
-            self._state = latches_document.read(document, now_ms=self._now().ms)
+            self._state = latches_document.read(document, now_ms=self._now().ms).state
         except latches_document.StateError as error:
             self._log.error("stored latches are unreadable, keeping our own", problem=str(error))
             return
@@ -212,7 +212,9 @@ class Cycle:
                 encode_decision(decision),
                 ttl_ms=watch.ttl_ms,
                 allow=decision.allow,
-                latches=latches_document.write(self._state, now_ms=now.ms),
+                latches=latches_document.write(
+                    self._state, now_ms=now.ms, order=(decision.epoch, decision.sequence)
+                ),
             )
         published = result is PublishResult.PUBLISHED
         outcome = Outcome.PUBLISHED if published else Outcome.UNPUBLISHED

@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shield_common.decision import Decision, SignalReading, TierDecision, format_value
+from shield_common.decision import (
+    MAX_TEXT,
+    Decision,
+    SignalReading,
+    TierDecision,
+    format_value,
+)
 from shield_evaluator.core.latch import LatchState, counts_as, is_blind
 from shield_evaluator.core.plan import ColdStart, OnBlind, Unit
 
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
 # The API server cuts admission warnings short (KEP 1693: 256 characters each, 4096 in all);
 # kubectl shows them on one line.
 MAX_WARNING: Final = 120
+
+# A member's name is for people: an address or a pod, never a page.
+MAX_MEMBER: Final = 256
 
 # How the two default signals are called in a sentence; any other is called by its name.
 _SUBJECTS: Final = {
@@ -42,6 +51,7 @@ class Envelope:
         sequence: the count of decisions in the epoch.
         ttl_ms: how long the document lives, milliseconds.
         interval_ms: the cycle, milliseconds.
+        status_url: where a person finds out more; None if there is no such page.
     """
 
     cluster: str
@@ -49,6 +59,7 @@ class Envelope:
     sequence: int
     ttl_ms: int
     interval_ms: int
+    status_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,7 @@ def decide(
         plan: what is watched.
         state: the state after this cycle's `core.latch.advance`.
         observations: this cycle's, by signal.
-        now: this cycle's instant.
+        now: the instant of that `core.latch.advance`.
         envelope: cluster, epoch, sequence and times.
         override: the operator's word, if one is in force.
         time_to_full_seconds: the forecast; None when usage is flat or falls.
@@ -108,6 +119,7 @@ def decide(
         },
         override=override,
         time_to_full_seconds=None if time_to_full_seconds is None else round(time_to_full_seconds),
+        status_url=envelope.status_url,
     )
 
 
@@ -116,7 +128,7 @@ def _reading(observation: Observation | None, *, blind: bool) -> SignalReading:
         return SignalReading(state="blind" if blind else "unusable")
     return SignalReading(
         value=observation.value,
-        member=observation.member and observation.member[:256],
+        member=observation.member and observation.member[:MAX_MEMBER],
         members=observation.members,
         state="partial" if observation.partial else "ok",
     )
@@ -186,7 +198,9 @@ def _overridden(override: Override, views: list[_View], *, shield_allows: bool) 
     return TierDecision(
         allow=override.allow,
         since=override.since,
-        reason="" if override.allow else f"denied by an operator {until}: {override.reason}"[:1024],
+        reason=""
+        if override.allow
+        else _short(f"denied by an operator {until}: {override.reason}", MAX_TEXT),
         value=worst.value if override.allow else None,
         set=worst.threshold.set if override.allow else None,
         reset=worst.threshold.reset if override.allow else None,
@@ -206,7 +220,7 @@ def _reason(view: _View, plan: Plan) -> str:
 def _undetermined(plan: Plan, views: list[_View]) -> str:
     waiting = ", ".join(view.name for view in views if view.counts is LatchState.UNKNOWN)
     why = "cold start" if plan.cold_start is ColdStart.SET else "still denying"
-    return f"etcd's usage is not known yet: waiting for signal {waiting} ({why})"
+    return _short(f"etcd's usage is not known yet ({why}): waiting for signal {waiting}", MAX_TEXT)
 
 
 def describe(name: str, value: float, unit: Unit) -> str:
@@ -240,5 +254,5 @@ def _warning(tier: str, views: list[_View]) -> str | None:
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 1] + "…"
+def _short(text: str, limit: int = MAX_WARNING) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -26,7 +26,7 @@ class History:
     """One signal's values over the last hour.
 
     Attributes:
-        points: (milliseconds, value), oldest first, at least `SPACING_MS` apart but for the last.
+        points: (milliseconds, value), oldest first, about `SPACING_MS` apart but for the last.
     """
 
     points: deque[tuple[int, float]] = field(default_factory=deque)

@@ -30,7 +30,8 @@ the cold start's.
 
 Time is an argument: whole milliseconds of any clock that never goes back, plus a UTC moment that
 only labels changes. A state that is written down as ages and read back at the same instant is
-the same state, so a restart at any point changes no later output (``core.state``).
+the same state, so a restart at any point changes no later output (``core.state``). How long
+nobody ran is not known and counts for no timer.
 """
 
 from __future__ import annotations

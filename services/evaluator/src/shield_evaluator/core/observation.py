@@ -1,8 +1,8 @@
 """From a query's samples to one observation.
 
 An observation is the worst member's value. It is *usable* if at least one sample is a finite,
-non-negative number, and *partial* if some member's value is missing: the maximum over a subset is
-only a lower bound of the truth.
+non-negative number that a decision document can carry, and *partial* if some member's value is
+missing: the maximum over a subset is only a lower bound of the truth.
 
 Samples, observations and latches are msgspec structs, because a backtest makes millions of them and
 a frozen dataclass takes several times as long to make.
@@ -10,10 +10,11 @@ a frozen dataclass takes several times as long to make.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+
+from shield_common.decision import MAX_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,8 @@ def observe(
     """
     if len(samples) > MAX_SAMPLES:
         return unusable(f"{len(samples)} samples, at most {MAX_SAMPLES} make sense")
-    good = tuple(s for s in samples if math.isfinite(s.value) and s.value >= 0)
+    # NaN is in no range. Infinity and what no document can carry are a broken query's.
+    good = tuple(s for s in samples if 0 <= s.value <= MAX_VALUE)
     if not good:
         return unusable("no samples" if not samples else "no finite, non-negative sample")
     worst = max(good, key=lambda sample: sample.value)

@@ -7,9 +7,10 @@ whole milliseconds.
 from __future__ import annotations
 
 import enum
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from shield_common.decision import MAX_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +62,8 @@ class Threshold:
 
     def __post_init__(self) -> None:
         bounds = [self.set, self.reset, *([] if self.warn is None else [self.warn])]
-        if not all(math.isfinite(bound) and bound >= 0 for bound in bounds):
-            raise ValueError("set, reset and warn must be finite and not negative")
+        if not all(0 <= bound <= MAX_VALUE for bound in bounds):
+            raise ValueError(f"set, reset and warn must be numbers from 0 to {MAX_VALUE:g}")
         if not self.reset < self.set:
             raise ValueError(f"reset ({self.reset:g}) must be below set ({self.set:g})")
         if self.reset == 0:

@@ -1,16 +1,20 @@
 """The shield's state as the latches document: written beside every decision, read at a takeover.
 
-Times are written as ages, so that neither a restart nor another machine's clock moves anything.
+Times are written as ages, so that neither a restart nor another machine's clock moves anything:
+the time between writing and reading does not count. The document carries its decision's place
+among all decisions, so that whoever reads it knows whether it is newer than what is in memory.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from shield_common.decision import Count
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
 
 if TYPE_CHECKING:
@@ -41,19 +45,45 @@ class TierRecord(Struct, frozen=True, kw_only=True):
 
 
 class LatchesDocument(Struct, frozen=True, kw_only=True):
-    """The document: latches by tier and signal, ages of the last usable observations, bits."""
+    """The document: latches by tier and signal, ages of the last usable observations, bits.
+
+    Attributes:
+        epoch: of the decision beside which it was written.
+        sequence: of that decision.
+    """
 
     schema: int = SCHEMA
+    epoch: Count = 0
+    sequence: Count = 0
     latches: dict[str, dict[str, LatchRecord]]
     usable_age_ms: dict[str, Age]
     tiers: dict[str, TierRecord]
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a latches document says.
+
+    Attributes:
+        state: as of the instant at which it was read.
+        order: epoch and sequence of the decision that it belongs to.
+    """
+
+    state: ShieldState
+    order: tuple[int, int]
+
+
 _decoder = msgspec.json.Decoder(LatchesDocument)
 
 
-def write(state: ShieldState, *, now_ms: int) -> bytes:
-    """Write a state as it is at an instant."""
+def write(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
+    """Write a state as it is at an instant.
+
+    Args:
+        state: what to write.
+        now_ms: the instant, not before anything that the state remembers.
+        order: epoch and sequence of the decision that goes with it.
+    """
     latches: dict[str, dict[str, LatchRecord]] = {}
     for (tier, signal), latch in state.latches.items():
         latches.setdefault(tier, {})[signal] = LatchRecord(
@@ -62,6 +92,8 @@ def write(state: ShieldState, *, now_ms: int) -> bytes:
             below_age_ms=None if latch.below_since_ms is None else now_ms - latch.below_since_ms,
         )
     document = LatchesDocument(
+        epoch=order[0],
+        sequence=order[1],
         latches=latches,
         usable_age_ms={name: now_ms - at for name, at in state.last_usable_ms.items()},
         tiers={
@@ -71,7 +103,7 @@ def write(state: ShieldState, *, now_ms: int) -> bytes:
     return msgspec.json.encode(document)
 
 
-def read(document: bytes, *, now_ms: int) -> ShieldState:
+def read(document: bytes, *, now_ms: int) -> Stored:
     """Read a state back at an instant.
 
     Raises:
@@ -94,11 +126,12 @@ def read(document: bytes, *, now_ms: int) -> ShieldState:
         for tier, records in stored.latches.items()
         for signal, record in records.items()
     }
-    return ShieldState(
+    state = ShieldState(
         latches=latches,
         last_usable_ms={name: now_ms - age for name, age in stored.usable_age_ms.items()},
         tiers={name: TierBit(record.allow, record.since) for name, record in stored.tiers.items()},
     )
+    return Stored(state, (stored.epoch, stored.sequence))
 
 
 def dropped(state: ShieldState, plan: Plan) -> list[tuple[str, str]]:

@@ -1,0 +1,213 @@
+"""Single transitions: the table at the top of `core.latch`, row by row."""
+
+import pytest
+
+from shield_evaluator.core.latch import (
+    Evidence,
+    Latch,
+    LatchState,
+    ShieldState,
+    TierBit,
+    admits,
+    advance,
+    counts_as,
+    is_blind,
+    step,
+    weigh,
+)
+from shield_evaluator.core.observation import Observation
+from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold
+from tests.unit.shield_evaluator.plans import (
+    EPOCH,
+    SIGNAL,
+    TIER,
+    USUAL,
+    at,
+    complete,
+    one_latch,
+    partial,
+    signal_plan,
+    silent,
+)
+
+UNKNOWN, RESET, SET = LatchState.UNKNOWN, LatchState.RESET, LatchState.SET
+
+
+@pytest.mark.parametrize(
+    ("observation", "evidence"),
+    [
+        pytest.param(complete(0.91), Evidence.ABOVE, id="above set"),
+        pytest.param(complete(0.90), Evidence.ABOVE, id="exactly set"),
+        pytest.param(complete(0.8999), Evidence.BETWEEN, id="just below set"),
+        pytest.param(complete(0.80), Evidence.BETWEEN, id="exactly reset"),
+        pytest.param(complete(0.7999), Evidence.BELOW, id="just below reset"),
+        pytest.param(complete(0.0), Evidence.BELOW, id="empty"),
+        pytest.param(partial(0.90), Evidence.ABOVE, id="P4 a partial one proves that it is high"),
+        pytest.param(partial(0.85), Evidence.SILENT, id="P4 a partial one between proves nothing"),
+        pytest.param(partial(0.10), Evidence.SILENT, id="P4 a partial one never proves low"),
+        pytest.param(silent(), Evidence.SILENT, id="unusable"),
+    ],
+)
+def test_an_observation_proves(observation: Observation, evidence: Evidence) -> None:
+    assert evidence is weigh(observation, USUAL)
+
+
+@pytest.mark.parametrize(
+    ("state", "evidence", "after"),
+    [
+        pytest.param(UNKNOWN, Evidence.ABOVE, SET, id="unknown, above"),
+        pytest.param(UNKNOWN, Evidence.BELOW, RESET, id="unknown, below"),
+        pytest.param(UNKNOWN, Evidence.BETWEEN, RESET, id="unknown, between: cold start"),
+        pytest.param(UNKNOWN, Evidence.SILENT, UNKNOWN, id="unknown, silent"),
+        pytest.param(RESET, Evidence.ABOVE, SET, id="reset, above"),
+        pytest.param(RESET, Evidence.BELOW, RESET, id="reset, below"),
+        pytest.param(RESET, Evidence.BETWEEN, RESET, id="reset, between"),
+        pytest.param(RESET, Evidence.SILENT, RESET, id="reset, silent"),
+        pytest.param(SET, Evidence.ABOVE, SET, id="set, above"),
+        pytest.param(SET, Evidence.BELOW, RESET, id="set, below"),
+        pytest.param(SET, Evidence.BETWEEN, SET, id="set, between"),
+        pytest.param(SET, Evidence.SILENT, SET, id="set, silent"),
+    ],
+)
+def test_a_latch_moves(state: LatchState, evidence: Evidence, after: LatchState) -> None:
+    moved = step(Latch(state), evidence, USUAL, now_ms=0, cold_start=ColdStart.RESET)
+    assert after is moved.state
+
+
+def test_a_cold_start_inside_the_band_may_be_told_to_deny() -> None:
+    moved = step(Latch(), Evidence.BETWEEN, USUAL, now_ms=0, cold_start=ColdStart.SET)
+    assert SET is moved.state
+
+
+def run(threshold: Threshold, *story: tuple[float, Evidence], start: LatchState = RESET) -> Latch:
+    latch = Latch(start)
+    for seconds, evidence in story:
+        latch = step(
+            latch,
+            evidence,
+            threshold,
+            now_ms=round(seconds * 1000),
+            cold_start=ColdStart.RESET,
+        )
+    return latch
+
+
+class TestSetFor:
+    threshold = Threshold(set=0.9, reset=0.8, set_for_ms=10_000)
+
+    def test_it_sets_after_the_time_and_not_before(self) -> None:
+        story = [(0, Evidence.ABOVE), (5, Evidence.ABOVE), (9.999, Evidence.ABOVE)]
+        assert RESET is run(self.threshold, *story).state
+        assert SET is run(self.threshold, *story, (10, Evidence.ABOVE)).state
+
+    @pytest.mark.parametrize("dip", [Evidence.BETWEEN, Evidence.BELOW])
+    def test_a_proven_dip_starts_it_anew(self, dip: Evidence) -> None:
+        story = [(0, Evidence.ABOVE), (5, dip), (6, Evidence.ABOVE), (12, Evidence.ABOVE)]
+        assert RESET is run(self.threshold, *story).state
+        assert SET is run(self.threshold, *story, (16, Evidence.ABOVE)).state
+
+    def test_silence_does_not_put_it_off(self) -> None:
+        story = [(0, Evidence.ABOVE), (5, Evidence.SILENT), (10, Evidence.ABOVE)]
+        assert SET is run(self.threshold, *story).state
+
+    def test_silence_alone_never_sets(self) -> None:
+        story = [(0, Evidence.ABOVE), (60, Evidence.SILENT)]
+        assert RESET is run(self.threshold, *story).state
+
+
+class TestResetFor:
+    threshold = Threshold(set=0.9, reset=0.8, reset_for_ms=10_000)
+
+    def test_it_resets_after_the_time_and_not_before(self) -> None:
+        story = [(0, Evidence.BELOW), (9.999, Evidence.BELOW)]
+        assert SET is run(self.threshold, *story, start=SET).state
+        assert RESET is run(self.threshold, *story, (10, Evidence.BELOW), start=SET).state
+
+    @pytest.mark.parametrize("doubt", [Evidence.BETWEEN, Evidence.ABOVE, Evidence.SILENT])
+    def test_any_doubt_starts_it_anew(self, doubt: Evidence) -> None:
+        story = [(0, Evidence.BELOW), (5, doubt), (6, Evidence.BELOW), (12, Evidence.BELOW)]
+        assert SET is run(self.threshold, *story, start=SET).state
+        assert RESET is run(self.threshold, *story, (16, Evidence.BELOW), start=SET).state
+
+    def test_a_cold_start_waits_as_well(self) -> None:
+        assert UNKNOWN is run(self.threshold, (0, Evidence.BELOW), start=UNKNOWN).state
+
+
+@pytest.mark.parametrize(("age", "blind"), [(119_999, False), (120_000, True)])
+def test_a_signal_is_blind_from_blind_after_on(age: int, blind: bool) -> None:  # noqa: FBT001 - a case's expected value
+    assert blind is is_blind(signal_plan(), 5_000, now_ms=5_000 + age)
+
+
+@pytest.mark.parametrize("state", list(LatchState))
+@pytest.mark.parametrize(
+    ("on_blind", "forced"), [(OnBlind.HOLD, None), (OnBlind.DENY, SET), (OnBlind.ALLOW, RESET)]
+)
+def test_a_blind_signal_counts_as_configured(
+    state: LatchState, on_blind: OnBlind, forced: LatchState | None
+) -> None:
+    counted = counts_as(Latch(state), signal_plan(on_blind=on_blind), blind=True)
+    assert (forced or state) is counted
+
+
+@pytest.mark.parametrize("on_blind", list(OnBlind))
+def test_a_seeing_signal_counts_as_its_latch(on_blind: OnBlind) -> None:
+    assert SET is counts_as(Latch(SET), signal_plan(on_blind=on_blind), blind=False)
+
+
+@pytest.mark.parametrize(
+    ("counts", "last", "expected"),
+    [
+        pytest.param([SET, RESET], True, False, id="one that is set denies"),
+        pytest.param([SET, UNKNOWN], True, False, id="even beside an unknown one"),
+        pytest.param([RESET, RESET], False, True, id="all reset admit"),
+        pytest.param([RESET, UNKNOWN], False, False, id="an unknown one holds a denial"),
+        pytest.param([RESET, UNKNOWN], True, True, id="an unknown one holds an admission"),
+        pytest.param([UNKNOWN], None, True, id="a first bit is the cold start's"),
+    ],
+)
+def test_a_tier_admits(
+    counts: list[LatchState],
+    last: bool | None,  # noqa: FBT001 - a case
+    expected: bool,  # noqa: FBT001 - a case's expected value
+) -> None:
+    bit = None if last is None else TierBit(last, EPOCH)
+    assert expected is admits(counts, bit, ColdStart.RESET)
+
+
+def test_a_tier_without_a_bit_starts_denying_if_told_so() -> None:
+    assert not admits([UNKNOWN], None, ColdStart.SET)
+
+
+def test_the_moment_of_a_change_is_remembered_while_nothing_changes() -> None:
+    plan = one_latch()
+    first = advance(plan, ShieldState(), {SIGNAL: complete(0.95)}, at(0))
+    later = advance(plan, first, {SIGNAL: complete(0.95)}, at(60))
+    assert EPOCH == later.tiers[TIER].since
+
+
+def test_a_signal_that_was_not_observed_counts_as_unusable() -> None:
+    plan = one_latch()
+    before = advance(plan, ShieldState(), {SIGNAL: complete(0.95)}, at(0))
+    after = advance(plan, before, {}, at(5))
+    assert (SET, at(0).ms) == (after.latches[TIER, SIGNAL].state, after.last_usable_ms[SIGNAL])
+
+
+def test_what_a_plan_no_longer_names_is_dropped() -> None:
+    two = Plan(
+        signals={"a": signal_plan(), "b": signal_plan()},
+        tiers={"x": {"a": USUAL, "b": USUAL}, "y": {"b": USUAL}},
+        default_tier="x",
+    )
+    one = Plan(signals={"a": signal_plan()}, tiers={"x": {"a": USUAL}}, default_tier="x")
+    seen = {"a": complete(0.95), "b": complete(0.95)}
+    after = advance(one, advance(two, ShieldState(), seen, at(0)), seen, at(5))
+    assert {("x", "a")} == set(after.latches)
+    assert {"a"} == set(after.last_usable_ms)
+    assert {"x"} == set(after.tiers)
+
+
+def test_what_a_plan_still_names_is_kept() -> None:
+    old, new = one_latch(USUAL), one_latch(Threshold(set=0.95, reset=0.5))
+    before = advance(old, ShieldState(), {SIGNAL: complete(0.92)}, at(0))
+    after = advance(new, before, {SIGNAL: complete(0.7)}, at(5))
+    assert SET is after.latches[TIER, SIGNAL].state
