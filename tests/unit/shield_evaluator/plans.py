@@ -68,6 +68,4 @@ def silent() -> Observation:
 
 def at(seconds: float) -> Instant:
     """Return an instant so many seconds after the story's begin."""
-    return Instant(
-        ms=1_000_000 + round(seconds * 1000), utc=EPOCH + timedelta(seconds=seconds)
-    )
+    return Instant(ms=1_000_000 + round(seconds * 1000), utc=EPOCH + timedelta(seconds=seconds))

@@ -71,9 +71,7 @@ def test_the_last_value_is_always_there() -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 10**7), st.floats(min_value=0, max_value=1e18)), max_size=50
-    ),
+    st.lists(st.tuples(st.integers(0, 10**7), st.floats(min_value=0, max_value=1e18)), max_size=50),
     st.floats(min_value=0, max_value=1e18),
 )
 def test_e7_any_history_gives_a_forecast_or_none(
