@@ -1,0 +1,171 @@
+"""The servers of the soak: two evaluators, three admitters, and what they stand between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.rig.certificates import Authority
+from tests.rig.errors import ProgramMissingError
+from tests.rig.etcd import MEBIBYTE, EtcdServer
+from tests.rig.lifetime import Rig
+from tests.rig.prometheus import PrometheusOptions, PrometheusServer
+from tests.rig.redis import RedisServer
+from tests.rig.server import start_all
+from tests.rig.services import Admitter, Config, Evaluator
+
+# Half of the quota is left above `set`, so that a flood of 1 MB/s may go unseen for half a minute
+# before etcd is full: no fault here lasts that long.
+QUOTA_BYTES = 64 * MEBIBYTE
+SET = 0.5
+RESET = 0.3
+LEASE_SECONDS = 3
+CLUSTER = "soak"
+EVALUATORS = 2
+ADMITTERS = 3
+
+
+class JumpingClock:
+    """A wall clock that a process believes in and that can be set while it runs.
+
+    It is libfaketime's: the offset stands in a file that the library reads at every look at the
+    clock. The monotonic clock stays true, as it does when an administrator sets a real clock.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.set(0)
+
+    def set(self, seconds: int) -> None:
+        """Set the clock so many seconds ahead (or back) of the real one."""
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(f"{seconds:+d}\n")
+        fresh.replace(self._file)
+
+    def command(self, command: Sequence[str]) -> list[str]:
+        """Return a command that runs under this clock."""
+        variables = {
+            "LD_PRELOAD": str(faketime_library()),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        return ["env", *(f"{name}={value}" for name, value in variables.items()), *command]
+
+
+class JumpyEvaluator(Evaluator):
+    """An evaluator whose wall clock can be set."""
+
+    def __init__(self, rig: Rig, config: Config, name: str) -> None:
+        super().__init__(rig, config, name)
+        self.clock = JumpingClock(self.directory / "clock")
+
+    def command(self) -> list[str]:
+        return self.clock.command(super().command())
+
+
+class JumpyAdmitter(Admitter):
+    """An admitter whose wall clock can be set."""
+
+    def __init__(self, rig: Rig, config: Config, authority: Authority, name: str) -> None:
+        super().__init__(rig, config, authority.server(name), name)
+        self.clock = JumpingClock(self.directory / "clock")
+
+    def command(self) -> list[str]:
+        return self.clock.command(super().command())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Everything that runs."""
+
+    authority: Authority
+    etcd: EtcdServer
+    prometheus: PrometheusServer
+    redis: RedisServer
+    evaluators: Sequence[JumpyEvaluator]
+    admitters: Sequence[JumpyAdmitter]
+
+
+def faketime_library() -> Path:
+    """Return where libfaketime is.
+
+    Raises:
+        ProgramMissingError: It is not installed.
+    """
+    for path in sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")):
+        return path
+    raise ProgramMissingError("libfaketime", "run tools/install-servers faketime (Linux only)")
+
+
+async def start(rig: Rig) -> Stack:
+    """Start everything and wait until the first decision is there.
+
+    Raises:
+        ProgramMissingError: Something is not installed.
+        ServerFailedError: Something did not start.
+    """
+    faketime_library()
+    authority = Authority(rig.directory / "certificates")
+    etcd = EtcdServer(rig, quota_bytes=QUOTA_BYTES)
+    await start_all(etcd)
+    options = PrometheusOptions(jobs={"etcd": [etcd.target]}, scrape_interval="1s")
+    prometheus = PrometheusServer(rig, options=options)
+    redis = RedisServer(rig)
+    await start_all(prometheus, redis)
+    await prometheus.wait_scraped()
+    evaluators = [
+        JumpyEvaluator(rig, _evaluator_config(prometheus, redis), f"evaluator-{number}")
+        for number in range(1, EVALUATORS + 1)
+    ]
+    admitters = [
+        JumpyAdmitter(rig, _admitter_config(redis), authority, f"admitter-{number}")
+        for number in range(1, ADMITTERS + 1)
+    ]
+    await start_all(*evaluators, *admitters)
+    return Stack(
+        authority=authority,
+        etcd=etcd,
+        prometheus=prometheus,
+        redis=redis,
+        evaluators=evaluators,
+        admitters=admitters,
+    )
+
+
+def _evaluator_config(prometheus: PrometheusServer, redis: RedisServer) -> Config:
+    quota = "(etcd_server_quota_backend_bytes > 0)"
+    threshold = {"set": SET, "reset": RESET}
+    return {
+        "cluster": CLUSTER,
+        "interval": "1s",
+        "lease_ttl": f"{LEASE_SECONDS}s",
+        "prometheus": {"urls": [prometheus.url]},
+        "signals": [
+            {
+                "name": "db-file",
+                "query": f"etcd_mvcc_db_total_size_in_bytes / {quota}",
+                "members": 1,
+            },
+            {
+                "name": "db-in-use",
+                "query": f"etcd_mvcc_db_total_size_in_use_in_bytes / {quota}",
+                "members": 1,
+            },
+        ],
+        "tiers": {"standard": {"db-file": threshold, "db-in-use": dict(threshold)}},
+        "redis": {"url": redis.url},
+        "log": {"format": "json"},
+    }
+
+
+def _admitter_config(redis: RedisServer) -> Config:
+    return {
+        "cluster": CLUSTER,
+        "redis": {"url": redis.url},
+        "refresh": "1s",
+        # An admitter that starts while Redis is away answers 503 rather than by `on_unknown`:
+        # the soak is about decisions, and no fault here lasts as long as these.
+        "startup_grace": "60s",
+        "drain": "1s",
+        "log": {"format": "json"},
+    }
