@@ -143,6 +143,8 @@ class Cycle:
         started = self._now()
         watch = self.watch
         if not await self._may_write():
+            # Whoever writes now moves the latches on; ours are not worth keeping.
+            self._state, self._override = ShieldState(), None
             return self._report(Outcome.STANDBY, started, None, None)
         self._observations = await self.source.observe(
             watch.expressions, watch.plan, budget=watch.budget

@@ -42,7 +42,8 @@ class Writer:
         self.epoch = 0
         self.sequence = 0
         self.problem: str | None = "not connected yet"
-        self._own_epoch: int | None = None
+        # The epoch up to which our memory of the latches is the newest there is.
+        self._memory_epoch: int | None = None
 
     async def claim(self) -> bool:
         """Try to take the lease.
@@ -62,14 +63,18 @@ class Writer:
             self._failed(error)
             raise
         self._answered()
-        inherited = claim.taken and claim.previous_epoch != self._own_epoch
         self.held = claim.held
         self.epoch = max(self.epoch, claim.epoch)
         if claim.taken:
-            self._own_epoch = claim.epoch
             self.sequence = 0
             self._log.info("lease taken", epoch=claim.epoch)
-        return inherited
+        if not claim.held:
+            self._memory_epoch = None
+            return False
+        if self._memory_epoch in {claim.epoch, claim.previous_epoch}:
+            self._memory_epoch = claim.epoch
+            return False
+        return True
 
     async def read_latches(self) -> bytes | None:
         """Read what the last writer left.
@@ -79,12 +84,13 @@ class Writer:
                 cycle asks again before it decides.
         """
         try:
-            return await self._store.read_latches()
+            latches = await self._store.read_latches()
         except StoreError as error:
-            self._own_epoch = None
             self.held = False
             self._failed(error)
             raise
+        self._memory_epoch = self.epoch
+        return latches
 
     async def publish(
         self, document: bytes, *, ttl_ms: int, allow: bool, latches: bytes
