@@ -65,6 +65,7 @@ async def run(settings: EvaluatorSettings) -> int:
         holder=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         lease_ms=settings.lease_ttl.milliseconds,
         allow_eviction=settings.redis.allow_eviction,
+        now_ms=lambda: now().ms,
     )
     board = Board(writer)
     client = PrometheusClient(settings.prometheus)

@@ -12,6 +12,8 @@ from shield_common import logs
 from shield_common.store.protocol import Publication, PublishResult, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shield_common.store.protocol import DecisionWriter
 
 
@@ -31,10 +33,17 @@ class Writer:
     """
 
     def __init__(
-        self, store: DecisionWriter, *, holder: str, lease_ms: int, allow_eviction: bool
+        self,
+        store: DecisionWriter,
+        *,
+        holder: str,
+        lease_ms: int,
+        allow_eviction: bool,
+        now_ms: Callable[[], int],
     ) -> None:
         self._store = store
         self._lease_ms = lease_ms
+        self._now_ms = now_ms
         self._policy_known = allow_eviction
         self._log = logs.get(__name__).bind(holder=holder)
         self.holder = holder
@@ -44,6 +53,7 @@ class Writer:
         self.problem: str | None = "not connected yet"
         # The epoch up to which our memory of the latches is the newest there is.
         self._memory_epoch: int | None = None
+        self._loss_seen_ms: int | None = None
 
     async def claim(self) -> bool:
         """Try to take the lease.
@@ -58,7 +68,12 @@ class Writer:
         """
         try:
             await self._check_policy()
-            claim = await self._store.claim_lease(self.holder, self._lease_ms, above=self.epoch)
+            claim = await self._store.claim_lease(
+                self.holder,
+                self._lease_ms,
+                above=self.epoch,
+                after_loss=self._may_follow_a_loss(),
+            )
         except StoreError as error:
             self._failed(error)
             raise
@@ -70,7 +85,9 @@ class Writer:
             self._log.info("lease taken", epoch=claim.epoch)
         if not claim.held:
             self._memory_epoch = None
+            self._note_loss(lost=claim.epoch == 0)
             return False
+        self._loss_seen_ms = None
         if self._memory_epoch in {claim.epoch, claim.previous_epoch}:
             self._memory_epoch = claim.epoch
             return False
@@ -144,6 +161,25 @@ class Writer:
             self._log.warning("lease not released, it ends by itself", problem=str(error))
         else:
             self._log.info("lease released")
+
+    def _may_follow_a_loss(self) -> bool:
+        """Say whether to take the lease of a store that lost its data.
+
+        A standby knows no latches. The writer knows them and writes them again within one cycle,
+        if it lives: it gets as long as its lease would have lasted. An evaluator that has never seen
+        a writer has nobody to wait for.
+        """
+        if self.epoch == 0 or self._memory_epoch is not None:
+            return True
+        lost = self._loss_seen_ms
+        return lost is not None and self._now_ms() - lost >= self._lease_ms
+
+    def _note_loss(self, *, lost: bool) -> None:
+        if not lost:
+            self._loss_seen_ms = None
+        elif self._loss_seen_ms is None:
+            self._loss_seen_ms = self._now_ms()
+            self._log.warning("the store lost its data, waiting for the writer to write it again")
 
     async def _check_policy(self) -> None:
         if self._policy_known:

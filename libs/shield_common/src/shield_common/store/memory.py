@@ -109,11 +109,14 @@ class MemoryStore:
         async with self._subscribe(self._keys.decision) as subscription:
             yield subscription
 
-    async def claim_lease(self, holder: str, lease_ms: int, *, above: int = 0) -> Claim:
+    async def claim_lease(
+        self, holder: str, lease_ms: int, *, above: int = 0, after_loss: bool = True
+    ) -> Claim:
         """See `DecisionWriter`."""
         epoch = self._epoch()
         held_by = self._server.get(self._keys.lease)
-        if held_by is not None and held_by != holder.encode():
+        theirs = held_by is not None and held_by != holder.encode()
+        if theirs or (epoch == 0 and not after_loss):
             return Claim(held=False, epoch=epoch, taken=False, previous_epoch=epoch)
         taken = held_by is None or epoch == 0
         current = epoch
@@ -128,7 +131,8 @@ class MemoryStore:
         """See `DecisionWriter`."""
         if self._epoch() > publication.epoch:
             return PublishResult.FENCED
-        if self._server.get(self._keys.lease) not in {None, publication.holder.encode()}:
+        theirs = self._server.get(self._keys.lease) not in {None, publication.holder.encode()}
+        if theirs and self._epoch() == publication.epoch:
             return PublishResult.LEASE_LOST
         server, keys = self._server, self._keys
         server.put(keys.lease, publication.holder.encode(), publication.lease_ms)

@@ -126,7 +126,9 @@ class DecisionReader(Protocol):
 class DecisionWriter(Protocol):
     """What the evaluator needs to be the single writer."""
 
-    async def claim_lease(self, holder: str, lease_ms: int, *, above: int = 0) -> Claim:
+    async def claim_lease(
+        self, holder: str, lease_ms: int, *, above: int = 0, after_loss: bool = True
+    ) -> Claim:
         """Take the lease if it is free, renew it if it is ours.
 
         Taking it increments the epoch. An epoch counter that is missing or unreadable starts at
@@ -137,6 +139,9 @@ class DecisionWriter(Protocol):
             holder: the claimant's identity, unique per process.
             lease_ms: how long the lease lasts from now, milliseconds.
             above: the highest epoch that the claimant has seen; a new one is higher.
+            after_loss: whether to take the lease although the epoch counter is gone. Then the
+                store has lost its data, and the writer, who remembers the latches, will write them
+                again within its interval unless it is gone too.
 
         Raises:
             StoreError: the store did not answer.

@@ -72,11 +72,13 @@ class RedisStore:
         async with self._subscribe(self._keys.decision) as subscription:
             yield subscription
 
-    async def claim_lease(self, holder: str, lease_ms: int, *, above: int = 0) -> Claim:
+    async def claim_lease(
+        self, holder: str, lease_ms: int, *, above: int = 0, after_loss: bool = True
+    ) -> Claim:
         """See `DecisionWriter`."""
         keys = (self._keys.lease, self._keys.epoch)
         held, epoch, taken, previous = await self._script(
-            scripts.CLAIM_LEASE, keys, holder, lease_ms, above
+            scripts.CLAIM_LEASE, keys, holder, lease_ms, above, int(after_loss)
         )
         return Claim(
             held=bool(held), epoch=int(epoch), taken=bool(taken), previous_epoch=int(previous)

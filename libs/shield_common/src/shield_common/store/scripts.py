@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
-# KEYS: lease, epoch.  ARGV: holder, lease_ms, above.  Returns {held, epoch, taken, previous epoch}.
+# KEYS: lease, epoch.  ARGV: holder, lease_ms, above, after_loss.  Returns {held, epoch, taken, previous epoch}.
 # A missing counter starts at the server's clock, see DecisionWriter.claim_lease. Numbers are
 # written with %.0f because Lua would write large ones in scientific notation.
 CLAIM_LEASE: Final = """
 local held_by = redis.call('GET', KEYS[1])
 local epoch = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
-if held_by and held_by ~= ARGV[1] then
+if (held_by and held_by ~= ARGV[1]) or (epoch == 0 and ARGV[4] == '0') then
   return {0, string.format('%.0f', epoch), 0, string.format('%.0f', epoch)}
 end
 local current, taken = epoch, 0
@@ -36,12 +36,13 @@ return {1, string.format('%.0f', current), taken, string.format('%.0f', epoch)}
 # KEYS: lease, epoch, decision, allow, latches.
 # ARGV: holder, epoch, lease_ms, document, ttl_ms, allow, latches, channel.
 # A free lease with no higher epoch means that nobody wrote since: it is taken back in place, so
-# that a store which lost its data is whole again after one cycle.
+# that a store which lost its data is whole again after one cycle. A lower epoch in the store than the
+# publisher's means that it lost its data and an older writer was quicker: the newer one takes over.
 PUBLISH: Final = """
 local epoch = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 if epoch > tonumber(ARGV[2]) then return 'fenced' end
 local held_by = redis.call('GET', KEYS[1])
-if held_by and held_by ~= ARGV[1] then return 'lease_lost' end
+if held_by and held_by ~= ARGV[1] and epoch == tonumber(ARGV[2]) then return 'lease_lost' end
 redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
 redis.call('SET', KEYS[4], ARGV[6], 'PX', ARGV[5])
 redis.call('SET', KEYS[5], ARGV[7])
