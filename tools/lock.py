@@ -42,6 +42,7 @@ LOCKS: Final = (
     Lock("dev.txt", (COMMON, EVALUATOR, ADMITTER), group="dev"),
     Lock("evaluator.txt", (COMMON, EVALUATOR), constraint="requirements/dev.txt"),
     Lock("admitter.txt", (COMMON, ADMITTER), constraint="requirements/dev.txt"),
+    Lock("build.txt", group="build", constraint="requirements/dev.txt"),
     Lock("tox.txt", group="tox"),
 )
 
