@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
 from shield_admitter.core.freshness import Acceptance, Freshness, freshness
-from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, entry_for
+from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, allows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ SOURCES: Final = ("subscription", "get")
 DOCUMENT_RESULTS: Final = (
     *(acceptance.value for acceptance in Acceptance),
     "absent",
+    "no_expiry",
     "malformed",
     "schema",
     "size",
@@ -160,7 +161,7 @@ class Metrics:
             or freshness(held, self._policy.limits, now_ms=self._now_ms()) not in current
         ):
             return float(self._policy.allow_unknown)
-        return float(entry_for(held.decision, tier).allow)
+        return float(allows(held.decision, tier))
 
     def _age(self) -> float:
         held = self._held()

@@ -172,6 +172,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
         refresh: how often the decision is read besides the subscription.
         drain: how long it serves on after SIGTERM, until nobody sends anything new.
         max_body: larger reviews are refused with 413.
+        max_connections: so many clients at once; beyond it an idle one has to go, or the newcomer.
         metrics: where metrics and probes are served.
         log: level and form of the logs.
     """
@@ -196,6 +197,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
     refresh: Duration = Duration(5)
     drain: Duration = Duration(10)
     max_body: Size = MAX_BODY
+    max_connections: Annotated[int, Meta(ge=16, le=100_000)] = 1024
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 

@@ -132,7 +132,7 @@ class Webhook:
         verdict = judge(review, self._held(), self._policy, now_ms=self._now_ms(), utc=self._utc())
         retry_after = None
         if verdict.retry is not None:
-            retry_after = max(1, round(verdict.retry.seconds * (0.5 + self._chance())))
+            retry_after = verdict.retry.jittered(self._chance())
         body = self._renderer.render(
             verdict, uid=review.uid, kind=review.kind.kind, retry_after=retry_after
         )

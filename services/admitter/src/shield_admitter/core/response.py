@@ -8,6 +8,7 @@ decision, so it is rendered once and kept (`Renderer`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,6 +18,8 @@ from shield_admitter.core.verdict import Outcome, Reason
 from shield_common.decision import format_value
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shield_admitter.core.verdict import Verdict
 
 MAX_WARNING: Final = 120  # kubectl shows a warning on one line
@@ -51,6 +54,11 @@ class Renderer:
         self._kept: dict[tuple[object, ...], bytes] = {}
         self._order: tuple[int, int] | None = None
 
+    @property
+    def kept(self) -> int:
+        """How many renderings are kept."""
+        return len(self._kept)
+
     def render(self, verdict: Verdict, *, uid: str, kind: str, retry_after: int | None) -> bytes:
         """Return the response's body.
 
@@ -60,6 +68,7 @@ class Renderer:
             kind: the request's, for the denial's first word.
             retry_after: seconds after which to come back; None to leave it out.
         """
+        kind = kind[:MAX_KIND]
         order = None if verdict.decision is None else verdict.decision.order
         if order != self._order or len(self._kept) > MAX_KEPT:
             self._kept.clear()
@@ -68,7 +77,6 @@ class Renderer:
             verdict.outcome,
             verdict.reason,
             verdict.tier,
-            verdict.freshness,
             verdict.exemption and verdict.exemption.position,
             "" if verdict.allowed else kind,
         )
@@ -97,7 +105,7 @@ def response_fields(verdict: Verdict, kind: str, style: DenialStyle) -> dict[str
     if verdict.entry is not None and verdict.entry.reason:
         annotations["why"] = verdict.entry.reason
     fields["auditAnnotations"] = annotations
-    warning = _warning(verdict, kind, style)
+    warning = _warning(verdict)
     if warning:
         fields["warnings"] = [_short(warning)]
     if not verdict.allowed:
@@ -105,7 +113,7 @@ def response_fields(verdict: Verdict, kind: str, style: DenialStyle) -> dict[str
             "status": "Failure",
             "code": style.code,
             "reason": DENIAL_REASONS[style.code],
-            "message": denial(verdict, kind, style),
+            "message": _printable(denial(verdict, kind, style)),
         }
     return fields
 
@@ -113,27 +121,39 @@ def response_fields(verdict: Verdict, kind: str, style: DenialStyle) -> dict[str
 def denial(verdict: Verdict, kind: str, style: DenialStyle) -> str:
     """Say that a request is denied, why, since when, until when and where to read on.
 
+    Made of the decision's words alone, which are bounded, and of the kind, cut by whoever renders.
     The first words (kind, "admission currently not allowed") are fixed: people and tools match
     on them.
     """
-    entry = verdict.entry
-    text = f"{_printable(kind)} admission currently not allowed: "
-    if entry is None:
-        return f"{text}etcd-shield has no current decision. Tier: {verdict.tier}."
-    text += entry.reason or "etcd is close to its quota"
-    span = [f"denied since {entry.since:%H:%M:%S}Z"]
-    if entry.unit == "alert" and entry.signal is not None:
-        span.append("until it stops")
-    elif entry.reset is not None:
-        span.append(f"until below {format_value(entry.reset, entry.unit)}")
-    text += f" ({', '.join(span)}). Tier: {verdict.tier}."
+    text = f"{kind} admission currently not allowed: {_why(verdict)}. Tier: {verdict.tier}."
     url = style.url or (verdict.decision and verdict.decision.status_url)
     return f"{text} See {url}" if url else text
 
 
-def _warning(verdict: Verdict, kind: str, style: DenialStyle) -> str | None:
+def _why(verdict: Verdict) -> str:
+    entry = verdict.entry
+    if verdict.decision is None:
+        return "etcd-shield has no current decision"
+    if entry is None:
+        return "etcd-shield denies every tier that it has no thresholds for"
+    span = [f"denied since {_time(entry.since)}"]
+    if entry.unit == "alert" and entry.signal is not None:
+        span.append("until it stops")
+    elif entry.reset is not None:
+        span.append(f"until below {format_value(entry.reset, entry.unit)}")
+    return f"{entry.reason or 'etcd is close to its quota'} ({', '.join(span)})"
+
+
+def _time(moment: datetime) -> str:
+    try:
+        return f"{moment.astimezone(UTC):%H:%M:%S}Z"
+    except OverflowError:  # the first or last day that there is
+        return f"{moment:%H:%M:%S%z}"
+
+
+def _warning(verdict: Verdict) -> str | None:
     if verdict.outcome is Outcome.WARNED:
-        return f"etcd-shield would deny this: {denial(verdict, kind, style).partition(': ')[2]}"
+        return f"etcd-shield would deny this: {_why(verdict)}"
     if verdict.outcome is Outcome.ADMITTED and verdict.reason in {Reason.SHIELD, Reason.OVERRIDE}:
         return verdict.entry.warning if verdict.entry is not None else None
     return None
@@ -146,4 +166,6 @@ def _short(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:1024])
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "?" for c in text)

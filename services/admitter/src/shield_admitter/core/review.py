@@ -7,13 +7,21 @@ its name are ever read, and only when a rule or a log line wants them.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
+from shield_admitter.core.nesting import NestingError, cut
+
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
+
+T = TypeVar("T")
+
+# How deep lies what is read: review, request, object, metadata, labels; the last three in an object.
+_REVIEW_LEVELS: Final = 5
+_OBJECT_LEVELS: Final = 3
 
 
 class ReviewError(Exception):
@@ -81,7 +89,7 @@ _object_decoder = msgspec.json.Decoder(_Object)
 
 
 def decode(body: bytes | bytearray) -> Request:
-    """Read a review.
+    """Read a review; of a field that stands twice the last counts, as for the API server.
 
     Args:
         body: the request's body.
@@ -91,8 +99,8 @@ def decode(body: bytes | bytearray) -> Request:
             without a request.
     """
     try:
-        review = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        review = _read(_decoder, body, _REVIEW_LEVELS)
+    except (msgspec.DecodeError, UnicodeDecodeError, NestingError) as error:
         raise ReviewError(f"not an AdmissionReview: {str(error)[:200]}") from error
     if review.kind != KIND or review.apiVersion != API_VERSION:
         raise ReviewError(
@@ -108,6 +116,14 @@ def decode(body: bytes | bytearray) -> Request:
 
 def _metadata(body: Raw) -> _Metadata:
     try:
-        return _object_decoder.decode(body).metadata or _Metadata()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read(_object_decoder, body, _OBJECT_LEVELS).metadata or _Metadata()
+    except (msgspec.DecodeError, UnicodeDecodeError, NestingError):
         return _Metadata()
+
+
+def _read(decoder: msgspec.json.Decoder[T], text: bytes | bytearray | Raw, levels: int) -> T:
+    try:
+        return decoder.decode(text)
+    except RecursionError:
+        # How deep msgspec goes depends on the interpreter: 1,000 levels on Python 3.11.
+        return decoder.decode(cut(bytes(text), keep=levels))

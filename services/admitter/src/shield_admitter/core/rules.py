@@ -77,6 +77,14 @@ class RetryRule:
     matcher: Matcher
     position: int
 
+    def jittered(self, chance: float) -> int:
+        """Return whole seconds, give or take half; requesters do not all come back at once.
+
+        Args:
+            chance: a random number from 0 to 1.
+        """
+        return max(1, round(self.seconds * (0.5 + chance)))
+
 
 def compile_globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
     """Compile shell patterns (``*``, ``?``, ``[a-z]``), case-sensitive; None for no patterns."""

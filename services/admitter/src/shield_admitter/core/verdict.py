@@ -19,14 +19,13 @@ from shield_admitter.core.rules import (
     find_retry,
     find_tier,
 )
-from shield_common.decision import TierDecision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from shield_admitter.core.review import Request
-    from shield_common.decision import Decision
+    from shield_common.decision import Decision, TierDecision
 
 
 class Mode(enum.StrEnum):
@@ -99,7 +98,8 @@ class Verdict:
         reason: which rule settled it.
         tier: the request's; `NO_TIER` if it is not judged.
         freshness: of the decision that was used.
-        entry: what the decision says for the tier; None without a current decision.
+        entry: what the decision says for the tier; None without a current decision, and for a
+            tier that the decision does not know.
         decision: the decision that was used; None without a current one.
         tier_rule: the rule that matched; None for the default tier.
         exemption: the exemption that matched.
@@ -150,15 +150,14 @@ def judge(
             )
     current = held is not None and age in {Freshness.FRESH, Freshness.STALE}
     decision = held.decision if held is not None and current else None
-    entry = None if decision is None else entry_for(decision, tier)
-    allow = policy.allow_unknown if entry is None else entry.allow
+    allow = policy.allow_unknown if decision is None else allows(decision, tier)
     outcome = Outcome.ADMITTED if allow else _DENIAL_BY_MODE[mode]
     return Verdict(
         outcome,
         _reason(decision, tier),
         tier,
         age,
-        entry=entry,
+        entry=None if decision is None else decision.tiers.get(tier),
         decision=decision,
         tier_rule=rule,
         retry=find_retry(policy.retry_rules, request) if outcome is Outcome.DENIED else None,
@@ -172,16 +171,10 @@ _DENIAL_BY_MODE: Final = {
 }
 
 
-def entry_for(decision: Decision, tier: str) -> TierDecision:
-    """Return what a decision says for a tier; one that it does not know has the default bit."""
+def allows(decision: Decision, tier: str) -> bool:
+    """Return the bit for a tier; one that the decision does not know has the default bit."""
     entry = decision.tiers.get(tier)
-    if entry is not None:
-        return entry
-    return TierDecision(
-        allow=decision.allow,
-        since=decision.evaluated_at,
-        reason="" if decision.allow else "the default tier is denied",
-    )
+    return decision.allow if entry is None else entry.allow
 
 
 def _is_judged(request: Request, policy: Policy) -> bool:

@@ -1,0 +1,1 @@
+"""Unit tests of the admitter; nothing here opens a socket."""
