@@ -166,8 +166,8 @@ class Writer:
         """Say whether to take the lease of a store that lost its data.
 
         A standby knows no latches. The writer knows them and writes them again within one cycle,
-        if it lives: it gets as long as its lease would have lasted. An evaluator that has never seen
-        a writer has nobody to wait for.
+        if it lives: it gets as long as its lease would have lasted. An evaluator that has never
+        seen a writer has nobody to wait for.
         """
         if self.epoch == 0 or self._memory_epoch is not None:
             return True

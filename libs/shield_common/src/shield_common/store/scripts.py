@@ -36,8 +36,8 @@ return {1, string.format('%.0f', current), taken, string.format('%.0f', epoch)}
 # KEYS: lease, epoch, decision, allow, latches.
 # ARGV: holder, epoch, lease_ms, document, ttl_ms, allow, latches, channel.
 # A free lease with no higher epoch means that nobody wrote since: it is taken back in place, so
-# that a store which lost its data is whole again after one cycle. A lower epoch in the store than the
-# publisher's means that it lost its data and an older writer was quicker: the newer one takes over.
+# that a store which lost its data is whole again after one cycle. A lower epoch in the store than
+# the publisher's means that it lost its data and an older writer was quicker: the newer one wins.
 PUBLISH: Final = """
 local epoch = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 if epoch > tonumber(ARGV[2]) then return 'fenced' end
