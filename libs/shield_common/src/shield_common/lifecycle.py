@@ -22,6 +22,9 @@ class BackgroundTask:
 
     A crash is a bug: it is logged with its traceback, counted by ``on_crash``, and the function
     is started again, because a service that lost its feed or its loop must not look healthy.
+
+    Attributes:
+        name: what logs and metrics call it.
     """
 
     def __init__(
@@ -32,7 +35,7 @@ class BackgroundTask:
         on_crash: Callable[[str], None] = lambda _name: None,
         restart_after: float = RESTART_SECONDS,
     ) -> None:
-        self._name = name
+        self.name = name
         self._run = run
         self._on_crash = on_crash
         self._restart_after = restart_after
@@ -42,8 +45,8 @@ class BackgroundTask:
     async def start(self) -> None:
         """Start the task; it must not be running."""
         if self._task is not None:
-            raise RuntimeError(f"{self._name} is running already")
-        self._task = asyncio.create_task(self._keep_running(), name=self._name)
+            raise RuntimeError(f"{self.name} is running already")
+        self._task = asyncio.create_task(self._keep_running(), name=self.name)
 
     async def stop(self) -> None:
         """Cancel the task and wait for its end; idempotent."""
@@ -59,10 +62,10 @@ class BackgroundTask:
                 await self._run()
             except Exception:  # noqa: BLE001 - the one place where any bug of a task must end
                 self._log.exception("background task crashed, starting it again")
-                self._on_crash(self._name)
+                self._on_crash(self.name)
             else:
                 self._log.error("background task ended by itself, starting it again")
-                self._on_crash(self._name)
+                self._on_crash(self.name)
             await asyncio.sleep(self._restart_after)
 
 

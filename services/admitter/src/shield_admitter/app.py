@@ -91,6 +91,8 @@ async def run(settings: AdmitterSettings) -> int:
         BackgroundTask("follow", feed.follow, on_crash=crashed),
         BackgroundTask("refresh", feed.refresh, on_crash=crashed),
     ]
+    for task in tasks:
+        metrics.task_crashes.labels(task.name)  # so that the series exist before any crash
     probes = ProbesServer(
         probes_app(registry=metrics.registry, readiness=readiness), listen=settings.metrics.listen
     )

@@ -102,6 +102,8 @@ async def run(settings: EvaluatorSettings) -> int:
         BackgroundTask("evaluate", evaluate, on_crash=crashed),
         BackgroundTask("overrides", lambda: follow_overrides(store, loop), on_crash=crashed),
     ]
+    for task in tasks:
+        metrics.task_crashes.labels(task.name)  # so that the series exist before any crash
     probes = ProbesServer(
         probes_app(
             registry=metrics.registry,

@@ -1,7 +1,8 @@
 """The evaluator's metrics: facts in, Prometheus series out.
 
 Every series exists from the start. No label has values that a requester chooses; member names
-come from Prometheus and are capped.
+come from Prometheus and are capped. What this process does not know (before its first decision,
+and while another evaluator decides) is NaN: 0 would say that requests are denied.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # must not fill Prometheus.
 MAX_MEMBERS: Final = 20
 SIGNAL_STATES: Final = ("ok", "partial", "unusable", "blind")
+UNDECIDED: Final = float("nan")
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -109,27 +111,50 @@ class Metrics:
             self.publish.labels(result)
         for result in ("success", "failure"):
             self.config_reloads.labels(result)
+        self.allow.set(UNDECIDED)
+        self.alert_triggered.set(UNDECIDED)
         self.time_to_full.set(float("inf"))
         self.plan_changed(plan)
 
     def plan_changed(self, plan: Plan) -> None:
         """Show what a new configuration names, and nothing that only the old one did."""
-        for metric in (self.threshold, self.latch_set, self.signal_state, self.signal_value):
+        for metric in (
+            self.threshold,
+            self.latch_set,
+            self.signal_state,
+            self.signal_value,
+            self.tier_allow,
+            self.override_active,
+        ):
             metric.clear()
-        self.override_active.clear()
         for tier, thresholds in plan.tiers.items():
             for to in ("allow", "deny"):
                 self.transitions.labels(tier, to)
-            self.override_active.labels(tier).set(0)
             for signal, threshold in thresholds.items():
                 bounds = {"set": threshold.set, "reset": threshold.reset, "warn": threshold.warn}
                 for bound, value in bounds.items():
                     if value is not None:
                         self.threshold.labels(signal, tier, bound).set(value)
+        self._preset_plan(plan)
+
+    def _preset_plan(self, plan: Plan) -> None:
+        for tier, thresholds in plan.tiers.items():
+            self.tier_allow.labels(tier).set(self._bits.get(tier, UNDECIDED))
+            self.override_active.labels(tier).set(0)
+            for signal in thresholds:
                 self.latch_set.labels(signal, tier).set(0)
         for signal in plan.signals:
             for state in SIGNAL_STATES:
                 self.signal_state.labels(signal, state).set(0)
+
+    def _stand_by(self, plan: Plan) -> None:
+        """Show nothing of an earlier decision of ours: another evaluator decides now."""
+        self._bits.clear()
+        self.allow.set(UNDECIDED)
+        self.alert_triggered.set(UNDECIDED)
+        self.time_to_full.set(float("inf"))
+        self.signal_value.clear()
+        self._preset_plan(plan)
 
     def record(self, report: Report) -> None:
         """Show what a cycle saw and did."""
@@ -137,6 +162,7 @@ class Metrics:
         self.duration.observe(report.seconds)
         self.lease_held.set(report.outcome is Outcome.PUBLISHED)
         if report.decision is None:
+            self._stand_by(report.plan)
             return
         if report.publish is not None:
             self.publish.labels(report.publish.value).inc()

@@ -68,7 +68,9 @@ class SignalSettings(SettingsStruct, frozen=True, kw_only=True):
         """The PromQL that is asked."""
         if self.query is not None:
             return self.query
-        return f'max(ALERTS{{alertname="{self.alert}",alertstate="firing"}}) or vector(0)'
+        # The shield's own alerts carry `raised_by`; reading one would hold it closed for ever.
+        selector = f'alertname="{self.alert}",alertstate="firing",raised_by!="etcd-shield"'
+        return f"max(ALERTS{{{selector}}}) or vector(0)"
 
 
 class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):

@@ -1,0 +1,99 @@
+"""What the evaluator shows while it has decided nothing, and what it takes back."""
+
+import math
+from datetime import UTC, datetime
+
+import pytest
+
+from shield_common.decision import Decision, TierDecision
+from shield_evaluator.core.latch import Instant, ShieldState
+from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.cycle import Outcome, Report
+from shield_evaluator.metrics import Metrics
+
+NOW = Instant(ms=1_000_000, utc=datetime(2026, 11, 21, 10, tzinfo=UTC))
+TIER = {"tier": "standard"}
+
+
+def plan(*tiers: str) -> Plan:
+    signal = SignalPlan(members=1, blind_after_ms=120_000, on_blind=OnBlind.HOLD, unit=Unit.RATIO)
+    threshold = Threshold(set=0.9, reset=0.8)
+    return Plan(
+        signals={"db-file": signal},
+        tiers={tier: {"db-file": threshold} for tier in tiers},
+        default_tier="standard",
+    )
+
+
+def report(*, allow: bool | None) -> Report:
+    """Return a published report, or that of a standby if `allow` is None."""
+    decision = None
+    if allow is not None:
+        decision = Decision(
+            cluster="test",
+            epoch=1,
+            sequence=1,
+            ttl_ms=300_000,
+            evaluated_at=NOW.utc,
+            allow=allow,
+            tiers={"standard": TierDecision(allow=allow, since=NOW.utc)},
+            signals={},
+        )
+    return Report(
+        outcome=Outcome.STANDBY if decision is None else Outcome.PUBLISHED,
+        at=NOW,
+        seconds=0.01,
+        plan=plan("standard"),
+        decision=decision,
+        state=ShieldState(last_usable_ms={"db-file": NOW.ms}),
+    )
+
+
+def value(metrics: Metrics, name: str, labels: dict[str, str] | None = None) -> float:
+    found = metrics.registry.get_sample_value(f"etcd_shield_{name}", labels or {})
+    assert found is not None
+    return found
+
+
+BITS = [
+    pytest.param("allow", {}, id="allow"),
+    pytest.param("tier_allow", TIER, id="tier_allow"),
+    pytest.param("alert_triggered", {}, id="alert_triggered"),
+]
+
+
+@pytest.mark.parametrize(("name", "labels"), BITS)
+def test_before_the_first_decision_it_neither_admits_nor_denies(
+    name: str, labels: dict[str, str]
+) -> None:
+    assert math.isnan(value(Metrics(plan("standard")), name, labels))
+
+
+@pytest.mark.parametrize(("name", "labels"), BITS)
+def test_a_standby_takes_back_what_it_decided_as_the_writer(
+    name: str, labels: dict[str, str]
+) -> None:
+    metrics = Metrics(plan("standard"))
+    metrics.record(report(allow=False))
+    metrics.record(report(allow=None))
+    assert math.isnan(value(metrics, name, labels))
+
+
+def test_a_changed_bit_is_counted_as_a_transition() -> None:
+    metrics = Metrics(plan("standard"))
+    for allow in (True, False, False):
+        metrics.record(report(allow=allow))
+    assert 1 == value(metrics, "transitions_total", {**TIER, "to": "deny"})
+
+
+def test_a_reload_that_keeps_a_tier_keeps_its_bit() -> None:
+    metrics = Metrics(plan("standard"))
+    metrics.record(report(allow=False))
+    metrics.plan_changed(plan("standard", "critical"))
+    assert 0 == value(metrics, "tier_allow", TIER)
+
+
+def test_a_tier_that_a_reload_drops_is_not_shown_any_more() -> None:
+    metrics = Metrics(plan("standard", "critical"))
+    metrics.plan_changed(plan("standard"))
+    assert metrics.registry.get_sample_value("etcd_shield_tier_allow", {"tier": "critical"}) is None
