@@ -8,8 +8,8 @@ import pytest
 from shield_common.decision import Decision, TierDecision
 from shield_evaluator.core.latch import Instant, ShieldState
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
-from shield_evaluator.cycle import Outcome, Report
 from shield_evaluator.metrics import Metrics
+from shield_evaluator.report import Outcome, Report
 
 NOW = Instant(ms=1_000_000, utc=datetime(2026, 11, 21, 10, tzinfo=UTC))
 TIER = {"tier": "standard"}

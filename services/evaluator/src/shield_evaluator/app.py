@@ -15,21 +15,26 @@ from aiohttp import web
 from shield_common import logs
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, probes_app
-from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
+from shield_common.watch import FileWatch
+from shield_evaluator import override
 from shield_evaluator.core.latch import Instant
-from shield_evaluator.cycle import Cycle, Loop, Report, Watch
+from shield_evaluator.cycle import Cycle, Watch
+from shield_evaluator.loop import Loop
 from shield_evaluator.metrics import Metrics
+from shield_evaluator.override import OverrideInForce
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.source import PrometheusSource
+from shield_evaluator.reload import Reloader
 from shield_evaluator.status import Board
 from shield_evaluator.writer import EvictionPolicyError, Writer
 
 if TYPE_CHECKING:
-    from shield_common.store.protocol import OverrideStore
-    from shield_evaluator.settings import EvaluatorSettings
+    from collections.abc import Mapping
+    from pathlib import Path
 
-SILENCE_SECONDS = 30.0  # how long to wait for an override before looking whether the feed lives
+    from shield_evaluator.report import Report
+    from shield_evaluator.settings import EvaluatorSettings
 
 
 def now() -> Instant:
@@ -46,104 +51,119 @@ def watch_of(settings: EvaluatorSettings) -> Watch:
         interval=settings.interval,
         budget=settings.query_timeout,
         ttl_ms=settings.ttl.milliseconds,
+        status_url=settings.status_url,
     )
 
 
-async def run(settings: EvaluatorSettings) -> int:
-    """Run the evaluator until SIGTERM or SIGINT.
+class Evaluator:
+    """One evaluator process: its parts, their start and their end."""
 
-    Returns:
-        The process's exit code: 0 after a signal, 1 when it cannot do its work.
-    """
-    log = logs.get(__name__)
-    stop = stop_signal()
-    watch = watch_of(settings)
-    metrics = Metrics(watch.plan)
-    store = RedisStore(settings.redis, cluster=settings.cluster)
-    writer = Writer(
-        store,
-        holder=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
-        lease_ms=settings.lease_ttl.milliseconds,
-        allow_eviction=settings.redis.allow_eviction,
-        now_ms=lambda: now().ms,
-    )
-    board = Board(writer)
-    client = PrometheusClient(settings.prometheus)
-    failure: list[Exception] = []
+    def __init__(
+        self, settings: EvaluatorSettings, *, path: Path, environment: Mapping[str, str]
+    ) -> None:
+        watch = watch_of(settings)
+        self._log = logs.get(__name__)
+        self._cluster = settings.cluster
+        self._stop: asyncio.Event = asyncio.Event()
+        self._failure: EvictionPolicyError | None = None
+        self._metrics = Metrics(watch.plan)
+        self._store = RedisStore(settings.redis, cluster=settings.cluster)
+        self._writer = Writer(
+            self._store,
+            holder=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+            lease_ms=settings.lease.milliseconds,
+            allow_eviction=settings.redis.allow_eviction,
+            now_ms=lambda: now().ms,
+        )
+        self._client = PrometheusClient(settings.prometheus)
+        self._cycle = Cycle(
+            watch,
+            source=PrometheusSource(self._client, on_error=self._metrics.prometheus_failed),
+            decisions=self._store,
+            override=OverrideInForce(self._store, emptied=self._emptied),
+            writer=self._writer,
+            now=now,
+            on_report=self._report,
+        )
+        self._loop = Loop(self._cycle, now=now, on_overrun=self._metrics.overruns.inc)
+        self._reloader = Reloader(
+            path,
+            settings,
+            environment=environment,
+            apply=self._apply,
+            on_result=self._metrics.reloaded,
+        )
+        self._board = Board(self._writer, config_problem=lambda: self._reloader.problem)
+        self._watch = FileWatch([path], self._reloader.reload)
+        self._probes = ProbesServer(
+            probes_app(
+                registry=self._metrics.registry,
+                readiness=self._board.readiness,
+                routes=[web.get("/status", self._board.handle_status)],
+            ),
+            listen=settings.metrics.listen,
+        )
 
-    def report(seen: Report) -> None:
-        metrics.record(seen)
-        board.record(seen)
+    async def run(self) -> int:
+        """Run until SIGTERM or SIGINT.
 
-    cycle = Cycle(
-        watch,
-        source=PrometheusSource(
-            client, on_error=lambda kind: metrics.prometheus_errors.labels(kind).inc()
-        ),
-        overrides=store,
-        writer=writer,
-        now=now,
-        on_report=report,
-    )
-    loop = Loop(cycle, now=now, on_overrun=metrics.overruns.inc)
-
-    async def evaluate() -> None:
+        Returns:
+            The process's exit code: 0 after a signal, 1 when it cannot do its work.
+        """
+        self._stop = stop_signal()
         try:
-            await loop.run()
+            await self._probes.start()
+        except OSError as error:
+            self._log.error("cannot listen for metrics and probes", problem=str(error))
+            return 1
+        self._log.info("evaluator started", cluster=self._cluster, holder=self._writer.holder)
+        tasks = self._tasks()
+        for task in tasks:
+            await task.start()
+        await self._stop.wait()
+        for task in tasks:
+            await task.stop()
+        await self._writer.release()
+        await self._store.close()
+        await self._client.close()
+        await self._probes.stop()
+        if self._failure is not None:
+            self._log.error("evaluator cannot run", problem=str(self._failure))
+            return 1
+        self._log.info("evaluator stopped")
+        return 0
+
+    def _tasks(self) -> list[BackgroundTask]:
+        runs = {
+            "evaluate": self._evaluate,
+            "overrides": lambda: override.follow(self._store, self._loop.redecide),
+            "config": self._watch.run,
+        }
+        for name in runs:
+            self._metrics.task_crashes.labels(name)  # so that the series exist before any crash
+        return [
+            BackgroundTask(name, run, on_crash=self._metrics.task_crashed)
+            for name, run in runs.items()
+        ]
+
+    async def _evaluate(self) -> None:
+        try:
+            await self._loop.run()
         except EvictionPolicyError as error:
-            failure.append(error)
-            stop.set()
+            self._failure = error
+            self._stop.set()
             await asyncio.Event().wait()
 
-    def crashed(task: str) -> None:
-        metrics.task_crashes.labels(task).inc()
+    async def _emptied(self) -> bool:
+        return await self._store.read_latches() is None
 
-    tasks = [
-        BackgroundTask("evaluate", evaluate, on_crash=crashed),
-        BackgroundTask("overrides", lambda: follow_overrides(store, loop), on_crash=crashed),
-    ]
-    for task in tasks:
-        metrics.task_crashes.labels(task.name)  # so that the series exist before any crash
-    probes = ProbesServer(
-        probes_app(
-            registry=metrics.registry,
-            readiness=board.readiness,
-            routes=[web.get("/status", board.handle_status)],
-        ),
-        listen=settings.metrics.listen,
-    )
-    try:
-        await probes.start()
-    except OSError as error:
-        log.error(  # noqa: TRY400 - the problem says it all
-            "cannot listen", address=settings.metrics.listen, problem=str(error)
-        )
-        return 1
-    log.info("evaluator started", cluster=settings.cluster, holder=writer.holder)
-    for task in tasks:
-        await task.start()
-    await stop.wait()
-    for task in tasks:
-        await task.stop()
-    await writer.release()
-    await store.close()
-    await client.close()
-    await probes.stop()
-    if failure:
-        log.error("evaluator cannot run", problem=str(failure[0]))
-        return 1
-    log.info("evaluator stopped")
-    return 0
+    def _report(self, report: Report) -> None:
+        self._metrics.record(report)
+        self._board.record(report)
 
-
-async def follow_overrides(overrides: OverrideStore, loop: Loop) -> None:
-    """Nudge the loop at every announcement of an override; subscribe again after a failure."""
-    while True:
-        try:
-            async with overrides.subscribe_overrides() as subscription:
-                loop.nudge()
-                while True:
-                    if await subscription.next(SILENCE_SECONDS) is not None:
-                        loop.nudge()
-        except StoreError:
-            await asyncio.sleep(1.0 + secrets.randbelow(1000) / 1000)  # spread reconnects
+    def _apply(self, settings: EvaluatorSettings) -> None:
+        logs.set_level(settings.log.level)
+        self._client.configure(settings.prometheus)
+        self._writer.lease_ms = settings.lease.milliseconds
+        self._cycle.replace(watch_of(settings))
+        self._loop.reevaluate()

@@ -1,36 +1,33 @@
-"""One cycle: observe, step the latches, decide, publish; and the loop that keeps the cadence.
+"""One cycle: observe, step the latches, decide, publish.
 
 The only place where the core's state lives. Nothing here knows HTTP, metrics or files: each cycle
 ends in a `Report`, and whoever wants to show it is told.
+
+A standby keeps what the writer publishes in memory, so that it can take over even when the store
+loses everything at the same moment.
 """
 
 from __future__ import annotations
 
-import asyncio
-import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from shield_common import logs
-from shield_common.decision import (
-    Decision,
-    DecisionError,
-    Override,
-    decode_override,
-    encode_decision,
-)
+from shield_common.decision import Decision, DecisionError, decode_decision, encode_decision
 from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import state as latches_document
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.history import History
 from shield_evaluator.core.latch import Instant, ShieldState, advance
 from shield_evaluator.core.plan import Plan, Unit
+from shield_evaluator.report import Outcome, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from shield_common.store.protocol import OverrideStore
+    from shield_common.store.protocol import DecisionReader
     from shield_evaluator.core.observation import Observation
+    from shield_evaluator.override import OverrideInForce
     from shield_evaluator.writer import Writer
 
 QUOTA = 1.0  # a ratio signal's value when etcd is full
@@ -57,6 +54,7 @@ class Watch:
         interval: the cycle, seconds.
         budget: how long a cycle may wait for its observations, seconds.
         ttl_ms: how long a decision lives, milliseconds.
+        status_url: where a person finds out more; stands in every decision.
     """
 
     plan: Plan
@@ -65,74 +63,55 @@ class Watch:
     interval: float
     budget: float
     ttl_ms: int
-
-
-class Outcome(enum.StrEnum):
-    """How a cycle ended."""
-
-    PUBLISHED = "published"
-    STANDBY = "standby"  # another evaluator is the writer
-    UNPUBLISHED = "unpublished"  # evaluated, but the store did not take it
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one cycle saw and did.
-
-    Attributes:
-        outcome: how it ended.
-        at: when it evaluated.
-        seconds: how long it took.
-        plan: what it went by.
-        decision: what it decided; None on standby.
-        state: the state after it.
-        observations: by signal; empty on standby.
-        publish: the store's answer; None when it gave none or was not asked.
-    """
-
-    outcome: Outcome
-    at: Instant
-    seconds: float
-    plan: Plan
-    decision: Decision | None
-    state: ShieldState
-    observations: Mapping[str, Observation] = field(default_factory=dict)
-    publish: PublishResult | None = None
+    status_url: str | None = None
 
 
 class Cycle:
-    """Evaluates; one call at a time."""
+    """Evaluates; one call at a time.
+
+    Attributes:
+        watch: what the last cycle went by.
+    """
 
     def __init__(
         self,
         watch: Watch,
         *,
         source: Source,
-        overrides: OverrideStore,
+        decisions: DecisionReader,
+        override: OverrideInForce,
         writer: Writer,
         now: Callable[[], Instant],
         on_report: Callable[[Report], None],
     ) -> None:
         self.watch = watch
-        self.source = source
-        self._overrides = overrides
+        self._next_watch = watch
+        self._source = source
+        self._decisions = decisions
+        self._override = override
         self._writer = writer
         self._now = now
         self._on_report = on_report
         self._state = ShieldState()
+        self._order = (0, 0)  # of the newest decision whose latches are in self._state
         self._observations: Mapping[str, Observation] = {}
+        self._evaluated: Instant | None = None
         self._histories: dict[str, History] = {}
-        self._override: tuple[Override, int] | None = None
+        self._unreadable: bytes | None = None
         self._log = logs.get(__name__)
 
     @property
     def override_ends_ms(self) -> int | None:
         """When the override in force ends, on the clock of `Instant.ms`; None if none is ours."""
-        return self._override[1] if self._override is not None and self._writer.held else None
+        return self._override.ends_ms if self._writer.held else None
 
     def histories(self) -> Mapping[str, History]:
         """Return the last hour of each signal."""
         return self._histories
+
+    def replace(self, watch: Watch) -> None:
+        """Go by something else from the next cycle on; latches that it still names are kept."""
+        self._next_watch = watch
 
     async def evaluate(self) -> Report:
         """Run one cycle. Errors of the store and of Prometheus end in the report.
@@ -141,27 +120,33 @@ class Cycle:
             EvictionPolicyError: the store must not be used.
         """
         started = self._now()
+        self._adopt(self._next_watch)
         watch = self.watch
-        if not await self._may_write():
-            # Whoever writes now moves the latches on; ours are not worth keeping.
-            self._state, self._override = ShieldState(), None
-            return self._report(Outcome.STANDBY, started, None, None)
-        self._observations = await self.source.observe(
+        if not await self._leads():
+            return await self._stand_by(started)
+        self._observations = await self._source.observe(
             watch.expressions, watch.plan, budget=watch.budget
         )
-        now = self._now()
-        self._state = advance(watch.plan, self._state, self._observations, now)
-        self._remember(now)
-        return await self._publish(started, now)
+        self._evaluated = self._now()
+        self._state = advance(watch.plan, self._state, self._observations, self._evaluated)
+        self._remember(self._evaluated)
+        return await self._publish(started, self._evaluated)
 
     async def redecide(self) -> Report | None:
         """Publish again without observing, because the override changed; None on standby."""
-        if not self._writer.held or not self._observations:
+        if not self._writer.held or self._evaluated is None:
             return None
-        now = self._now()
-        return await self._publish(now, now)
+        return await self._publish(self._now(), self._evaluated, again=True)
 
-    async def _may_write(self) -> bool:
+    def _adopt(self, watch: Watch) -> None:
+        if watch is self.watch:
+            return
+        self.watch = watch
+        dropped = latches_document.dropped(self._state, watch.plan)
+        kept = len(self._state.latches) - len(dropped)
+        self._log.info("configuration in force", latches_kept=kept, latches_dropped=dropped)
+
+    async def _leads(self) -> bool:
         """Say whether this cycle should evaluate: unless another evaluator is the writer.
 
         While the store does not answer nobody can be asked, and evaluating on keeps the latches
@@ -170,94 +155,100 @@ class Cycle:
         if self._writer.held:
             return True
         try:
-            inherited = await self._writer.claim()
-            if inherited:
-                self._inherit(await self._writer.read_latches())
+            held = await self._writer.claim()
+            self._catch_up(await self._writer.read_latches())
         except StoreError:
             return True
-        return self._writer.held
+        if held:
+            dropped = latches_document.dropped(self._state, self.watch.plan)
+            self._log.info(
+                "leading", latches=len(self._state.latches), latches_dropped=dropped or None
+            )
+        return held
 
-    def _inherit(self, document: bytes | None) -> None:
+    def _catch_up(self, document: bytes | None) -> None:
+        """Take over the stored latches if they are newer than what is in memory."""
         if document is None:
             return
         try:
-            self._state = latches_document.read(document, now_ms=self._now().ms).state
+            stored = latches_document.read(document, now_ms=self._now().ms)
         except latches_document.StateError as error:
-            self._log.error("stored latches are unreadable, keeping our own", problem=str(error))
+            if document != self._unreadable:
+                self._log.error(
+                    "stored latches are unreadable, keeping our own", problem=str(error)
+                )
+            self._unreadable = document
             return
-        dropped = latches_document.dropped(self._state, self.watch.plan)
-        self._log.info(
-            "latches inherited", latches=len(self._state.latches), dropped=dropped or None
-        )
+        if stored.order > self._order:
+            self._state, self._order = stored.state, stored.order
 
-    async def _publish(self, started: Instant, now: Instant) -> Report:
+    async def _stand_by(self, started: Instant) -> Report:
+        decision = None
+        try:
+            stored = await self._decisions.read_decision()
+            await self._override.refresh(self._now().ms, unlimited_ms=self.watch.ttl_ms)
+            decision = None if stored is None else decode_decision(stored.document)
+        except (StoreError, DecisionError) as error:
+            self._log.debug("the writer's decision cannot be read", problem=str(error))
+        self._observations = {}
+        return self._report(Outcome.STANDBY, started, decision, None)
+
+    async def _publish(
+        self, started: Instant, evaluated: Instant, *, again: bool = False
+    ) -> Report:
         writer, watch = self._writer, self.watch
-        await self._refresh_override(now)
-        decision = decide(
-            watch.plan,
-            self._state,
-            self._observations,
-            now=now,
-            envelope=Envelope(
-                cluster=watch.cluster,
-                epoch=writer.epoch,
-                sequence=writer.next_sequence,
-                ttl_ms=watch.ttl_ms,
-                interval_ms=round(watch.interval * 1000),
-            ),
-            override=None if self._override is None else self._override[0],
-            time_to_full_seconds=self._time_to_full(),
-        )
+        now_ms = self._now().ms
+        self._override.expire(now_ms)
+        if writer.held:
+            await self._override.refresh(now_ms, unlimited_ms=watch.ttl_ms)
+        decision = self._decide(evaluated)
         result = None
         if writer.held:
+            self._order = decision.order
             result = await writer.publish(
                 encode_decision(decision),
                 ttl_ms=watch.ttl_ms,
                 allow=decision.allow,
                 latches=latches_document.write(
-                    self._state, now_ms=now.ms, order=(decision.epoch, decision.sequence)
+                    self._state, now_ms=self._now().ms, order=decision.order
                 ),
             )
         published = result is PublishResult.PUBLISHED
         outcome = Outcome.PUBLISHED if published else Outcome.UNPUBLISHED
-        return self._report(outcome, started, decision, result)
+        return self._report(outcome, started, decision, result, again=again)
 
-    async def _refresh_override(self, now: Instant) -> None:
-        """Read the override; while the store is silent the known one counts until its end."""
-        if self._override is not None and self._override[1] <= now.ms:
-            self._override = None
-        if not self._writer.held:
-            return
-        try:
-            stored = await self._overrides.read_override()
-        except StoreError:
-            return
-        if stored is None:
-            self._override = None
-            return
-        try:
-            override = decode_override(stored.document)
-        except DecisionError as error:
-            self._log.error("override ignored, it is unreadable", problem=str(error))
-            self._override = None
-            return
-        # Without an expiry in the store (someone wrote it by hand) it is asked for every cycle.
-        remaining = stored.remaining_ms if stored.remaining_ms is not None else self.watch.ttl_ms
-        self._override = (override, now.ms + remaining)
+    def _decide(self, evaluated: Instant) -> Decision:
+        watch = self.watch
+        return decide(
+            watch.plan,
+            self._state,
+            self._observations,
+            now=evaluated,
+            envelope=Envelope(
+                cluster=watch.cluster,
+                epoch=self._writer.epoch,
+                sequence=self._writer.next_sequence,
+                ttl_ms=watch.ttl_ms,
+                interval_ms=round(watch.interval * 1000),
+                status_url=watch.status_url,
+            ),
+            override=self._override.value,
+            time_to_full_seconds=self._time_to_full(),
+        )
 
     def _remember(self, now: Instant) -> None:
-        for name in self._histories.keys() - self._observations.keys():
+        for name in self._histories.keys() - self.watch.plan.signals.keys():
             del self._histories[name]
         for name, observation in self._observations.items():
             if observation.value is not None and not observation.partial:
                 self._histories.setdefault(name, History()).add(now.ms, observation.value)
 
     def _time_to_full(self) -> float | None:
+        signals = self.watch.plan.signals
         forecasts = [
             seconds
             for name, history in self._histories.items()
-            if name in self.watch.plan.signals
-            and self.watch.plan.signals[name].unit is Unit.RATIO
+            if signals[name].unit is Unit.RATIO
             and (seconds := history.seconds_to(QUOTA)) is not None
         ]
         return min(forecasts, default=None)
@@ -268,70 +259,19 @@ class Cycle:
         started: Instant,
         decision: Decision | None,
         publish: PublishResult | None,
+        *,
+        again: bool = False,
     ) -> Report:
-        standby = outcome is Outcome.STANDBY
-        now = self._now()
         report = Report(
             outcome=outcome,
             at=started,
-            seconds=(now.ms - started.ms) / 1000,
+            seconds=(self._now().ms - started.ms) / 1000,
             plan=self.watch.plan,
             decision=decision,
             state=self._state,
-            observations={} if standby else self._observations,
+            observations=self._observations,
             publish=publish,
+            again=again,
         )
         self._on_report(report)
         return report
-
-
-class Loop:
-    """Keeps the cadence: a cycle every interval, none overlapping, a missed tick skipped."""
-
-    def __init__(
-        self,
-        cycle: Cycle,
-        *,
-        now: Callable[[], Instant],
-        on_overrun: Callable[[int], None] = lambda _missed: None,
-    ) -> None:
-        self._cycle = cycle
-        self._now = now
-        self._on_overrun = on_overrun
-        self._nudge = asyncio.Event()
-        self._log = logs.get(__name__)
-
-    def nudge(self) -> None:
-        """Decide again now rather than at the next tick."""
-        self._nudge.set()
-
-    async def run(self) -> None:
-        """Run until cancelled."""
-        tick_ms = float(self._now().ms)
-        while True:
-            await self._cycle.evaluate()
-            interval_ms = self._cycle.watch.interval * 1000
-            tick_ms += interval_ms
-            late_ms = self._now().ms - tick_ms
-            if late_ms >= 0:
-                missed = int(late_ms // interval_ms) + 1
-                tick_ms += missed * interval_ms
-                self._on_overrun(missed)
-                self._log.warning("cycle overran its interval", skipped=missed)
-            await self._rest_until(tick_ms)
-
-    async def _rest_until(self, tick_ms: float) -> None:
-        """Wait for the next tick; meanwhile decide again when an override comes, changes, ends."""
-        while (left_ms := tick_ms - self._now().ms) > 0:
-            ends = self._cycle.override_ends_ms
-            if ends is not None:
-                left_ms = min(left_ms, max(ends - self._now().ms, 1))
-            try:
-                async with asyncio.timeout(left_ms / 1000):
-                    await self._nudge.wait()
-            except TimeoutError:
-                ends = self._cycle.override_ends_ms
-                if ends is None or self._now().ms < ends:
-                    continue
-            self._nudge.clear()
-            await self._cycle.redecide()

@@ -14,18 +14,23 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
 from shield_common.store.protocol import PublishResult
-from shield_evaluator.core.latch import LatchState, is_blind
-from shield_evaluator.cycle import Outcome
+from shield_evaluator.core.latch import LatchState
 from shield_evaluator.prometheus.answer import KINDS
+from shield_evaluator.reload import RESULTS
+from shield_evaluator.report import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from shield_common.decision import Decision
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
-    from shield_evaluator.cycle import Report
+    from shield_evaluator.report import Report
 
 # An etcd cluster has at most seven members that make sense; a query that lost its aggregation
 # must not fill Prometheus.
 MAX_MEMBERS: Final = 20
+MAX_MEMBER_NAME: Final = 128  # characters; an address or a pod's name, whatever the label holds
 SIGNAL_STATES: Final = ("ok", "partial", "unusable", "blind")
 UNDECIDED: Final = float("nan")
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -100,33 +105,54 @@ class Metrics:
             version("shield-evaluator")
         ).set(1)
         self._bits: dict[str, bool] = {}
+        self._plan = plan
         self._preset(plan)
 
-    def _preset(self, plan: Plan) -> None:
-        for kind in KINDS:
-            self.prometheus_errors.labels(kind)
-        for outcome in Outcome:
-            self.evaluations.labels(outcome)
-        for result in (*(r.value for r in PublishResult), "error"):
-            self.publish.labels(result)
-        for result in ("success", "failure"):
-            self.config_reloads.labels(result)
-        self.allow.set(UNDECIDED)
-        self.alert_triggered.set(UNDECIDED)
-        self.time_to_full.set(float("inf"))
-        self.plan_changed(plan)
+    def prometheus_failed(self, kind: str) -> None:
+        """Count a query without a usable answer."""
+        self.prometheus_errors.labels(kind).inc()
+
+    def reloaded(self, result: str) -> None:
+        """Count a reading of a changed configuration file."""
+        self.config_reloads.labels(result).inc()
+
+    def task_crashed(self, task: str) -> None:
+        """Count a crash."""
+        self.task_crashes.labels(task).inc()
+
+    def record(self, report: Report) -> None:
+        """Show what a cycle saw and did."""
+        if report.plan is not self._plan:
+            self.plan_changed(report.plan)
+        self.lease_held.set(report.outcome is Outcome.PUBLISHED)
+        if not report.again:
+            self.evaluations.labels(report.outcome).inc()
+            self.duration.observe(report.seconds)
+        if report.decision is None or report.outcome is Outcome.STANDBY:
+            self._stand_by(report.plan)
+            return
+        if report.publish is not None or report.outcome is Outcome.UNPUBLISHED:
+            self.publish.labels("error" if report.publish is None else report.publish.value).inc()
+        self._record_decision(report.decision)
+        for name in report.plan.signals:
+            self._record_samples(name, report.observations.get(name))
+        for (tier, signal), latch in report.state.latches.items():
+            self.latch_set.labels(signal, tier).set(latch.state is LatchState.SET)
 
     def plan_changed(self, plan: Plan) -> None:
         """Show what a new configuration names, and nothing that only the old one did."""
-        for metric in (
-            self.threshold,
-            self.latch_set,
-            self.signal_state,
-            self.signal_value,
-            self.tier_allow,
-            self.override_active,
-        ):
-            metric.clear()
+        self._plan = plan
+        latches = {(signal, tier) for tier, named in plan.tiers.items() for signal in named}
+        states = {(signal, state) for signal in plan.signals for state in SIGNAL_STATES}
+        tiers = {(tier,) for tier in plan.tiers}
+        _keep(self.latch_set, latches, start=0)
+        _keep(self.signal_state, states, start=0)
+        _keep(self.tier_allow, tiers, start=UNDECIDED)
+        _keep(self.override_active, tiers, start=0)
+        _keep(self.threshold, set(), start=0)
+        for labels in _label_sets(self.signal_value):
+            if labels[0] not in plan.signals:
+                self.signal_value.remove(*labels)
         for tier, thresholds in plan.tiers.items():
             for to in ("allow", "deny"):
                 self.transitions.labels(tier, to)
@@ -135,17 +161,17 @@ class Metrics:
                 for bound, value in bounds.items():
                     if value is not None:
                         self.threshold.labels(signal, tier, bound).set(value)
-        self._preset_plan(plan)
 
-    def _preset_plan(self, plan: Plan) -> None:
-        for tier, thresholds in plan.tiers.items():
-            self.tier_allow.labels(tier).set(self._bits.get(tier, UNDECIDED))
-            self.override_active.labels(tier).set(0)
-            for signal in thresholds:
-                self.latch_set.labels(signal, tier).set(0)
-        for signal in plan.signals:
-            for state in SIGNAL_STATES:
-                self.signal_state.labels(signal, state).set(0)
+    def _preset(self, plan: Plan) -> None:
+        for kind in KINDS:
+            self.prometheus_errors.labels(kind)
+        for outcome in Outcome:
+            self.evaluations.labels(outcome)
+        for result in (*(r.value for r in PublishResult), "error"):
+            self.publish.labels(result)
+        for result in RESULTS:
+            self.config_reloads.labels(result)
+        self._stand_by(plan)
 
     def _stand_by(self, plan: Plan) -> None:
         """Show nothing of an earlier decision of ours: another evaluator decides now."""
@@ -154,58 +180,48 @@ class Metrics:
         self.alert_triggered.set(UNDECIDED)
         self.time_to_full.set(float("inf"))
         self.signal_value.clear()
-        self._preset_plan(plan)
+        for metric in (self.latch_set, self.signal_state, self.tier_allow, self.override_active):
+            metric.clear()
+        self.plan_changed(plan)
 
-    def record(self, report: Report) -> None:
-        """Show what a cycle saw and did."""
-        self.evaluations.labels(report.outcome).inc()
-        self.duration.observe(report.seconds)
-        self.lease_held.set(report.outcome is Outcome.PUBLISHED)
-        if report.decision is None:
-            self._stand_by(report.plan)
-            return
-        if report.publish is not None:
-            self.publish.labels(report.publish.value).inc()
-        elif report.outcome is Outcome.UNPUBLISHED:
-            self.publish.labels("error").inc()
-        self.last_evaluation.set(report.decision.evaluated_at.timestamp())
-        self._record_decision(report)
-        for name in report.plan.signals:
-            self._record_signal(name, report.observations.get(name), report)
-        for (tier, signal), latch in report.state.latches.items():
-            self.latch_set.labels(signal, tier).set(latch.state is LatchState.SET)
-
-    def _record_decision(self, report: Report) -> None:
-        decision = report.decision
-        if decision is None:
-            return
+    def _record_decision(self, decision: Decision) -> None:
+        self.last_evaluation.set(decision.evaluated_at.timestamp())
         self.allow.set(decision.allow)
         self.alert_triggered.set(not decision.allow)
         for tier, entry in decision.tiers.items():
             self.tier_allow.labels(tier).set(entry.allow)
-            before = self._bits.get(tier)
-            if before is not None and before is not entry.allow:
+            if self._bits.get(tier, entry.allow) is not entry.allow:
                 self.transitions.labels(tier, "allow" if entry.allow else "deny").inc()
             self._bits[tier] = entry.allow
             covered = decision.override is not None and decision.override.covers(tier)
             self.override_active.labels(tier).set(covered)
+        for name, reading in decision.signals.items():
+            for state in SIGNAL_STATES:
+                self.signal_state.labels(name, state).set(state == reading.state)
         forecast = decision.time_to_full_seconds
         self.time_to_full.set(float("inf") if forecast is None else forecast)
 
-    def _record_signal(self, name: str, observation: Observation | None, report: Report) -> None:
-        current = "unusable"
-        if observation is not None and observation.usable:
-            current = "partial" if observation.partial else "ok"
-        elif is_blind(
-            report.plan.signals[name], report.state.last_usable_ms[name], now_ms=report.at.ms
-        ):
-            current = "blind"
-        for state in SIGNAL_STATES:
-            self.signal_state.labels(name, state).set(state == current)
+    def _record_samples(self, name: str, observation: Observation | None) -> None:
+        """Show the members' values, the worst ones if there are too many."""
         samples = () if observation is None else observation.samples
-        shown = dict(sorted((s.member, s.value) for s in samples)[:MAX_MEMBERS])
-        for labels in list(self.signal_value._metrics):  # noqa: SLF001 - no public way to list label sets
+        worst = sorted(samples, key=lambda sample: sample.value, reverse=True)[:MAX_MEMBERS]
+        # Of two samples of one member the worse one is shown.
+        shown = {s.member[:MAX_MEMBER_NAME]: s.value for s in reversed(worst)}
+        for labels in _label_sets(self.signal_value):
             if labels[0] == name and labels[1] not in shown:
                 self.signal_value.remove(*labels)
         for member, value in shown.items():
-            self.signal_value.labels(name, member[:128]).set(value)
+            self.signal_value.labels(name, member).set(value)
+
+
+def _keep(metric: Gauge, wanted: AbstractSet[tuple[str, ...]], *, start: float) -> None:
+    """Remove the label sets that are not wanted and begin the ones that are new."""
+    there = _label_sets(metric)
+    for labels in there - wanted:
+        metric.remove(*labels)
+    for labels in wanted - there:
+        metric.labels(*labels).set(start)
+
+
+def _label_sets(metric: Gauge) -> set[tuple[str, ...]]:
+    return {tuple(labels) for labels in metric._metrics}  # noqa: SLF001 - no public way to list them

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta
 
+from shield_common.decision import MAX_TEXT
 from shield_common.durations import Duration
 from shield_common.logs import LogSettings
 from shield_common.probes import MetricsSettings
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
 # Names go into Redis keys, metric labels and sentences. The braces of a hash tag, spaces and
 # control characters must not get in.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
-AlertName = Annotated[str, Meta(pattern=r"^[A-Za-z_:][A-Za-z0-9_:.\-]{0,127}$")]
+# Python's `$` also matches before a last newline, hence the (?!\n).
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$(?!\n)")]
+AlertName = Annotated[str, Meta(pattern=r"^[A-Za-z_:][A-Za-z0-9_:.\-]{0,127}$(?!\n)")]
 Hold = Literal["hold", "deny", "allow"]
 
 MIN_INTERVAL: Final = 0.2  # seconds; below, one cycle's own work shows in the cadence
 ALERT_SET: Final = 1.0  # an alert signal reads 1 or 0
 ALERT_RESET: Final = 0.5
+MOST: Final = 1.0  # a ratio's threshold above it is a percentage in disguise; an alert reads 1
+LEASE_FIRST: Final = Duration(15)  # three of the default cycles: one may fail, one may be slow
+LEASE_CYCLES: Final = 3
 TIMEOUT_SHARE: Final = 0.8  # of the interval for Prometheus, the rest for Redis
 _METRIC: Final = re.compile(r"\S")
 
@@ -116,9 +121,10 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
         cold_start: what a latch without history becomes while its value is between its thresholds.
         blind_after: without a usable observation for this long a signal is blind.
         on_blind: what a blind signal makes of its tiers.
-        lease_ttl: after this long without its holder another evaluator takes over.
+        lease_ttl: after this long without its holder another evaluator takes over; three times
+            ``interval``, at least 15s, unless given.
         ttl: how long a decision lives in Redis.
-        status_url: what a person should read; stands on the status page.
+        status_url: where a person finds out more; stands in every decision and every denial.
         metrics: where metrics, probes and the status page are served.
         log: level and form of the logs.
     """
@@ -133,7 +139,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
     cold_start: Literal["reset", "set"] = "reset"
     blind_after: Duration = Duration(120)
     on_blind: Hold = "hold"
-    lease_ttl: Duration = Duration(15)
+    lease_ttl: Duration | None = None
     ttl: Duration = Duration(300)
     status_url: str | None = None
     metrics: MetricsSettings = MetricsSettings()
@@ -141,7 +147,12 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse names that do not resolve and times that contradict each other."""
-        for problem in (*self._name_problems(), *self._time_problems()):
+        for problem in (
+            *self._name_problems(),
+            *self._bound_problems(),
+            *self._time_problems(),
+            *self._url_problems(),
+        ):
             raise ValueError(problem)
 
     def _name_problems(self) -> list[str]:
@@ -166,6 +177,27 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             problems.append(f"default_tier: there is no tier {self.default_tier!r}")
         return problems
 
+    def _bound_problems(self) -> list[str]:
+        numbers = {s.name for s in self.signals if s.alert is None and s.unit == "number"}
+        return [
+            f"tiers.{tier}.{signal}: set ({t.set:g}) is above 1, but the signal reads from 0 to 1;"
+            " write 0.9 for 90%, or give the signal unit: number"
+            for tier, thresholds in self.tiers.items()
+            for signal, t in thresholds.items()
+            if signal not in numbers and t.set is not None and t.set > MOST
+        ]
+
+    def _url_problems(self) -> list[str]:
+        url = self.status_url
+        if url is None or (
+            url.startswith(("http://", "https://"))
+            and url.isprintable()
+            and " " not in url
+            and len(url) <= MAX_TEXT
+        ):
+            return []
+        return ["status_url: must be an http:// or https:// URL"]
+
     def _time_problems(self) -> list[str]:
         problems = []
         if self.interval < MIN_INTERVAL:
@@ -174,7 +206,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             problems.append("blind_after: must be above 0s")
         if self.query_timeout > self.interval:
             problems.append("prometheus.timeout: must not be above interval, a cycle waits for it")
-        if self.lease_ttl < 2 * self.interval:
+        if self.lease < 2 * self.interval:
             problems.append("lease_ttl: must be at least twice interval, a cycle renews it")
         if self.ttl < 2 * self.interval:
             problems.append("ttl: must be at least twice interval, a cycle renews it")
@@ -184,6 +216,11 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
     def query_timeout(self) -> Duration:
         """Return how long one cycle may wait for Prometheus."""
         return self.prometheus.timeout or Duration(self.interval * TIMEOUT_SHARE)
+
+    @property
+    def lease(self) -> Duration:
+        """Return how long the lease lasts without being renewed."""
+        return self.lease_ttl or Duration(max(LEASE_FIRST, LEASE_CYCLES * self.interval))
 
     def plan(self) -> Plan:
         """Return what the core is asked to watch."""

@@ -8,18 +8,23 @@ import msgspec
 from aiohttp import web
 
 from shield_common.probes import Readiness
-from shield_evaluator.cycle import Outcome
+from shield_evaluator.report import Outcome
 
 if TYPE_CHECKING:
-    from shield_evaluator.cycle import Report
+    from collections.abc import Callable
+
+    from shield_evaluator.report import Report
     from shield_evaluator.writer import Writer
 
 
 class Board:
     """The last report, for whoever asks between two cycles."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(
+        self, writer: Writer, *, config_problem: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._writer = writer
+        self._config_problem = config_problem
         self._report: Report | None = None
         self._published = False
 
@@ -63,6 +68,7 @@ class Board:
             "lease_held": self._writer.held,
             "epoch": self._writer.epoch,
             "redis": self._writer.problem or "ok",
+            "config": self._config_problem() or "ok",
             "outcome": None if report is None else report.outcome.value,
             "decision": None if report is None else msgspec.to_builtins(report.decision),
         }

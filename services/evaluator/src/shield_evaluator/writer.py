@@ -26,6 +26,7 @@ class Writer:
 
     Attributes:
         holder: this process's identity.
+        lease_ms: how long each claim and publication holds the lease, milliseconds.
         held: whether the last exchange with the store said that we hold the lease.
         epoch: the highest fencing number seen; ours while `held`.
         sequence: how many decisions we have published in this epoch.
@@ -42,8 +43,8 @@ class Writer:
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store
-        self._lease_ms = lease_ms
         self._now_ms = now_ms
+        self.lease_ms = lease_ms
         self._policy_known = allow_eviction
         self._log = logs.get(__name__).bind(holder=holder)
         self.holder = holder
@@ -51,16 +52,11 @@ class Writer:
         self.epoch = 0
         self.sequence = 0
         self.problem: str | None = "not connected yet"
-        # The epoch up to which our memory of the latches is the newest there is.
-        self._memory_epoch: int | None = None
+        self._own_epoch: int | None = None
         self._loss_seen_ms: int | None = None
 
     async def claim(self) -> bool:
-        """Try to take the lease.
-
-        Returns:
-            Whether somebody else may have written since our last publication, so that the
-            latches have to be read from the store before anything is decided.
+        """Try to take the lease; say whether it is ours now.
 
         Raises:
             StoreError: the store did not answer.
@@ -70,7 +66,7 @@ class Writer:
             await self._check_policy()
             claim = await self._store.claim_lease(
                 self.holder,
-                self._lease_ms,
+                self.lease_ms,
                 above=self.epoch,
                 after_loss=self._may_follow_a_loss(),
             )
@@ -83,31 +79,26 @@ class Writer:
         if claim.taken:
             self.sequence = 0
             self._log.info("lease taken", epoch=claim.epoch)
-        if not claim.held:
-            self._memory_epoch = None
+        if claim.held:
+            self._own_epoch = self.epoch
+            self._loss_seen_ms = None
+        else:
             self._note_loss(lost=claim.epoch == 0)
-            return False
-        self._loss_seen_ms = None
-        if self._memory_epoch in {claim.epoch, claim.previous_epoch}:
-            self._memory_epoch = claim.epoch
-            return False
-        return True
+        return self.held
 
     async def read_latches(self) -> bytes | None:
-        """Read what the last writer left.
+        """Read what was published last, by whomever.
 
         Raises:
             StoreError: the store did not answer; the lease counts as not held, so that the next
-                cycle asks again before it decides.
+                cycle asks again before it publishes.
         """
         try:
-            latches = await self._store.read_latches()
+            return await self._store.read_latches()
         except StoreError as error:
             self.held = False
             self._failed(error)
             raise
-        self._memory_epoch = self.epoch
-        return latches
 
     async def publish(
         self, document: bytes, *, ttl_ms: int, allow: bool, latches: bytes
@@ -126,7 +117,7 @@ class Writer:
         publication = Publication(
             holder=self.holder,
             epoch=self.epoch,
-            lease_ms=self._lease_ms,
+            lease_ms=self.lease_ms,
             document=document,
             ttl_ms=ttl_ms,
             allow=allow,
@@ -165,14 +156,14 @@ class Writer:
     def _may_follow_a_loss(self) -> bool:
         """Say whether to take the lease of a store that lost its data.
 
-        A standby knows no latches. The writer knows them and writes them again within one cycle,
-        if it lives: it gets as long as its lease would have lasted. An evaluator that has never
-        seen a writer has nobody to wait for.
+        The writer knows the latches better than any standby and writes them again within one cycle,
+        if it lives: it gets as long as its lease would have lasted. The last writer itself, and an
+        evaluator that has never seen one, have nobody to wait for.
         """
-        if self.epoch == 0 or self._memory_epoch is not None:
+        if self.epoch in {0, self._own_epoch}:
             return True
         lost = self._loss_seen_ms
-        return lost is not None and self._now_ms() - lost >= self._lease_ms
+        return lost is not None and self._now_ms() - lost >= self.lease_ms
 
     def _note_loss(self, *, lost: bool) -> None:
         if not lost:

@@ -134,7 +134,7 @@ class TestResetFor:
 
 
 @pytest.mark.parametrize(("age", "blind"), [(119_999, False), (120_000, True)])
-def test_a_signal_is_blind_from_blind_after_on(age: int, blind: bool) -> None:  # noqa: FBT001 - a case's expected value
+def test_a_signal_is_blind_from_blind_after_on(age: int, blind: bool) -> None:
     assert blind is is_blind(signal_plan(), 5_000, now_ms=5_000 + age)
 
 
@@ -167,8 +167,8 @@ def test_a_seeing_signal_counts_as_its_latch(on_blind: OnBlind) -> None:
 )
 def test_a_tier_admits(
     counts: list[LatchState],
-    last: bool | None,  # noqa: FBT001 - a case
-    expected: bool,  # noqa: FBT001 - a case's expected value
+    last: bool | None,
+    expected: bool,
 ) -> None:
     bit = None if last is None else TierBit(last, EPOCH)
     assert expected is admits(counts, bit, ColdStart.RESET)

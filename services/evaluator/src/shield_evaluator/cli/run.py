@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ import click
 import uvloop
 
 from shield_common import logs
-from shield_evaluator import app
+from shield_evaluator.app import Evaluator
 from shield_evaluator.cli.options import config_option, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shield_evaluator.settings import EvaluatorSettings
 
 
 @click.command()
@@ -21,8 +24,14 @@ if TYPE_CHECKING:
 def run(config: Path) -> None:
     """Evaluate and publish until SIGTERM.
 
+    The file is read again when it changes; a bad one leaves the old configuration in force.
+
     Exit codes: 0 stopped by a signal, 1 cannot do its work, 2 bad configuration or usage.
     """
     settings = load_settings(config)
     logs.configure(settings.log, service="evaluator")
-    sys.exit(uvloop.run(app.run(settings)))
+    sys.exit(uvloop.run(_serve(settings, config)))
+
+
+async def _serve(settings: EvaluatorSettings, path: Path) -> int:
+    return await Evaluator(settings, path=path, environment=os.environ).run()

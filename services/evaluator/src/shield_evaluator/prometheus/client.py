@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # 10,000 series with long labels; more is a wrong query
 ROUNDS: Final = 2  # a second try of every URL covers a restart; a third would only add load
 
-# Asking again may help with these; a bad query or bad credentials stay bad.
+# Asking the same server again may help with these.
 TRANSIENT: Final = {"timeout", "connection", "unavailable"}
+# Another server would say the same; with anything else the next URL is asked.
+FINAL: Final = {"bad_query", "wrong_type", "credentials"}
 
 _STATUS_KINDS: Final = {
     400: "bad_query",
@@ -50,6 +52,7 @@ class _Request(Generic[T]):
     path: str
     form: Mapping[str, str]
     read: Callable[[bytes], T]
+    settings: PrometheusSettings  # as they were when the query began, URLs and token together
 
 
 class PrometheusClient:
@@ -62,7 +65,11 @@ class PrometheusClient:
     def __init__(self, settings: PrometheusSettings) -> None:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
-        self._tls: tuple[bytes, ssl.SSLContext] | None = None
+        self._tls: tuple[str, bytes, ssl.SSLContext] | None = None
+
+    def configure(self, settings: PrometheusSettings) -> None:
+        """Go by other settings from the next query on."""
+        self._settings = settings
 
     async def query(self, expression: str, *, budget: float) -> Answer:
         """Ask for an expression's present value.
@@ -74,7 +81,8 @@ class PrometheusClient:
         Raises:
             PrometheusError: no URL gave an answer in time; the last one's error.
         """
-        return await self._send(_Request("/api/v1/query", {"query": expression}, parse), budget)
+        form = {"query": expression}
+        return await self._send(_Request("/api/v1/query", form, parse, self._settings), budget)
 
     async def query_range(self, expression: str, window: Window, *, budget: float) -> RangeAnswer:
         """Ask for an expression's values over a stretch of time.
@@ -93,16 +101,18 @@ class PrometheusClient:
             "end": f"{window.end_ms / 1000:.3f}",
             "step": f"{window.step_ms / 1000:.3f}",
         }
-        return await self._send(_Request("/api/v1/query_range", form, parse_range), budget)
+        request = _Request("/api/v1/query_range", form, parse_range, self._settings)
+        return await self._send(request, budget)
 
     async def _send(self, request: _Request[T], budget: float) -> T:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + budget
-        urls = self._settings.urls * ROUNDS
+        servers = request.settings.urls
+        urls = servers * ROUNDS
         attempts = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(len(urls)),
             wait=tenacity.wait_random(0, 0.05),  # seconds; spreads the signals' retries
-            retry=tenacity.retry_if_exception(_is_transient),
+            retry=lambda state: _worth_retrying(state, len(servers)),
             reraise=True,
         )
         try:
@@ -111,8 +121,8 @@ class PrometheusClient:
                     with attempt:
                         number = attempt.retry_state.attempt_number - 1
                         # A frozen server may use up its share, not the next one's.
-                        left_urls = len(self._settings.urls) - number % len(self._settings.urls)
-                        share = (deadline - loop.time()) / left_urls
+                        left = len(servers) - number % len(servers)
+                        share = (deadline - loop.time()) / left
                         return await self._attempt(urls[number], request, share)
         except TimeoutError as error:
             raise PrometheusError("timeout", f"no answer within {budget:g}s") from error
@@ -139,15 +149,16 @@ class PrometheusClient:
 
     async def _ask(self, url: str, request: _Request[T], seconds: float) -> T:
         form = {**request.form, "timeout": f"{max(round(seconds * 1000), 1)}ms"}
-        if self._settings.partial_response is not None:
-            form["partial_response"] = "true" if self._settings.partial_response else "false"
+        settings = request.settings
+        if settings.partial_response is not None:
+            form["partial_response"] = "true" if settings.partial_response else "false"
         session = self._open()
         async with session.post(
             f"{url.rstrip('/')}{request.path}",
             data=form,
-            headers={**self._settings.headers, **self._authorization()},
+            headers={**settings.headers, **_authorization(settings)},
             allow_redirects=False,  # a redirect would carry the token to whoever sent it
-            ssl=self._ssl_context() or True,
+            ssl=self._ssl_context(settings) or True,
         ) as response:
             body = await _read_bounded(response)
             if response.status == 200:  # noqa: PLR2004 - HTTP's OK
@@ -164,38 +175,43 @@ class PrometheusClient:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                trust_env=False, headers={"User-Agent": "etcd-shield"}
+                trust_env=False,
+                # Nothing is inflated: a small answer could be a large one in disguise.
+                auto_decompress=False,
+                headers={"User-Agent": "etcd-shield", "Accept-Encoding": "identity"},
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
-    def _authorization(self) -> dict[str, str]:
-        settings = self._settings
-        if settings.bearer_token_file is not None:
-            return {"Authorization": f"Bearer {_secret(settings.bearer_token_file)}"}
-        if settings.basic_auth is not None:
-            password = _secret(settings.basic_auth.password_file)
-            return {
-                "Authorization": aiohttp.BasicAuth(
-                    settings.basic_auth.username, password, encoding="utf-8"
-                ).encode()
-            }
-        return {}
-
-    def _ssl_context(self) -> ssl.SSLContext | None:
-        if self._settings.ca_file is None:
+    def _ssl_context(self, settings: PrometheusSettings) -> ssl.SSLContext | None:
+        if settings.ca_file is None:
             return None
-        path = Path(self._settings.ca_file)
+        path = Path(settings.ca_file)
         mark = fingerprint([path])
-        if self._tls is None or self._tls[0] != mark:
+        if self._tls is None or self._tls[:2] != (settings.ca_file, mark):
             try:
-                self._tls = (mark, client_context(ca_file=path))
+                self._tls = (settings.ca_file, mark, client_context(ca_file=path))
             except TLSError as error:
                 raise PrometheusError("credentials", str(error)) from error
-        return self._tls[1]
+        return self._tls[2]
 
 
-def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, PrometheusError) and error.kind in TRANSIENT
+def _worth_retrying(state: tenacity.RetryCallState, servers: int) -> bool:
+    error = state.outcome.exception() if state.outcome is not None else None
+    if not isinstance(error, PrometheusError):
+        return False
+    another_is_left = state.attempt_number < servers
+    return error.kind in TRANSIENT or (another_is_left and error.kind not in FINAL)
+
+
+def _authorization(settings: PrometheusSettings) -> dict[str, str]:
+    if settings.bearer_token_file is not None:
+        return {"Authorization": f"Bearer {_secret(settings.bearer_token_file)}"}
+    if settings.basic_auth is not None:
+        password = _secret(settings.basic_auth.password_file)
+        auth = aiohttp.BasicAuth(settings.basic_auth.username, password, encoding="utf-8")
+        return {"Authorization": auth.encode()}
+    return {}
 
 
 def _secret(path: str) -> str:
@@ -209,6 +225,10 @@ def _secret(path: str) -> str:
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        response.close()
+        raise PrometheusError("malformed", f"the answer is encoded ({encoding[:20]}), unasked")
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_chunked(64 * 1024):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta, field
 
@@ -51,7 +51,7 @@ class PrometheusSettings(SettingsStruct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what could only fail later, at the first query."""
         for url in self.urls:
-            parts = urlsplit(url)
+            parts = _split(url)
             if parts.scheme not in {"http", "https"} or not parts.hostname:
                 raise ValueError(f"urls: {url!r} is not an http:// or https:// URL")
             if parts.username or parts.password:
@@ -67,3 +67,12 @@ class PrometheusSettings(SettingsStruct, frozen=True, kw_only=True):
                 raise ValueError(f"headers: the value of {name!r} has control characters")
         if self.timeout is not None and self.timeout <= 0:
             raise ValueError("timeout: must be above 0s")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"urls: {url!r}: {error}") from error
+    return parts

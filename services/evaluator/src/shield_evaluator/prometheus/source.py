@@ -48,6 +48,7 @@ class PrometheusSource:
             One observation per signal; a failed query's is unusable.
         """
         names = list(expressions)
+        self._failing.intersection_update(names)
         observations = await asyncio.gather(
             *(self._one(name, expressions[name], plan, budget) for name in names)
         )
