@@ -1,6 +1,7 @@
 """Fill the last column of docs/failure-modes.md: which tests show each row.
 
-A test belongs to the row that its name begins with: ``test_r3_a_flushed_store_opens_nothing`` to R3.
+A test belongs to the row that its name begins with: ``test_r3_a_flushed_store_opens_nothing`` is
+R3's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ROW = re.compile(r"^\| (?P<id>[ARPES]\d+) \| (?P<text>.*?) \| (?P<tests>[^|]*)\|
 NAME = re.compile(r"^test_(?P<id>[arpes]\d+)_")
 
 
-def tests_by_row(root: Path = ROOT) -> dict[str, list[str]]:
+def rows_with_tests(root: Path) -> dict[str, list[str]]:
     """Return, by row, each file and how many of its tests show the row."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted((root / "tests").rglob("test_*.py")):
@@ -53,7 +54,7 @@ def _render_line(line: str, tests: dict[str, list[str]]) -> str:
 def main() -> None:
     """Write the page, or with ``--check`` only say whether it is current."""
     page = PAGE.read_text(encoding="utf-8")
-    fresh = render(page, tests_by_row())
+    fresh = render(page, rows_with_tests(ROOT))
     if "--check" in sys.argv[1:]:
         sys.exit(0 if fresh == page else f"{PAGE.name} is stale: run python tools/failure_modes.py")
     PAGE.write_text(fresh, encoding="utf-8")
