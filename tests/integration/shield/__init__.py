@@ -1,0 +1,1 @@
+"""Everything together: the promise itself, on real servers."""
