@@ -29,6 +29,7 @@ class Lock(NamedTuple):
     name: str
     projects: tuple[str, ...] = ()
     group: str | None = None
+    extras: tuple[str, ...] = ()
     constraint: str | None = None
 
     @property
@@ -39,7 +40,7 @@ class Lock(NamedTuple):
 
 # dev.txt first: it holds everything, and the images then get the very versions that were tested.
 LOCKS: Final = (
-    Lock("dev.txt", (COMMON, EVALUATOR, ADMITTER), group="dev"),
+    Lock("dev.txt", (COMMON, EVALUATOR, ADMITTER), group="dev", extras=("plot",)),
     Lock("evaluator.txt", (COMMON, EVALUATOR), constraint="requirements/dev.txt"),
     Lock("admitter.txt", (COMMON, ADMITTER), constraint="requirements/dev.txt"),
     Lock("build.txt", group="build", constraint="requirements/dev.txt"),
@@ -54,6 +55,8 @@ def declarations(lock: Lock) -> str:
     for path in lock.projects:
         project = tomllib.loads((ROOT / path).read_text())["project"]
         parts.append([project["requires-python"], project["dependencies"]])
+        optional = project.get("optional-dependencies", {})
+        parts += [[extra, optional[extra]] for extra in lock.extras if extra in optional]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -65,6 +68,7 @@ def compile_lock(lock: Lock, uv: str, extra: list[str]) -> None:
     command += [f"--output-file=requirements/{lock.name}"]
     if lock.constraint:
         command += [f"--constraint={lock.constraint}"]
+    command += [f"--extra={extra}" for extra in lock.extras]
     if lock.group:
         command += [f"--group=pyproject.toml:{lock.group}"]
     subprocess.run([*command, *extra, *lock.projects], cwd=ROOT, check=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from shield_evaluator.cli.backtest import backtest
 from shield_evaluator.cli.run import run
 
 
@@ -21,3 +22,4 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(backtest)

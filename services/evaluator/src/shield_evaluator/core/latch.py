@@ -179,7 +179,7 @@ def admits(counts: list[LatchState], last: TierBit | None, cold_start: ColdStart
     """Say whether a tier admits, from how its signals count and its last bit."""
     if LatchState.SET in counts:
         return False
-    if all(count is LatchState.RESET for count in counts):
+    if counts.count(LatchState.RESET) == len(counts):
         return True
     return last.allow if last is not None else cold_start is ColdStart.RESET
 

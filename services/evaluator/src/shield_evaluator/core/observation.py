@@ -79,10 +79,13 @@ def observe(
     if len(samples) > MAX_SAMPLES:
         return unusable(f"{len(samples)} samples, at most {MAX_SAMPLES} make sense")
     # NaN is in no range. Infinity and what no document can carry are a broken query's.
-    good = tuple(s for s in samples if 0 <= s.value <= MAX_VALUE)
+    good = tuple([s for s in samples if 0 <= s.value <= MAX_VALUE])
     if not good:
         return unusable("no samples" if not samples else "no finite, non-negative sample")
-    worst = max(good, key=lambda sample: sample.value)
+    worst = good[0]
+    for sample in good:
+        if sample.value > worst.value:
+            worst = sample
     members = len({sample.member for sample in good})
     problem = _incompleteness(members, expected_members, len(samples) - len(good), warnings)
     return Observation(

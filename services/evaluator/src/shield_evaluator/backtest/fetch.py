@@ -1,0 +1,101 @@
+"""Samples from Prometheus: range queries in pieces, one at a time, put together on one grid.
+
+One piece after the other, because the Prometheus that is asked for a month is the one that the
+evaluator needs now.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from shield_evaluator.backtest.samples import QuerySamples, Samples, Series, Warned, check_size
+from shield_evaluator.prometheus.answer import PrometheusError
+from shield_evaluator.prometheus.ranges import MAX_POINTS, RangeAnswer, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from shield_evaluator.backtest.samples import Grid
+
+# For one piece, further tries included; Prometheus' own limit for a query is two minutes.
+PIECE_SECONDS: Final = 60.0
+# Below this an answer that is still too large has thousands of series: the query is wrong.
+MIN_POINTS: Final = 50
+
+
+class RangeClient(Protocol):
+    """Whatever answers range queries."""
+
+    async def query_range(self, expression: str, window: Window, *, budget: float) -> RangeAnswer:
+        """See `prometheus.client.PrometheusClient.query_range`."""
+        ...
+
+
+async def fetch(
+    client: RangeClient,
+    expressions: Mapping[str, tuple[str, ...]],
+    grid: Grid,
+    *,
+    on_steps: Callable[[int], None] = lambda _steps: None,
+) -> Samples:
+    """Ask for every expression over a whole grid.
+
+    Args:
+        client: who is asked.
+        expressions: PromQL -> the signals that it is for.
+        grid: the steps.
+        on_steps: told after each piece how many steps of one expression it had.
+
+    Raises:
+        PrometheusError: a piece was not answered; says which.
+        SamplesError: more than fits into memory.
+    """
+    check_size(grid, len(expressions))
+    found = [QuerySamples(expression, names) for expression, names in expressions.items()]
+    others = 0
+    for query in found:
+        await _fetch_one(client, query, grid, others, on_steps)
+        others += len(query.series)
+    return Samples(grid, found)
+
+
+async def _fetch_one(
+    client: RangeClient,
+    query: QuerySamples,
+    grid: Grid,
+    others: int,
+    on_steps: Callable[[int], None],
+) -> None:
+    by_identity: dict[str, Series] = {}
+    first, most = 0, MAX_POINTS
+    while first < grid.steps:
+        steps = min(most, grid.steps - first)
+        window = Window(grid.at(first), grid.step_ms, steps)
+        try:
+            answer = await client.query_range(query.expression, window, budget=PIECE_SECONDS)
+        except PrometheusError as error:
+            if error.kind == "too_large" and steps > MIN_POINTS:
+                most = steps // 2
+                continue
+            share = first / grid.steps
+            names = ", ".join(query.names)
+            raise PrometheusError(
+                error.kind, f"signal {names}, {share:.0%} fetched: {error}"
+            ) from error
+        for one in answer.series:
+            if one.identity not in by_identity:
+                check_size(grid, others + len(by_identity) + 1)
+                by_identity[one.identity] = Series(one.member, grid.steps)
+            _place(by_identity[one.identity], one.points, grid)
+        if answer.warnings:
+            query.warned.append(Warned(first, first + steps - 1, answer.warnings[0]))
+        first += steps
+        on_steps(steps)
+    query.series = [by_identity[identity] for identity in sorted(by_identity)]
+
+
+def _place(series: Series, points: list[tuple[int, float]], grid: Grid) -> None:
+    for at_ms, value in points:
+        index = round((at_ms - grid.start_ms) / grid.step_ms)
+        if 0 <= index < grid.steps:
+            series.put(index, value)

@@ -1,0 +1,206 @@
+"""A report as a picture: usage, thresholds, closed spans and gaps. Needs the extra ``plot``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from shield_common.decision import format_value
+from shield_evaluator.core.plan import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from shield_evaluator.backtest.findings import Report
+    from shield_evaluator.backtest.samples import Grid, QuerySamples
+    from shield_evaluator.core.plan import Plan
+
+FORMATS: Final = ("png", "svg")
+WIDTH: Final = 11.0  # inches; with DPI it gives a picture as wide as a page of documentation
+DPI: Final = 110
+_DAY_MS: Final = 86_400_000
+COLUMNS: Final = 1_400  # about one per pixel: more points cost time and show nothing
+
+# Distinguishable without red and green (Okabe and Ito, https://jfly.uni-koeln.de/color/).
+_TIER_COLOURS: Final = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
+_USAGE: Final = "#333333"
+_FULL: Final = "#B00020"
+_GAP: Final = "#9E9E9E"
+_STYLE: Final[dict[Any, Any]] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "etcd-shield",  # the same report gives the same file
+    "svg.fonttype": "none",
+}
+
+
+def draw(
+    path: Path,
+    form: str,
+    plan: Plan,
+    queries: Mapping[str, QuerySamples],
+    grid: Grid,
+    reports: Sequence[tuple[str, Report]],
+) -> None:
+    """Draw a picture into a file.
+
+    Args:
+        path: the file.
+        form: one of `FORMATS`.
+        plan: the thresholds to draw.
+        queries: each signal's samples.
+        grid: the steps.
+        reports: the name of each configuration and what it would have done; the first is the
+            plan's own.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    colours = _colours(reports)
+    lanes = [(name, tier, report) for name, report in reports for tier in report.tiers]
+    heights = [2.4] * len(queries) + [0.35 + 0.26 * len(lanes)]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, sum(heights) + 0.9), layout="constrained", dpi=DPI)
+        panels = figure.subplots(
+            len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
+        )[:, 0]
+        for panel, (signal, query) in zip(panels, queries.items(), strict=False):
+            _usage(panel, signal, plan, query, grid, reports[0][1], colours)
+        _lanes(panels[-1], lanes, colours, named=len(reports) > 1)
+        _time_axis(panels[-1], reports[0][1])
+        first = reports[0][1]
+        figure.suptitle(
+            f"etcd-shield backtest, {first.start:%Y-%m-%d %H:%M} to {first.end:%Y-%m-%d %H:%M} UTC",
+            fontsize=11,
+        )
+        figure.savefig(path, format=form, metadata={"Date": None} if form == "svg" else None)
+
+
+def _colours(reports: Sequence[tuple[str, Report]]) -> dict[str, str]:
+    tiers = dict.fromkeys(tier for _, report in reports for tier in report.tiers)
+    return {tier: _TIER_COLOURS[i % len(_TIER_COLOURS)] for i, tier in enumerate(tiers)}
+
+
+def _usage(
+    axes: Axes,
+    signal: str,
+    plan: Plan,
+    query: QuerySamples,
+    grid: Grid,
+    report: Report,
+    colours: Mapping[str, str],
+) -> None:
+    times, low, high = _envelope(query, grid)
+    unit = plan.signals[signal].unit
+    axes.fill_between(times, low, high, color=_USAGE, alpha=0.25, linewidth=0)
+    axes.plot(times, high, color=_USAGE, linewidth=1.1, label="worst member")
+    for tier, thresholds in plan.tiers.items():
+        if signal in thresholds:
+            threshold = thresholds[signal]
+            axes.axhline(
+                threshold.set, color=colours[tier], linewidth=1.1, label=f"{tier}: set, reset"
+            )
+            axes.axhline(threshold.reset, color=colours[tier], linewidth=0.9, linestyle=(0, (4, 3)))
+    for gap in report.gaps:
+        if gap.signal == signal:
+            hatch = "////" if gap.kind == "missing" else ".."
+            axes.axvspan(
+                _x(gap.start),
+                _x(gap.end or report.end),
+                facecolor="none",
+                edgecolor=_GAP,
+                hatch=hatch,
+                linewidth=0,
+            )
+    if unit is Unit.RATIO:
+        axes.axhline(1.0, color=_FULL, linewidth=1.4, label="quota")
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _position: format_value(value, unit.value))
+    )
+    axes.set_ylabel(signal)
+    axes.set_ylim(bottom=0, top=_top(high, plan, signal))
+    axes.grid(axis="y", color="#E0E0E0", linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), frameon=False, fontsize=8)
+
+
+def _top(high: NDArray[np.float64], plan: Plan, signal: str) -> float:
+    bounds = [t[signal].set for t in plan.tiers.values() if signal in t]
+    if plan.signals[signal].unit is Unit.RATIO:
+        bounds.append(1.0)
+    known = high[np.isfinite(high)]
+    return 1.08 * max([*bounds, float(known.max()) if known.size else 0.0])
+
+
+def _envelope(
+    query: QuerySamples, grid: Grid
+) -> tuple[list[float], NDArray[np.float64], NDArray[np.float64]]:
+    """Return time, lowest and highest of the worst member's value per column of the picture."""
+    worst = np.full(grid.steps, np.nan)
+    for one in query.series:
+        values = np.frombuffer(one.values, dtype=np.float64).copy()
+        values[np.frombuffer(one.present, dtype=np.uint8) == 0] = np.nan
+        values[~np.isfinite(values) | (values < 0)] = np.nan
+        worst = np.fmax(worst, values)
+    width = max(1, -(-grid.steps // COLUMNS))
+    padded = np.concatenate([worst, np.full(-grid.steps % width, np.nan)]).reshape(-1, width)
+    times = [grid.at(index * width) / _DAY_MS for index in range(len(padded))]
+    return times, np.fmin.reduce(padded, axis=1), np.fmax.reduce(padded, axis=1)
+
+
+def _lanes(
+    axes: Axes,
+    lanes: Sequence[tuple[str, str, Report]],
+    colours: Mapping[str, str],
+    *,
+    named: bool,
+) -> None:
+    for row, (_, tier, report) in enumerate(lanes):
+        axes.axhspan(row - 0.34, row + 0.34, color="#F2F2F2", linewidth=0)
+        for closing in report.tiers[tier].closings:
+            axes.fill_betweenx(
+                [row - 0.34, row + 0.34],
+                _x(closing.start),
+                _x(closing.end or report.end),
+                color=colours[tier],
+                linewidth=0.6,  # so that a short one can still be seen
+            )
+    for outage in lanes[0][2].outages:
+        axes.axvspan(
+            _x(outage.start),
+            _x(outage.end or lanes[0][2].end),
+            color=_FULL,
+            alpha=0.25,
+            linewidth=0,
+        )
+    axes.set_yticks(
+        range(len(lanes)), [f"{tier} ({name})" if named else tier for name, tier, _ in lanes]
+    )
+    axes.set_ylim(len(lanes) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_title("denied (coloured); red: etcd at its quota", loc="left", fontsize=9)
+
+
+def _time_axis(axes: Axes, report: Report) -> None:
+    axes.set_xlim(_x(report.start), _x(report.end))
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]  # as above
+    axes.xaxis.set_major_formatter(formatter)
+
+
+def _x(at: datetime) -> float:
+    """Return a time as matplotlib counts it: days since 1970."""
+    return at.timestamp() * 1000 / _DAY_MS

@@ -1,0 +1,192 @@
+"""A report as tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from shield_common.decision import format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from rich.console import RenderableType
+
+    from shield_evaluator.backtest.findings import Report, TierReport
+
+# Enough for a screen; --output json has all of them.
+MAX_ROWS: Final = 40
+CAVEAT: Final = (
+    "The past stays as it was: where the shield would have denied, less would have been written"
+    " than these samples show."
+)
+
+
+def render(reports: Sequence[tuple[str, Report]]) -> Iterator[RenderableType]:
+    """Yield what to print.
+
+    Args:
+        reports: the name of each configuration and what it would have done, on the same samples.
+    """
+    first = reports[0][1]
+    yield Text(
+        f"{moment(first.start)} to {moment(first.end)} UTC, {first.steps} steps of"
+        f" {first.step_seconds:g}s"
+    )
+    yield _summary(reports)
+    for name, report in reports:
+        yield _closings(name, report)
+    if first.outages:
+        yield _outages(reports)
+    if first.gaps:
+        yield _gaps(first)
+    yield Text(CAVEAT, style="dim")
+
+
+def moment(at: datetime | None, otherwise: str = "") -> str:
+    """Write a time to the second."""
+    return otherwise if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def span(seconds: float) -> str:
+    """Write a span with its two largest units."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.3g}s"
+    days, rest = divmod(whole, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, left = divmod(rest, 60)
+    if days:
+        return f"{days}d {hours}h"
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {left:02}s"
+
+
+def _summary(reports: Sequence[tuple[str, Report]]) -> Table:
+    table = Table(title="What each tier would have seen", title_justify="left")
+    table.add_column("tier")
+    table.add_column("")
+    for name, _ in reports:
+        table.add_column(name, justify="right", overflow="fold")
+    tiers = list(dict.fromkeys(tier for _, report in reports for tier in report.tiers))
+    for tier in tiers:
+        columns = [_figures(report.tiers.get(tier), len(report.outages)) for _, report in reports]
+        for row, label in enumerate(_FIGURES):
+            table.add_row(
+                tier if row == 0 else "",
+                label,
+                *(column[row] for column in columns),
+                end_section=row == len(_FIGURES) - 1,
+            )
+    return table
+
+
+_FIGURES: Final = (
+    "closings",
+    "closed",
+    "flaps",
+    "outages missed",
+    "shortest lead",
+    "open while full",
+)
+
+
+def _figures(report: TierReport | None, outages: int) -> list[Text]:
+    if report is None:
+        return [Text("no such tier", style="dim"), *(Text("") for _ in _FIGURES[1:])]
+    leads = [e.lead_seconds for e in report.exposures if e.lead_seconds is not None]
+    missed = report.outages_missed
+    return [
+        Text(str(len(report.closings))),
+        Text(f"{span(report.closed_seconds)} ({report.closed_share:.1%})"),
+        Text(str(report.flaps), style="yellow" if report.flaps else ""),
+        Text(f"{missed} of {outages}", style="bold red" if missed else ""),
+        Text(span(min(leads)) if leads else "-"),
+        Text(
+            span(report.open_at_quota_seconds),
+            style="bold red" if report.open_at_quota_seconds else "",
+        ),
+    ]
+
+
+def _closings(name: str, report: Report) -> RenderableType:
+    rows = sorted(
+        ((closing, tier) for tier, entry in report.tiers.items() for closing in entry.closings),
+        key=lambda row: row[0].start,
+    )
+    if not rows:
+        return Text(f"No closings with {name}.")
+    table = Table(title=f"Closings with {name}", title_justify="left", caption_justify="left")
+    for column in ("tier", "from", "to", "lasted", "peak", "why"):
+        table.add_column(column, justify="right" if column in {"lasted", "peak"} else "left")
+    for closing, tier in rows[:MAX_ROWS]:
+        unit = report.signals[closing.peak_signal].unit if closing.peak_signal else ""
+        table.add_row(
+            tier,
+            moment(closing.start),
+            moment(closing.end, "still closed"),
+            span(closing.seconds),
+            "" if closing.peak is None else format_value(closing.peak, unit),
+            Text(closing.reason + (" (flap)" if closing.flap else "")),
+        )
+    table.caption = _left_out(len(rows), "closings")
+    return table
+
+
+def _outages(reports: Sequence[tuple[str, Report]]) -> Table:
+    first = reports[0][1]
+    table = Table(title="Outages: etcd at its quota", title_justify="left", caption_justify="left")
+    for column in ("from", "to", "lasted", "peak", "signal", "member"):
+        table.add_column(column, justify="right" if column in {"lasted", "peak"} else "left")
+    for name, report in reports:
+        for tier in report.tiers:
+            label = tier if len(reports) == 1 else f"{tier} ({name})"
+            table.add_column(f"lead {label}", justify="right")
+    for number, outage in enumerate(first.outages[:MAX_ROWS]):
+        leads = []
+        for _, report in reports:
+            # Another configuration may measure other signals, and then sees other outages.
+            for entry in report.tiers.values():
+                exposure = entry.exposures[number] if number < len(entry.exposures) else None
+                if exposure is None:
+                    leads.append(Text("-"))
+                elif exposure.missed:
+                    leads.append(Text("missed", style="bold red"))
+                else:
+                    lead = exposure.lead_seconds
+                    leads.append(Text("unknown" if lead is None else span(lead)))
+        table.add_row(
+            moment(outage.start),
+            moment(outage.end, "still full"),
+            span(outage.seconds),
+            format_value(outage.peak, "ratio"),
+            Text(outage.signal),
+            Text(outage.member or ""),
+            *leads,
+        )
+    table.caption = _left_out(len(first.outages), "outages")
+    return table
+
+
+def _gaps(report: Report) -> Table:
+    table = Table(title="Gaps in the data", title_justify="left", caption_justify="left")
+    for column in ("signal", "from", "to", "lasted", "problem", "what the latches made of it"):
+        table.add_column(column, justify="right" if column == "lasted" else "left")
+    for gap in report.gaps[:MAX_ROWS]:
+        table.add_row(
+            Text(gap.signal),
+            moment(gap.start),
+            moment(gap.end, "lasts"),
+            span(gap.seconds),
+            Text(gap.problem),
+            gap.treatment,
+        )
+    table.caption = _left_out(len(report.gaps) + report.gaps_left_out, "gaps")
+    return table
+
+
+def _left_out(rows: int, what: str) -> str | None:
+    more = rows - MAX_ROWS
+    return f"and {more} more {what}: see --output json" if more > 0 else None

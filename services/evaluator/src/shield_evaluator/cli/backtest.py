@@ -1,0 +1,307 @@
+"""``shield-evaluator backtest``: what these thresholds would have done to the past."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from shield_common.durations import Duration
+from shield_evaluator.backtest import moments, recording, report, table
+from shield_evaluator.backtest.fetch import fetch
+from shield_evaluator.backtest.replay import replay
+from shield_evaluator.backtest.samples import Grid, Samples, SamplesError, check_size
+from shield_evaluator.cli.options import (
+    EXIT_BAD_CONFIG,
+    EXIT_FAILED,
+    config_option,
+    load_settings,
+    output_option,
+)
+from shield_evaluator.cli.terminal import console, fail, interruptible, say
+from shield_evaluator.prometheus.answer import PrometheusError
+from shield_evaluator.prometheus.client import PrometheusClient
+
+if TYPE_CHECKING:
+    from shield_evaluator.backtest.findings import Report
+    from shield_evaluator.settings import EvaluatorSettings
+
+DEFAULT_STEP: Final = (
+    30.0  # seconds: a usual scrape interval; between scrapes there is nothing to see
+)
+DEFAULT_FROM: Final = "-7d"
+PLOT_FORMATS: Final = ("png", "svg")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The ``--from``, ``--to`` and ``--step`` of the command line."""
+
+    start: str | None
+    end: str | None
+    step: str | None
+
+    @property
+    def given(self) -> bool:
+        """Whether any of them was."""
+        return (self.start, self.end, self.step) != (None, None, None)
+
+    def grid(self, interval: float, now_ms: int) -> Grid:
+        """Return the steps that are meant.
+
+        Args:
+            interval: the configuration's, seconds: what the latches are stepped at, at the least.
+            now_ms: now, Unix milliseconds.
+
+        Raises:
+            ValueError: a time cannot be read, or nothing lies between them.
+        """
+        step = max(DEFAULT_STEP, interval) if self.step is None else Duration.parse(self.step)
+        step_ms = round(step * 1000)
+        if step_ms < 1:
+            raise ValueError("--step must be at least 1ms")
+        start_ms = moments.parse(self.start or DEFAULT_FROM, now_ms=now_ms)
+        end_ms = moments.parse(self.end or "now", now_ms=now_ms)
+        if start_ms >= now_ms:
+            raise ValueError("--from lies in the future, there are no samples yet")
+        # On whole multiples of the step, so that the same range asks for the same points again.
+        start_ms -= start_ms % step_ms
+        steps = (min(end_ms, now_ms) - start_ms) // step_ms + 1
+        if start_ms >= end_ms or steps < 2:  # noqa: PLR2004 - one step is no stretch of time
+            raise ValueError("the range is empty: --from must be at least one step before --to")
+        return Grid(start_ms, step_ms, steps)
+
+
+@click.command()
+@config_option
+@click.option(
+    "--prometheus",
+    metavar="URL",
+    help="Ask this Prometheus, with the configuration's credentials, instead of prometheus.urls.",
+)
+@click.option(
+    "--from", "start", metavar="TIME", help=f"Begin of the range.  [default: {DEFAULT_FROM}]"
+)
+@click.option("--to", "end", metavar="TIME", help="End of the range.  [default: now]")
+@click.option(
+    "--step",
+    metavar="DURATION",
+    help="From one evaluation to the next.  [default: 30s, or the interval if that is longer]",
+)
+@click.option(
+    "--from-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Replay samples that --record wrote, without Prometheus.",
+)
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A second configuration, to show side by side on the same samples.",
+)
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="FILE", help="Save the samples (JSON)."
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw usage, thresholds and closed spans (.png or .svg); needs shield-evaluator[plot].",
+)
+@output_option
+def backtest(
+    *,
+    config: Path,
+    prometheus: str | None,
+    start: str | None,
+    end: str | None,
+    step: str | None,
+    from_file: Path | None,
+    compare: Path | None,
+    record: Path | None,
+    plot: Path | None,
+    output: str,
+) -> None:
+    r"""Show what a configuration would have done to the past.
+
+    The latches of `run` are stepped over samples of the past: when would which tier have closed,
+    for how long, how long before etcd was full, and which outages would it have missed?
+
+    TIME is now, a span back from now such as -7d or now-90m (w, d, h, m, s), a time of ISO 8601
+    such as 2026-11-20T10:00Z (UTC unless it says otherwise), or Unix seconds.
+
+    \b
+    Examples:
+      shield-evaluator backtest --config new.yaml --from -30d --compare old.yaml
+      shield-evaluator backtest --config new.yaml --from -7d --record week.json
+      shield-evaluator backtest --config new.yaml --from-file week.json --plot week.png
+
+    Exit codes: 0 reported, 1 no samples or a file cannot be written, 2 bad configuration or usage,
+    130 interrupted. A run that fails or is interrupted leaves no file half written.
+    """
+    stretch = Stretch(start, end, step)
+    form = _plot_format(plot)
+    with interruptible():
+        settings = load_settings(config)
+        chosen = [(config.name, settings)]
+        if compare is not None:
+            label = compare.name if compare.name != config.name else str(compare)
+            chosen.append((label, load_settings(compare)))
+        samples = _samples([one for _, one in chosen], stretch, from_file, prometheus)
+        try:
+            if record is not None:
+                document = recording.encode(samples)
+                with recording.replacing(record) as temporary:
+                    temporary.write_bytes(document)
+            reports = [(name, _report(one, samples)) for name, one in chosen]
+            if plot is not None:
+                _draw(plot, form, settings, samples, reports)
+        except SamplesError as error:
+            fail(str(error), EXIT_FAILED)
+        _print(reports, output)
+
+
+def _samples(
+    settings: list[EvaluatorSettings],
+    stretch: Stretch,
+    from_file: Path | None,
+    prometheus: str | None,
+) -> Samples:
+    if from_file is not None:
+        if stretch.given or prometheus is not None:
+            fail("--from-file goes without --prometheus, --from, --to and --step", EXIT_BAD_CONFIG)
+        try:
+            samples = recording.read(from_file)
+        except SamplesError as error:
+            fail(str(error), EXIT_FAILED)
+    else:
+        samples = _fetched(settings, stretch, prometheus)
+    _check_samples(settings, samples)
+    return samples
+
+
+def _fetched(
+    settings: list[EvaluatorSettings], stretch: Stretch, prometheus: str | None
+) -> Samples:
+    asked = settings[0].prometheus
+    if prometheus is not None:
+        if urlsplit(prometheus).scheme not in {"http", "https"}:
+            fail(f"--prometheus: {prometheus!r} is not an http:// or https:// URL", EXIT_BAD_CONFIG)
+        try:
+            asked = msgspec.structs.replace(asked, urls=(prometheus,))
+        except ValueError as error:
+            fail(f"--prometheus: {error}", EXIT_BAD_CONFIG)
+    expressions: dict[str, tuple[str, ...]] = {}
+    for one in settings:
+        for name, expression in one.expressions().items():
+            names = expressions.get(expression, ())
+            expressions[expression] = names if name in names else (*names, name)
+    try:
+        grid = stretch.grid(max(one.interval for one in settings), time.time_ns() // 1_000_000)
+        check_size(grid, len(expressions))
+    except (ValueError, SamplesError) as error:
+        fail(str(error), EXIT_BAD_CONFIG)
+    try:
+        return asyncio.run(_fetch(PrometheusClient(asked), expressions, grid))
+    except (PrometheusError, SamplesError) as error:
+        fail(str(error), EXIT_FAILED)
+
+
+async def _fetch(
+    client: PrometheusClient, expressions: dict[str, tuple[str, ...]], grid: Grid
+) -> Samples:
+    bar = Progress(
+        TextColumn("fetching"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f}%"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    try:
+        with bar:
+            task = bar.add_task("", total=grid.steps * len(expressions))
+            return await fetch(
+                client, expressions, grid, on_steps=lambda steps: bar.advance(task, steps)
+            )
+    finally:
+        await client.close()
+
+
+def _check_samples(settings: list[EvaluatorSettings], samples: Samples) -> None:
+    """Refuse samples that say nothing, and point out what may not be what was meant."""
+    empty = []
+    signals = 0
+    for one in settings:
+        expressions = one.expressions()
+        try:
+            found = samples.of(expressions)
+        except SamplesError as error:
+            fail(str(error), EXIT_BAD_CONFIG)
+        for name, query in found.items():
+            signals += 1
+            if not any(any(series.present) for series in query.series):
+                empty.append(name)
+            if query.expression != expressions[name]:
+                say(f"signal {name}: these samples were recorded with another query")
+    names = ", ".join(dict.fromkeys(empty))
+    if len(empty) == signals:
+        fail(f"no samples in this range of signal {names}: look at the query", EXIT_FAILED)
+    if empty:
+        say(f"no samples in this range of signal {names}: it stays blind")
+
+
+def _report(settings: EvaluatorSettings, samples: Samples) -> Report:
+    plan = settings.plan()
+    steps = replay(plan, settings.expressions(), samples)
+    return report.build(plan, steps, samples.grid)
+
+
+def _plot_format(plot: Path | None) -> str:
+    if plot is None:
+        return ""
+    form = plot.suffix.removeprefix(".").lower()
+    if form not in PLOT_FORMATS:
+        fail(f"--plot: {plot.name} must end in .png or .svg", EXIT_BAD_CONFIG)
+    if find_spec("matplotlib") is None:
+        fail("--plot needs matplotlib: pip install 'shield-evaluator[plot]'", EXIT_BAD_CONFIG)
+    return form
+
+
+def _draw(
+    path: Path,
+    form: str,
+    settings: EvaluatorSettings,
+    samples: Samples,
+    reports: list[tuple[str, Report]],
+) -> None:
+    # An optional extra, and slow to import.
+    from shield_evaluator.backtest.plot import draw  # noqa: PLC0415
+
+    queries = samples.of(settings.expressions())
+    with recording.replacing(path) as temporary:
+        draw(temporary, form, settings.plan(), queries, samples.grid, reports)
+
+
+def _print(reports: list[tuple[str, Report]], output: str) -> None:
+    if output == "json":
+        document = {
+            "reports": [{"config": name, **msgspec.to_builtins(one)} for name, one in reports]
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+        return
+    terminal = console()
+    for part in table.render(reports):
+        terminal.print(part)
