@@ -20,7 +20,7 @@ FOREIGN = {
 }
 # etcd's own and the Go runtime's; a panel that asks for one that does not exist is empty, which the
 # test on a real etcd notices.
-FOREIGN_PREFIXES = ("etcd_", "process_", "go_")
+FOREIGN_PREFIXES = ("etcd_", "grpc_server_", "process_", "go_")
 
 
 def rules() -> list[dict[str, Any]]:
