@@ -187,8 +187,8 @@ _USAGE = Row(
             height=10,
         ),
         Panel(
-            title="Time to full",
-            text="The forecast over time. Gaps: usage is flat or falls.",
+            title="Time to full, over time",
+            text="The forecast. Gaps: usage is flat or falls.",
             queries=[
                 Query(
                     expr=f"min by (cluster) (etcd_shield_time_to_full_seconds{{{OURS}}} < Inf)",

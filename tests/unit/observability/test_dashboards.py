@@ -53,7 +53,7 @@ def test_panel_numbers_are_unique(name: str) -> None:
 def test_no_data_source_is_hard_coded(name: str) -> None:
     found: list[Any] = []
 
-    def walk(node: Any) -> None:  # noqa: ANN401 - any JSON
+    def walk(node: Any) -> None:
         if isinstance(node, dict):
             found.extend(value for key, value in node.items() if key == "datasource")
             for value in node.values():
