@@ -6,6 +6,7 @@ to 10 s) would stall a cycle or a refresh.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -17,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
+from redis.exceptions import AuthenticationError
 
 from shield_common.durations import Duration
 from shield_common.settings import SettingsStruct
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 # default may stall a cycle or a refresh for more than 2 s).
 MAX_TIMEOUT: Final = 2.0
 _SCHEMES: Final = {"redis", "rediss", "unix"}
+_DATABASE: Final = re.compile(r"^(/[0-9]{0,5})?$")
+_NO_QUERY: Final = re.compile(r"^$")
+_UNIX_QUERY: Final = re.compile(r"^(db=[0-9]{1,5})?$")
 
 
 class SentinelSettings(SettingsStruct, frozen=True, kw_only=True):
@@ -110,6 +115,13 @@ def _split(url: str) -> SplitResult:
         _ = parts.port
     except ValueError as error:
         raise ValueError("url: the port is not a number up to 65535") from error
+    # redis-py lets a URL's options win over everything, timeouts and verification included, and
+    # takes a database that it cannot read for 0.
+    allowed = _UNIX_QUERY if parts.scheme == "unix" else _NO_QUERY
+    if not allowed.match(parts.query):
+        raise ValueError("url: takes no options; they are settings beside it")
+    if parts.scheme != "unix" and not _DATABASE.match(parts.path):
+        raise ValueError("url: what follows the host must be a database number, such as /0")
     return parts
 
 
@@ -121,8 +133,15 @@ class PasswordFile(CredentialProvider):
         self._path = path
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """Read the file; an unreadable one raises OSError, which the store reports."""
-        password = self._path.read_text(encoding="utf-8").strip()
+        """Read the file.
+
+        Raises:
+            redis.exceptions.AuthenticationError: it cannot be read; the store reports it.
+        """
+        try:
+            password = self._path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuthenticationError(f"{self._path}: cannot be read") from error
         return (password,) if self._username is None else (self._username, password)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
@@ -142,12 +161,14 @@ class Connection:
     client: Redis | RedisCluster
     sentinel: Sentinel | None = None
 
-    def pubsub(self) -> PubSub:
+    async def pubsub(self) -> PubSub:
         """Return a subscription that is not subscribed yet."""
+        if isinstance(self.client, RedisCluster):
+            await self.client.initialize()  # its subscriptions take for granted that it knows nodes
         return self.client.pubsub(ignore_subscribe_messages=False)
 
     async def close(self) -> None:
-        """Close every socket at once; nothing that was under way is waited for."""
+        """Close every socket."""
         await self.client.aclose()
         if self.sentinel is not None:
             for sentinel in self.sentinel.sentinels:
@@ -169,8 +190,7 @@ def connect(settings: RedisSettings) -> Connection:
     credentials = _credentials(settings)
     tls = _tls_options(settings)
     if settings.cluster:
-        url_options = credentials | tls | options
-        return Connection(RedisCluster.from_url(settings.url, **url_options))
+        return Connection(RedisCluster.from_url(settings.url, **options, **credentials, **tls))
     if settings.sentinel is not None:
         return _through_sentinel(settings, settings.sentinel, options | credentials | tls)
     return Connection(Redis.from_url(settings.url, **options, **credentials, **tls))
@@ -187,6 +207,10 @@ def _through_sentinel(
     if urlsplit(settings.url).scheme == "rediss":
         options = {**options, "ssl": True}
     sentinel_options = {k: v for k, v in options.items() if k != "credential_provider"}
+    # They are asked one after the other, and the master needs a share too: one that is frozen
+    # with the old master must not use up the time of those that know the new one.
+    share = min(float(settings.timeout), MAX_TIMEOUT / (len(sentinel.addresses) + 1))
+    sentinel_options |= {"socket_timeout": share, "socket_connect_timeout": share}
     if sentinel.password_file is not None:
         sentinel_options["credential_provider"] = PasswordFile(None, Path(sentinel.password_file))
     sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves its constructor untyped

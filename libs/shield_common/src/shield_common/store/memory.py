@@ -37,7 +37,8 @@ class MemoryBackend:
     available: bool = True
     eviction_policy: str = "noeviction"
     _values: dict[str, tuple[bytes, int | None]] = field(default_factory=dict)
-    _feeds: defaultdict[str, set[asyncio.Queue[bytes]]] = field(
+    # None in a feed breaks it.
+    _feeds: defaultdict[str, set[asyncio.Queue[bytes | None]]] = field(
         default_factory=lambda: defaultdict(set)
     )
 
@@ -73,23 +74,33 @@ class MemoryBackend:
         for feed in self._feeds[channel]:
             feed.put_nowait(message)
 
-    def feeds(self, channel: str) -> set[asyncio.Queue[bytes]]:
+    def feeds(self, channel: str) -> set[asyncio.Queue[bytes | None]]:
         """Return the live subscriptions of a channel."""
         return self._feeds[channel]
+
+    def break_subscriptions(self) -> None:
+        """End every subscription, as a restarted server does; each learns it when it listens."""
+        for feeds in self._feeds.values():
+            for feed in feeds:
+                feed.put_nowait(None)
+            feeds.clear()
 
 
 @dataclass(slots=True)
 class _MemorySubscription:
     backend: MemoryBackend
-    feed: asyncio.Queue[bytes]
+    feed: asyncio.Queue[bytes | None]
 
     async def next(self, timeout: float) -> bytes | None:  # noqa: ASYNC109 - silence is an answer here
         _check(self.backend)
         try:
-            return await asyncio.wait_for(self.feed.get(), timeout)
+            document = await asyncio.wait_for(self.feed.get(), timeout)
         except TimeoutError:
             _check(self.backend)
             return None
+        if document is None:
+            raise StoreError("connection", "the subscription was broken")
+        return document
 
 
 class MemoryStore:
@@ -203,11 +214,12 @@ class MemoryStore:
 
     def _epoch(self) -> int:
         stored = self._server.get(self._keys.epoch) or b""
-        return int(stored) if stored.isdigit() else 0
+        # As the script reads it: what is no number of up to 15 digits counts as missing.
+        return int(stored) if stored.isdigit() and len(stored) <= 15 else 0  # noqa: PLR2004
 
     @asynccontextmanager
     async def _subscribe(self, channel: str) -> AsyncIterator[_MemorySubscription]:
-        feed: asyncio.Queue[bytes] = asyncio.Queue()
+        feed: asyncio.Queue[bytes | None] = asyncio.Queue()
         feeds = self._server.feeds(channel)
         feeds.add(feed)
         try:

@@ -8,10 +8,11 @@ certificates, names and, with Sentinel, the present master.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import redis.exceptions as redis_errors
+from redis.asyncio import RedisCluster
 
 from shield_common.store import scripts
 from shield_common.store.connection import MAX_TIMEOUT, Connection, RedisSettings, connect
@@ -39,7 +40,7 @@ _KIND_BY_PREFIX: Final = (
     ("NOPERM", "permission"),
     ("NOAUTH", "authentication"),
     ("WRONGPASS", "authentication"),
-    ("max number of clients", "too_many_clients"),
+    ("ERR max number of clients", "too_many_clients"),
 )
 _KIND_BY_CLASS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (redis_errors.OutOfMemoryError, "out_of_memory"),
@@ -50,8 +51,21 @@ _KIND_BY_CLASS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (redis_errors.TimeoutError, "timeout"),
     (TimeoutError, "timeout"),
     (redis_errors.ConnectionError, "connection"),
+    (redis_errors.ClusterDownError, "connection"),
+    (redis_errors.RedisClusterException, "connection"),
     (OSError, "connection"),
 )
+# What Redis refuses without a fault of the connection.
+_REFUSALS: Final = frozenset({"out_of_memory", "permission", "other"})
+_EXPIRED: Final = -2  # PTTL of a key that is not there
+
+# redis-py raises what its cluster client cannot do beside its own hierarchy.
+_ERRORS: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
+
+# One verb takes at most MAX_TIMEOUT, and that includes throwing away the sockets it failed on:
+# saying goodbye to a frozen server over TLS would wait for its answer.
+_CLOSE_SECONDS: Final = 0.2
+_COMMAND_SECONDS: Final = MAX_TIMEOUT - _CLOSE_SECONDS
 
 
 class RedisStore:
@@ -61,6 +75,10 @@ class RedisStore:
         self._settings = settings
         self._keys = Keys.of(cluster)
         self._connection: Connection | None = None
+        # redis-py asks a single node of a Redis Cluster unless told.
+        self._on_all_nodes: dict[str, Any] = (
+            {"target_nodes": RedisCluster.ALL_NODES} if settings.cluster else {}
+        )
 
     async def read_decision(self) -> StoredDocument | None:
         """See `DecisionReader`."""
@@ -111,9 +129,15 @@ class RedisStore:
 
     async def eviction_policy(self) -> str | None:
         """See `DecisionWriter`."""
-        info: Any = await self._run(lambda connection: connection.client.info("memory"))
-        if self._settings.cluster and "maxmemory_policy" not in info:
-            # A cluster client answers per node; any node that evicts would do harm.
+        try:
+            info: Any = await self._run(
+                lambda connection: connection.client.info("memory", **self._on_all_nodes)
+            )
+        except StoreError as error:
+            if error.kind == "permission":
+                return None
+            raise
+        if self._settings.cluster:  # then it is one answer per node; any that evicts does harm
             policies = sorted({str(node.get("maxmemory_policy")) for node in info.values()})
             return next((policy for policy in policies if policy != "noeviction"), "noeviction")
         policy = info.get("maxmemory_policy")
@@ -147,14 +171,16 @@ class RedisStore:
     async def count_subscribers(self) -> int:
         """See `StatusReader`."""
         channel = self._keys.decision
-        answers: Any = await self._run(lambda connection: connection.client.pubsub_numsub(channel))
+        answers: Any = await self._run(
+            lambda connection: connection.client.pubsub_numsub(channel, **self._on_all_nodes)
+        )
         return sum(int(count) for _, count in answers)
 
     async def close(self) -> None:
         """See `Store`."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.close()
+            await _close(connection)
 
     async def _stored(self, key: str) -> StoredDocument | None:
         async def read(connection: Connection) -> list[Any]:
@@ -165,7 +191,7 @@ class RedisStore:
             return answers
 
         document, remaining = await self._run(read)
-        if document is None:
+        if document is None or remaining == _EXPIRED:  # in between the two
             return None
         return StoredDocument(document, remaining if remaining >= 0 else None)
 
@@ -186,40 +212,46 @@ class RedisStore:
     async def _run(self, command: Callable[[Connection], Awaitable[T]]) -> T:
         """Run one command within the time limit; all of them may be sent twice without harm."""
         try:
-            async with asyncio.timeout(MAX_TIMEOUT):
+            async with asyncio.timeout(_COMMAND_SECONDS):
                 try:
-                    return await command(self._open())
+                    return await self._try(command)
                 except redis_errors.ConnectionError as error:
                     if _kind(error) != "connection":
                         raise
                     # An idle socket that Redis closed meanwhile says nothing about Redis now.
-                    await self.close()
-                    return await command(self._open())
-        except (redis_errors.RedisError, OSError) as error:
-            await self._discard(error)
+                    return await self._try(command)
+        except _ERRORS as error:
             raise _store_error(error) from error
 
-    def _open(self) -> Connection:
-        if self._connection is None:
-            self._connection = connect(self._settings)
-        return self._connection
-
-    async def _discard(self, error: Exception) -> None:
-        if _kind(error) not in {"out_of_memory", "permission", "other"}:
-            await self.close()
+    async def _try(self, command: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run one command; a connection that failed with it is not used again."""
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = connect(self._settings)
+        try:
+            return await command(connection)
+        except BaseException as error:
+            if _breaks_connection(error):
+                # Another verb may have replaced it already, and then the new one is not ours.
+                if self._connection is connection:
+                    self._connection = None
+                await _close(connection)
+            raise
 
     @asynccontextmanager
     async def _subscribe(self, channel: str) -> AsyncIterator[_RedisSubscription]:
-        connection = connect(self._settings)
+        connection: Connection | None = None
         try:
             with _translated():
-                pubsub = connection.pubsub()
-                async with asyncio.timeout(MAX_TIMEOUT):
+                async with asyncio.timeout(_COMMAND_SECONDS):
+                    connection = connect(self._settings)
+                    pubsub = await connection.pubsub()
                     await pubsub.subscribe(channel)
                     await _acknowledged(pubsub)
             yield _RedisSubscription(pubsub)
         finally:
-            await connection.close()
+            if connection is not None:
+                await _close(connection)
 
 
 class _RedisSubscription:
@@ -240,6 +272,18 @@ class _RedisSubscription:
         return None
 
 
+async def _close(connection: Connection) -> None:
+    """Drop a connection's sockets; whether Redis says goodbye does not matter."""
+    with suppress(*_ERRORS):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await connection.close()
+
+
+def _breaks_connection(error: BaseException) -> bool:
+    """Say whether the sockets are of no use after an error, rather than the command."""
+    return not isinstance(error, _ERRORS) or _kind(error) not in _REFUSALS
+
+
 async def _acknowledged(pubsub: PubSub) -> None:
     """Wait until Redis confirms: from then on no message is missed."""
     while True:
@@ -253,14 +297,14 @@ def _translated() -> Iterator[None]:
     """Raise Redis' and the socket's errors as `StoreError`."""
     try:
         yield
-    except (redis_errors.RedisError, OSError) as error:
+    except _ERRORS as error:
         raise _store_error(error) from error
 
 
 def _kind(error: Exception) -> str:
     text = str(error)
     for prefix, kind in _KIND_BY_PREFIX:
-        if prefix in text[:64]:
+        if text.startswith(prefix):
             return kind
     return next((kind for cls, kind in _KIND_BY_CLASS if isinstance(error, cls)), "other")
 

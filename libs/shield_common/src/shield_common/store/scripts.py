@@ -9,12 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
-# KEYS: lease, epoch.  ARGV: holder, lease_ms, above, after_loss.  Returns {held, epoch, taken, previous epoch}.
+# Reads the counter; what is no number of up to 15 digits (exact in a double) counts as missing.
+_READ_EPOCH: Final = """
+local stored = redis.call('GET', KEYS[2]) or ''
+local epoch = #stored <= 15 and string.match(stored, '^%d+$') and tonumber(stored) or 0
+"""
+
+# KEYS: lease, epoch.  ARGV: holder, lease_ms, above, after_loss.
+# Returns {held, epoch, taken, previous epoch}.
 # A missing counter starts at the server's clock, see DecisionWriter.claim_lease. Numbers are
 # written with %.0f because Lua would write large ones in scientific notation.
-CLAIM_LEASE: Final = """
+CLAIM_LEASE: Final = (
+    _READ_EPOCH
+    + """
 local held_by = redis.call('GET', KEYS[1])
-local epoch = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 if (held_by and held_by ~= ARGV[1]) or (epoch == 0 and ARGV[4] == '0') then
   return {0, string.format('%.0f', epoch), 0, string.format('%.0f', epoch)}
 end
@@ -32,14 +40,16 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return {1, string.format('%.0f', current), taken, string.format('%.0f', epoch)}
 """
+)
 
 # KEYS: lease, epoch, decision, allow, latches.
 # ARGV: holder, epoch, lease_ms, document, ttl_ms, allow, latches, channel.
 # A free lease with no higher epoch means that nobody wrote since: it is taken back in place, so
 # that a store which lost its data is whole again after one cycle. A lower epoch in the store than
 # the publisher's means that it lost its data and an older writer was quicker: the newer one wins.
-PUBLISH: Final = """
-local epoch = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
+PUBLISH: Final = (
+    _READ_EPOCH
+    + """
 if epoch > tonumber(ARGV[2]) then return 'fenced' end
 local held_by = redis.call('GET', KEYS[1])
 if held_by and held_by ~= ARGV[1] and epoch == tonumber(ARGV[2]) then return 'lease_lost' end
@@ -51,6 +61,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 redis.call('PUBLISH', ARGV[8], ARGV[4])
 return 'published'
 """
+)
 
 # KEYS: lease.  ARGV: holder.
 RELEASE_LEASE: Final = """

@@ -1,0 +1,63 @@
+"""Servers for the contract, started once for all of its tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from shield_common.store.connection import RedisSettings, SentinelSettings
+from tests.integration.store.deployments import Deployment, InMemory, OnRedis, Site
+from tests.rig.lifetime import Rig
+from tests.rig.redis import RedisServer
+from tests.rig.redis_cluster import ClusterNode, form_cluster
+from tests.rig.redis_sentinel import MASTER_NAME, RedisSentinel, replica_of
+from tests.rig.server import start_all
+
+
+async def _single(rig: Rig) -> OnRedis:
+    server = RedisServer(rig)
+    await server.start()
+    return OnRedis(RedisSettings(url=server.url), [server])
+
+
+async def _sentinel(rig: Rig) -> OnRedis:
+    master = RedisServer(rig, "master")
+    await master.start()
+    replica = RedisServer(rig, "replica", replica_of(master))
+    sentinel = RedisSentinel(rig, master)
+    await start_all(replica, sentinel)
+    addresses = SentinelSettings(master=MASTER_NAME, addresses=(sentinel.address,))
+    return OnRedis(RedisSettings(url="redis:///0", sentinel=addresses), [master, replica])
+
+
+async def _cluster(rig: Rig) -> OnRedis:
+    nodes = [ClusterNode(rig, f"node-{number}") for number in range(3)]
+    await form_cluster(nodes)
+    return OnRedis(RedisSettings(url=nodes[0].url, cluster=True), nodes)
+
+
+@pytest_asyncio.fixture(
+    scope="session",
+    loop_scope="session",
+    params=[None, _single, _sentinel, _cluster],
+    ids=["memory", "redis", "sentinel", "cluster"],
+)
+async def deployment(request: pytest.FixtureRequest) -> AsyncIterator[Deployment]:
+    if request.param is None:
+        yield InMemory()
+        return
+    async with Rig() as rig:
+        yield await request.param(rig)
+
+
+@pytest.fixture
+async def site(deployment: Deployment) -> AsyncIterator[Site]:
+    site = Site(deployment)
+    yield site
+    await site.store.close()
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    async with Rig() as rig:
+        yield rig

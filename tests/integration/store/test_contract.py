@@ -1,0 +1,427 @@
+"""What every implementation of the store promises, in memory and on every kind of Redis."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shield_common.store.protocol import Publication, PublishResult, StoreError
+from tests.integration.store.deployments import Site
+from tests.rig.waiting import wait_until
+
+LONG_MS = 60_000  # nothing expires during a test
+SHORT_MS = 100  # soon over, and nothing but the expiry is waited for
+PATIENCE = 20.0  # seconds; for what comes at once unless the machine is busy
+SILENCE = 0.2  # seconds of hearing nothing that count as silence
+DOCUMENT = b'{"any": "\xc3\xa9", "bytes": "\x00\xff"}'
+
+
+def publication(site: Site, **changes: Any) -> Publication:  # noqa: ANN401 - any field
+    fields: dict[str, Any] = {
+        "holder": "ada",
+        "epoch": 0,
+        "lease_ms": LONG_MS,
+        "document": DOCUMENT,
+        "ttl_ms": LONG_MS,
+        "allow": False,
+        "latches": b"latches",
+    }
+    assert site.cluster
+    return Publication(**fields | changes)
+
+
+async def published(site: Site, **changes: Any) -> int:  # noqa: ANN401 - any field
+    """Take the lease as ada, publish, and return the epoch."""
+    epoch = (await site.store.claim_lease("ada", LONG_MS)).epoch
+    result = await site.store.publish(publication(site, epoch=epoch, **changes))
+    assert PublishResult.PUBLISHED is result
+    return epoch
+
+
+# The lease.
+
+
+async def test_a_free_lease_is_taken(site: Site) -> None:
+    claim = await site.store.claim_lease("ada", LONG_MS)
+    assert (True, True, "ada") == (claim.held, claim.taken, await site.store.lease_holder())
+
+
+async def test_nobody_holds_a_lease_that_was_never_taken(site: Site) -> None:
+    assert await site.store.lease_holder() is None
+
+
+async def test_its_holder_renews_a_lease_without_a_new_epoch(site: Site) -> None:
+    first = await site.store.claim_lease("ada", LONG_MS)
+    again = await site.store.claim_lease("ada", 2 * LONG_MS)
+    assert (True, False, first.epoch) == (again.held, again.taken, again.epoch)
+    assert LONG_MS < (await site.deployment.remaining_ms(site.keys.lease) or 0)
+
+
+async def test_a_lease_that_somebody_holds_is_refused_and_tells_his_epoch(site: Site) -> None:
+    theirs = await site.store.claim_lease("ada", LONG_MS)
+    claim = await site.store.claim_lease("bob", LONG_MS)
+    assert (False, False, theirs.epoch) == (claim.held, claim.taken, claim.epoch)
+    assert "ada" == await site.store.lease_holder()
+
+
+async def test_an_expired_lease_goes_to_the_next_with_the_next_epoch(site: Site) -> None:
+    first = await site.store.claim_lease("ada", SHORT_MS)
+
+    async def taken() -> bool:
+        return (await site.store.claim_lease("bob", LONG_MS)).held
+
+    await wait_until(taken, within=PATIENCE, what="the lease to expire")
+    second = await site.store.claim_lease("bob", LONG_MS)
+    assert first.epoch + 1 == second.epoch
+
+
+async def test_a_released_lease_goes_to_the_next_at_once(site: Site) -> None:
+    first = await site.store.claim_lease("ada", LONG_MS)
+    assert await site.store.release_lease("ada")
+    second = await site.store.claim_lease("bob", LONG_MS)
+    assert (True, first.epoch + 1, first.epoch) == (
+        second.taken,
+        second.epoch,
+        second.previous_epoch,
+    )
+
+
+@pytest.mark.parametrize("holder", [None, "ada"], ids=["nobody's", "somebody else's"])
+async def test_a_lease_is_released_by_its_holder_alone(site: Site, holder: str | None) -> None:
+    if holder is not None:
+        await site.store.claim_lease(holder, LONG_MS)
+    assert not await site.store.release_lease("bob")
+    assert holder == await site.store.lease_holder()
+
+
+async def test_a_new_epoch_lies_above_what_the_claimant_has_seen(site: Site) -> None:
+    seen = 9_000_000_000
+    assert seen + 1 == (await site.store.claim_lease("ada", LONG_MS, above=seen)).epoch
+
+
+async def test_the_first_epoch_is_the_servers_clock(site: Site) -> None:
+    before = int(time.time())
+    epoch = (await site.store.claim_lease("ada", LONG_MS)).epoch
+    assert before <= epoch <= time.time()
+
+
+@pytest.mark.parametrize(
+    "counter",
+    [b"", b"garbage", b"-5", b"1e400", b"0x10", b"7.5", b"9" * 40, b"\xff"],
+    ids=["empty", "word", "negative", "infinite", "hexadecimal", "fraction", "huge", "binary"],
+)
+async def test_an_unreadable_counter_counts_as_missing(site: Site, counter: bytes) -> None:
+    await site.deployment.write(site.keys.epoch, counter)
+    before = int(time.time())
+    claim = await site.store.claim_lease("ada", LONG_MS)
+    assert (True, 0) == (claim.taken, claim.previous_epoch)
+    assert before <= claim.epoch <= time.time()
+
+
+async def test_a_lost_counter_makes_its_holder_take_the_lease_anew(site: Site) -> None:
+    await site.store.claim_lease("ada", LONG_MS)
+    await site.deployment.delete(site.keys.epoch)
+    assert (await site.store.claim_lease("ada", LONG_MS)).taken
+
+
+async def test_who_waits_after_a_loss_does_not_take_the_lease(site: Site) -> None:
+    claim = await site.store.claim_lease("ada", LONG_MS, after_loss=False)
+    assert (False, None) == (claim.held, await site.store.lease_holder())
+
+
+# Publishing.
+
+
+async def test_a_publication_is_read_back_byte_by_byte(site: Site) -> None:
+    await published(site)
+    stored = await site.store.read_decision()
+    assert stored is not None
+    assert DOCUMENT == stored.document
+
+
+@pytest.mark.parametrize(("allow", "bit"), [(True, b"1"), (False, b"0")], ids=["allow", "deny"])
+async def test_the_bit_stands_beside_the_document(site: Site, allow: bool, bit: bytes) -> None:  # noqa: FBT001 - a parameter
+    await published(site, allow=allow)
+    assert bit == await site.deployment.read(site.keys.allow)
+
+
+@pytest.mark.parametrize("key", ["decision", "allow", "lease"])
+async def test_what_must_not_outlive_its_writer_expires(site: Site, key: str) -> None:
+    await published(site, ttl_ms=LONG_MS, lease_ms=LONG_MS)
+    remaining = await site.deployment.remaining_ms(getattr(site.keys, key))
+    assert LONG_MS / 2 < (remaining or 0) <= LONG_MS
+
+
+@pytest.mark.parametrize("key", ["latches", "epoch"])
+async def test_what_must_survive_its_writer_never_expires(site: Site, key: str) -> None:
+    await published(site)
+    assert await site.deployment.remaining_ms(getattr(site.keys, key)) is None
+
+
+async def test_a_decision_tells_how_long_it_still_lives(site: Site) -> None:
+    await published(site, ttl_ms=LONG_MS)
+    stored = await site.store.read_decision()
+    assert stored is not None
+    assert LONG_MS / 2 < (stored.remaining_ms or 0) <= LONG_MS
+
+
+async def test_r6_an_expired_decision_is_absent(site: Site) -> None:
+    await published(site, ttl_ms=SHORT_MS)
+
+    async def absent() -> bool:
+        return await site.store.read_decision() is None
+
+    await wait_until(absent, within=PATIENCE, what="the decision to expire")
+
+
+async def test_a_document_without_expiry_says_so(site: Site) -> None:
+    await site.deployment.write(site.keys.decision, b"forged")
+    stored = await site.store.read_decision()
+    assert stored is not None
+    assert (b"forged", None) == (stored.document, stored.remaining_ms)
+
+
+async def test_the_latches_are_those_of_the_last_writer(site: Site) -> None:
+    await published(site, latches=b"first")
+    await published(site, latches=b"second")
+    assert b"second" == await site.store.read_latches()
+
+
+async def test_an_empty_store_has_nothing(site: Site) -> None:
+    store = site.store
+    assert (None, None, None) == (
+        await store.read_decision(),
+        await store.read_latches(),
+        await store.read_override(),
+    )
+
+
+async def test_a_publication_renews_the_lease(site: Site) -> None:
+    epoch = (await site.store.claim_lease("ada", LONG_MS)).epoch
+    await site.store.publish(publication(site, epoch=epoch, lease_ms=10 * LONG_MS))
+    assert 5 * LONG_MS < (await site.deployment.remaining_ms(site.keys.lease) or 0)
+
+
+async def test_a_lower_epoch_is_fenced(site: Site) -> None:
+    late = await published(site, document=b"first")
+    await site.store.release_lease("ada")
+    await site.store.claim_lease("bob", LONG_MS)
+    await site.store.release_lease("bob")
+    result = await site.store.publish(publication(site, epoch=late, document=b"late"))
+    assert PublishResult.FENCED is result
+
+
+async def test_nothing_of_a_fenced_publication_is_written(site: Site) -> None:
+    late = await published(site, document=b"first", latches=b"first", allow=True)
+    await site.store.release_lease("ada")
+    await site.store.claim_lease("bob", LONG_MS)
+    await site.store.publish(
+        publication(site, epoch=late, document=b"late", latches=b"late", allow=False)
+    )
+    stored = await site.store.read_decision()
+    assert stored is not None
+    assert (b"first", b"first", b"1", "bob") == (
+        stored.document,
+        await site.store.read_latches(),
+        await site.deployment.read(site.keys.allow),
+        await site.store.lease_holder(),
+    )
+
+
+async def test_somebody_elses_lease_under_the_same_epoch_loses_the_lease(site: Site) -> None:
+    epoch = await published(site)
+    await site.deployment.write(site.keys.lease, b"bob")
+    assert PublishResult.LEASE_LOST is await site.store.publish(publication(site, epoch=epoch))
+
+
+async def test_a_newer_writer_takes_over_from_an_older_that_was_quicker_after_a_loss(
+    site: Site,
+) -> None:
+    epoch = await published(site)
+    await site.deployment.write(site.keys.lease, b"bob")
+    await site.deployment.write(site.keys.epoch, str(epoch - 1).encode())
+    assert PublishResult.PUBLISHED is await site.store.publish(publication(site, epoch=epoch))
+    assert "ada" == await site.store.lease_holder()
+
+
+async def test_a_free_lease_is_taken_back_with_the_same_epoch(site: Site) -> None:
+    epoch = await published(site)
+    await site.deployment.delete(site.keys.lease)
+    assert PublishResult.PUBLISHED is await site.store.publish(publication(site, epoch=epoch))
+    claim = await site.store.claim_lease("ada", LONG_MS)
+    assert (False, epoch) == (claim.taken, claim.epoch)
+
+
+async def test_r3_one_publication_makes_an_emptied_store_whole_again(site: Site) -> None:
+    epoch = await published(site)
+    keys = site.keys
+    await site.deployment.delete(keys.decision, keys.allow, keys.latches, keys.epoch, keys.lease)
+    assert PublishResult.PUBLISHED is await site.store.publish(publication(site, epoch=epoch))
+    bob = await site.store.claim_lease("bob", LONG_MS)
+    assert (False, epoch, b"latches") == (bob.held, bob.epoch, await site.store.read_latches())
+
+
+async def test_two_clusters_share_nothing(site: Site) -> None:
+    await published(site)
+    other = Site(site.deployment)
+    try:
+        assert (None, True) == (
+            await other.store.read_decision(),
+            (await other.store.claim_lease("bob", LONG_MS)).taken,
+        )
+    finally:
+        await other.store.close()
+
+
+async def test_the_eviction_policy_can_be_read(site: Site) -> None:
+    assert "noeviction" == await site.store.eviction_policy()
+
+
+# Subscriptions.
+
+
+async def test_a_publication_reaches_every_subscriber_as_it_was_written(site: Site) -> None:
+    second = site.deployment.store(site.cluster)
+    async with site.store.subscribe_decisions() as one, second.subscribe_decisions() as two:
+        await published(site)
+        assert (DOCUMENT, DOCUMENT) == (await one.next(PATIENCE), await two.next(PATIENCE))
+    await second.close()
+
+
+async def test_publications_arrive_in_their_order(site: Site) -> None:
+    async with site.store.subscribe_decisions() as subscription:
+        sent = [b"%d" % number for number in range(20)]
+        for document in sent:
+            await published(site, document=document)
+        assert sent == [await subscription.next(PATIENCE) for _ in sent]
+
+
+async def test_a_publication_that_is_refused_is_not_announced(site: Site) -> None:
+    late = await published(site)
+    await site.store.release_lease("ada")
+    await site.store.claim_lease("bob", LONG_MS)
+    async with site.store.subscribe_decisions() as subscription:
+        await site.store.publish(publication(site, epoch=late))
+        assert await subscription.next(SILENCE) is None
+
+
+async def test_silence_is_no_document_and_no_error(site: Site) -> None:
+    async with site.store.subscribe_decisions() as subscription:
+        assert await subscription.next(SILENCE) is None
+        await published(site)
+        assert DOCUMENT == await subscription.next(PATIENCE)
+
+
+async def test_another_clusters_publications_are_not_heard(site: Site) -> None:
+    other = Site(site.deployment)
+    async with site.store.subscribe_decisions() as subscription:
+        await published(other)
+        assert await subscription.next(SILENCE) is None
+    await other.store.close()
+
+
+async def test_r8_a_broken_subscription_is_an_error(site: Site) -> None:
+    async with site.store.subscribe_decisions() as subscription:
+        await site.deployment.break_subscriptions()
+        with pytest.raises(StoreError) as caught:
+            await subscription.next(PATIENCE)
+    assert "connection" == caught.value.kind
+
+
+async def test_subscribing_again_works_after_a_break(site: Site) -> None:
+    async with site.store.subscribe_decisions() as subscription:
+        await site.deployment.break_subscriptions()
+        with pytest.raises(StoreError):
+            await subscription.next(PATIENCE)
+    async with site.store.subscribe_decisions() as subscription:
+        await published(site)
+        assert DOCUMENT == await subscription.next(PATIENCE)
+
+
+async def test_subscribers_are_counted_while_they_are_there(site: Site) -> None:
+    counting = site.store
+
+    def count_is(expected: int) -> Callable[[], Any]:
+        async def reached() -> bool:
+            return expected == await counting.count_subscribers()
+
+        return reached
+
+    other = site.deployment.store(site.cluster)
+    assert 0 == await counting.count_subscribers()
+    async with counting.subscribe_decisions():
+        await wait_until(count_is(1), within=PATIENCE, what="one subscriber")
+        async with other.subscribe_decisions():
+            await wait_until(count_is(2), within=PATIENCE, what="two subscribers")
+    await wait_until(count_is(0), within=PATIENCE, what="the subscribers to be gone")
+    await other.close()
+
+
+# Overrides.
+
+
+async def test_an_override_is_read_back_with_its_time(site: Site) -> None:
+    await site.store.put_override(b"deny", LONG_MS)
+    stored = await site.store.read_override()
+    assert stored is not None
+    assert b"deny" == stored.document
+    assert LONG_MS / 2 < (stored.remaining_ms or 0) <= LONG_MS
+
+
+async def test_a_second_override_replaces_the_first(site: Site) -> None:
+    await site.store.put_override(b"deny", LONG_MS)
+    await site.store.put_override(b"allow", LONG_MS)
+    stored = await site.store.read_override()
+    assert stored is not None
+    assert b"allow" == stored.document
+
+
+async def test_an_override_ends_by_itself(site: Site) -> None:
+    await site.store.put_override(b"deny", SHORT_MS)
+
+    async def ended() -> bool:
+        return await site.store.read_override() is None
+
+    await wait_until(ended, within=PATIENCE, what="the override to end")
+
+
+async def test_a_cleared_override_is_gone(site: Site) -> None:
+    await site.store.put_override(b"deny", LONG_MS)
+    assert await site.store.clear_override()
+    assert await site.store.read_override() is None
+
+
+async def test_clearing_says_when_there_was_nothing(site: Site) -> None:
+    assert not await site.store.clear_override()
+
+
+async def test_overrides_are_announced_with_nothing_for_the_end(site: Site) -> None:
+    async with site.store.subscribe_overrides() as subscription:
+        await site.store.put_override(b"deny", LONG_MS)
+        await site.store.clear_override()
+        heard = [await subscription.next(PATIENCE) for _ in range(2)]
+    assert [b"deny", b""] == heard
+
+
+async def test_decisions_are_not_heard_among_the_overrides(site: Site) -> None:
+    async with site.store.subscribe_overrides() as subscription:
+        await published(site)
+        assert await subscription.next(SILENCE) is None
+
+
+# The client.
+
+
+async def test_a_closed_store_opens_again_when_it_is_needed(site: Site) -> None:
+    await published(site)
+    await site.store.close()
+    await site.store.close()
+    assert await site.store.read_decision() is not None
+
+
+async def test_verbs_may_overlap(site: Site) -> None:
+    await published(site)
+    answers = await asyncio.gather(*(site.store.read_decision() for _ in range(50)))
+    assert {DOCUMENT} == {stored.document for stored in answers if stored is not None}
