@@ -67,7 +67,7 @@ class RedisServer(Server):
             return False
         return answer.startswith((b"+PONG", b"-NOAUTH"))
 
-    async def call(self, *words: str | int) -> Any:  # noqa: ANN401 - as many kinds as commands
+    async def call(self, *words: str | int) -> Any:
         """Run one command as an administrator and return its answer, text instead of bytes.
 
         Raises:

@@ -95,7 +95,7 @@ class OnRedis(Deployment):
         for server in self._servers:
             await server.call("CLIENT KILL", "TYPE", "pubsub")
 
-    async def _command(self, *words: str | bytes) -> Any:  # noqa: ANN401 - as many kinds as commands
+    async def _command(self, *words: str | bytes) -> Any:
         connection = connect(self._settings)
         try:
             return await connection.client.execute_command(*words)

@@ -18,7 +18,7 @@ SILENCE = 0.2  # seconds of hearing nothing that count as silence
 DOCUMENT = b'{"any": "\xc3\xa9", "bytes": "\x00\xff"}'
 
 
-def publication(site: Site, **changes: Any) -> Publication:  # noqa: ANN401 - any field
+def publication(site: Site, **changes: Any) -> Publication:
     fields: dict[str, Any] = {
         "holder": "ada",
         "epoch": 0,
@@ -32,7 +32,7 @@ def publication(site: Site, **changes: Any) -> Publication:  # noqa: ANN401 - an
     return Publication(**fields | changes)
 
 
-async def published(site: Site, **changes: Any) -> int:  # noqa: ANN401 - any field
+async def published(site: Site, **changes: Any) -> int:
     """Take the lease as ada, publish, and return the epoch."""
     epoch = (await site.store.claim_lease("ada", LONG_MS)).epoch
     result = await site.store.publish(publication(site, epoch=epoch, **changes))
@@ -142,7 +142,7 @@ async def test_a_publication_is_read_back_byte_by_byte(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("allow", "bit"), [(True, b"1"), (False, b"0")], ids=["allow", "deny"])
-async def test_the_bit_stands_beside_the_document(site: Site, allow: bool, bit: bytes) -> None:  # noqa: FBT001 - a parameter
+async def test_the_bit_stands_beside_the_document(site: Site, allow: bool, bit: bytes) -> None:
     await published(site, allow=allow)
     assert bit == await site.deployment.read(site.keys.allow)
 
