@@ -19,7 +19,7 @@ DASHBOARDS: dict[str, dict[str, Any]] = {
     name: json.loads((FILES / "dashboards" / f"{name}.json").read_text()) for name in UIDS
 }
 PANELS = [
-    pytest.param(panel, id=f"{name}: {panel['title']}")
+    pytest.param(panel, id=f"{name} {panel['id']}: {panel['title']}")
     for name, dashboard in DASHBOARDS.items()
     for panel in dashboard["panels"]
     if panel["type"] != "row"
