@@ -1,30 +1,17 @@
 """One creation as the API server does it: ask the webhook, and store only what it admits."""
 
 import ssl
-import uuid
 from collections.abc import Sequence
 
 import aiohttp
 
-from tests.demo.plan import NAMESPACE, RUNS_PREFIX
+from tests.demo.plan import RUNS_PREFIX
 from tests.demo.record import Mood, Record
+from tests.demo.runs import review_of, run_name
 from tests.rig.etcd_client import EtcdClient, EtcdError, NoSpaceError
-from tests.rig.reviews import ReviewRequest, admission_review, stored_object
+from tests.rig.reviews import stored_object
 from tests.rig.services import Admitter
 from tests.rig.webhook import Answer, WebhookError, ask
-
-
-def run_name(number: int) -> str:
-    """Return the name of a run; names sort as their numbers do."""
-    return f"orders-on-push-{number:06}"
-
-
-def review_of(number: int, size: int) -> bytes:
-    """Return the AdmissionReview, `size` bytes long, that creates the run of that number."""
-    name = run_name(number)
-    return admission_review(
-        ReviewRequest(uid=str(uuid.uuid4()), name=name, namespace=NAMESPACE, size=size)
-    )
 
 
 class Creations:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.demo.creations import review_of
 from tests.demo.installation import Installation
 from tests.demo.observers import observe
 from tests.demo.record import Mood, Record
+from tests.demo.runs import review_of
 from tests.demo.screen import bits_in_words
 from tests.demo.views import View, shown
 from tests.rig.lifetime import Rig

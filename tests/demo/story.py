@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from tests.demo.creations import Creations, run_name
+from tests.demo.creations import Creations
 from tests.demo.flood import Flood
 from tests.demo.installation import Installation
 from tests.demo.observers import observe
 from tests.demo.plan import DB_IN_USE, RUNS_PREFIX
 from tests.demo.record import Mood, Record
+from tests.demo.runs import run_name
 from tests.rig.errors import NotInTimeError
 from tests.rig.etcd import MEBIBYTE
 from tests.rig.lifetime import Rig

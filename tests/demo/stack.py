@@ -1,0 +1,277 @@
+"""`python -m tests.demo.stack`: the API server and the operator against a stack that already runs.
+
+Nothing is started or stopped here. It runs in the evaluator's image (docker-compose.yml, service
+`demo`), so it imports nothing but the standard library and what that service depends on.
+"""
+
+import asyncio
+import itertools
+import ssl
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import click
+
+from tests.demo.flood import Flood
+from tests.demo.plan import NAMESPACE, RUNS_PREFIX
+from tests.demo.runs import review_of, run_name
+from tests.rig.errors import RigError
+from tests.rig.etcd import MEBIBYTE
+from tests.rig.etcd_client import EtcdClient
+from tests.rig.reviews import TYPICAL, stored_object
+from tests.rig.waiting import wait_until
+from tests.rig.webhook import WebhookError, ask
+
+_IN_FLIGHT = 20
+_TELL_SECONDS = 5.0
+# Beyond the first denial, to see that it is no flicker.
+_ENOUGH_DENIALS = 50
+_RECOVERY_SECONDS = 60.0
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What was answered: `admitted`, `denied` or `unanswered`, and the first words of each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    words: dict[str, str] = field(default_factory=dict)
+
+    def count(self, verdict: str, words: str = "") -> bool:
+        """Count one answer; tell whether it is the first of its kind."""
+        self.counts[verdict] += 1
+        is_first = verdict not in self.words
+        self.words.setdefault(verdict, words)
+        return is_first
+
+
+class Stack:
+    """The running stack, as its users see it.
+
+    Args:
+        http: For all requests.
+        etcd: The etcd that is to be protected.
+        webhook: URL of the webhook.
+        trust: What the webhook's certificate is checked with.
+    """
+
+    def __init__(
+        self, *, http: aiohttp.ClientSession, etcd: EtcdClient, webhook: str, trust: ssl.SSLContext
+    ) -> None:
+        self._http = http
+        self._webhook = webhook
+        self._trust = trust
+        self.etcd = etcd
+        self.tally = Tally()
+
+    async def is_admitted(self, review: bytes) -> bool:
+        """Ask the webhook, count the answer, and tell what is new in it."""
+        try:
+            answer = await ask(self._http, self._webhook, review, self._trust)
+        except WebhookError as error:
+            if self.tally.count("unanswered", str(error)):
+                click.echo(f"unanswered: {error}")
+            return False
+        if not answer.allowed:
+            if self.tally.count("denied", answer.message):
+                click.echo(f"denied: {answer.code} {answer.message}")
+            return False
+        self.tally.count("admitted")
+        if answer.warnings and self.tally.count("warned"):
+            click.echo(f"admitted with a warning: {answer.warnings[0]}")
+        return True
+
+    async def create(self, number: int) -> None:
+        """Create the run of that number, as far as it is admitted."""
+        review = review_of(number, TYPICAL)
+        if await self.is_admitted(review):
+            await self.etcd.put(RUNS_PREFIX + run_name(number), stored_object(review))
+
+
+async def fill(stack: Stack, *, per_second: float, within: float) -> None:
+    """Create runs until they are denied.
+
+    Raises:
+        RigError: They were not in time, or etcd was full first.
+    """
+    flood = Flood(stack.create, per_second=per_second, in_flight=_IN_FLIGHT)
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(flood.run()), tasks.create_task(_tell(stack))]
+        try:
+            await wait_until(
+                lambda: stack.tally.counts["denied"] >= _ENOUGH_DENIALS,
+                within=within,
+                what="the shield to deny",
+            )
+        finally:
+            for task in running:
+                task.cancel()
+    alarms = await stack.etcd.alarms()
+    if alarms:
+        raise RigError(f"etcd raised {', '.join(sorted(alarms))}")
+    click.echo(await _sizes(stack))
+    click.echo(f"{stack.tally.counts['admitted']} runs admitted; etcd has room and no alarm.")
+
+
+async def recover(stack: Stack) -> None:
+    """Delete every run, compact, defragment, and wait until runs are admitted.
+
+    Raises:
+        RigError: They were not in time.
+    """
+    deleted = await stack.etcd.delete_prefix(RUNS_PREFIX)
+    await stack.etcd.compact()
+    click.echo(f"deleted {deleted} runs and compacted: {await _sizes(stack)}")
+    await stack.etcd.defragment()
+    click.echo(f"defragmented: {await _sizes(stack)}")
+    started = time.monotonic()
+    await wait_until(
+        lambda: stack.is_admitted(review_of(0, TYPICAL)),
+        within=_RECOVERY_SECONDS,
+        what="the shield to admit",
+        every=0.2,
+    )
+    click.echo(f"admitted again after {time.monotonic() - started:.0f} s")
+
+
+async def inquire(stack: Stack, *, count: int, per_second: float, namespace: str) -> None:
+    """Ask `count` times and store nothing.
+
+    Raises:
+        RigError: A review was not answered.
+    """
+    for number in range(count):
+        if number:
+            await asyncio.sleep(1 / per_second)
+        await stack.is_admitted(review_of(number, TYPICAL, namespace))
+    counts = stack.tally.counts
+    click.echo(f"{counts['admitted']} admitted, {counts['denied']} denied")
+    if counts["unanswered"]:
+        raise RigError(f"{counts['unanswered']} of {count} reviews were not answered")
+
+
+async def _tell(stack: Stack) -> None:
+    for seconds in itertools.count():
+        if seconds:
+            counts = stack.tally.counts
+            click.echo(f"{counts['admitted']} admitted, {counts['denied']} denied; ", nl=False)
+            click.echo(await _sizes(stack))
+        await asyncio.sleep(_TELL_SECONDS)
+
+
+async def _sizes(stack: Stack) -> str:
+    status = await stack.etcd.status()
+    file, in_use = status.db_size / MEBIBYTE, status.db_size_in_use / MEBIBYTE
+    return f"etcd's file has {file:.1f} MiB, {in_use:.1f} MiB of it in use"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where the stack is."""
+
+    etcd: str
+    webhook: str
+    ca_file: Path
+
+
+@asynccontextmanager
+async def _reached(addresses: Addresses) -> AsyncIterator[Stack]:
+    # A connection per review, so that the load balancer chooses anew each time.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        yield Stack(
+            http=http,
+            etcd=EtcdClient(http, addresses.etcd),
+            webhook=addresses.webhook,
+            trust=ssl.create_default_context(cafile=str(addresses.ca_file)),
+        )
+
+
+def _play(context: click.Context, *acts: Callable[[Stack], Awaitable[None]]) -> None:
+    async def all_acts() -> None:
+        async with _reached(context.obj) as stack:
+            for act in acts:
+                await act(stack)
+
+    try:
+        asyncio.run(all_acts())
+    except* (RigError, aiohttp.ClientError, TimeoutError) as failures:
+        error: Any = failures
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]  # the others follow from the first
+        raise click.ClickException(str(error) or repr(error)) from failures
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--etcd", default="http://etcd:2379", show_default=True, help="etcd's URL.")
+@click.option(
+    "--webhook",
+    default="https://haproxy:8443/validate",
+    show_default=True,
+    help="The webhook's URL.",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path),
+    default="/credentials/ca.crt",
+    show_default=True,
+    help="The authority that signed the webhook's certificate.",
+)
+@click.pass_context
+def main(context: click.Context, etcd: str, webhook: str, ca_file: Path) -> None:
+    """Play the API server and the operator against a stack that already runs.
+
+    Exit status: 0 what was to happen did, 1 it did not, 2 wrong usage.
+    """
+    context.obj = Addresses(etcd=etcd, webhook=webhook, ca_file=ca_file)
+
+
+_per_second = click.option("--per-second", default=60.0, show_default=True, help="Reviews/s.")
+_within = click.option("--within", default=180.0, show_default=True, help="Give up after (s).")
+
+
+@main.command("fill")
+@_per_second
+@_within
+@click.pass_context
+def fill_command(context: click.Context, per_second: float, within: float) -> None:
+    """Create PipelineRuns of 19 KB until they are denied."""
+    _play(context, lambda stack: fill(stack, per_second=per_second, within=within))
+
+
+@main.command("recover")
+@click.pass_context
+def recover_command(context: click.Context) -> None:
+    """Delete the runs, compact and defragment etcd, wait until runs are admitted."""
+    _play(context, recover)
+
+
+@main.command("play")
+@_per_second
+@_within
+@click.pass_context
+def play_command(context: click.Context, per_second: float, within: float) -> None:
+    """`fill`, then `recover`."""
+    _play(context, lambda stack: fill(stack, per_second=per_second, within=within), recover)
+
+
+@main.command("ask")
+@click.option("--count", default=1, show_default=True, help="How many reviews.")
+@click.option("--per-second", default=10.0, show_default=True, help="Reviews/s.")
+@click.option("--namespace", default=NAMESPACE, show_default=True, help="Decides on the tier.")
+@click.pass_context
+def ask_command(context: click.Context, count: int, per_second: float, namespace: str) -> None:
+    """Ask whether a PipelineRun would be admitted, and store nothing."""
+    _play(
+        context,
+        lambda stack: inquire(stack, count=count, per_second=per_second, namespace=namespace),
+    )
+
+
+if __name__ == "__main__":
+    main()
