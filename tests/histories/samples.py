@@ -1,12 +1,13 @@
 """A history as the evaluator's backtest reads it, and as Prometheus' backfill does."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from shield_evaluator.backtest.samples import Grid, QuerySamples, Samples, Series
 from tests.histories.etcd import MEMBERS, STEP_SECONDS, Course, readings
 
-# Any time will do; this one makes every picture the same.
-BEGIN_MS = 1_795_000_020_000 - 1_795_000_020_000 % (STEP_SECONDS * 1000)
+# Any time will do; a midnight makes pictures easy to read.
+BEGIN_MS = round(datetime(2026, 11, 16, tzinfo=UTC).timestamp() * 1000)
 
 _METRICS = (
     ("etcd_mvcc_db_total_size_in_bytes", "file"),

@@ -35,7 +35,8 @@ COLUMNS: Final = 1_400  # about one per pixel: more points cost time and show no
 _TIER_COLOURS: Final = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
 _USAGE: Final = "#333333"
 _FULL: Final = "#B00020"
-_GAP: Final = "#9E9E9E"
+_GAPS: Final = {"missing": "#C4C4C4", "partial": "#E8E8E8"}
+_GAP_LABELS: Final = {"missing": "no samples", "partial": "a member is missing"}
 _STYLE: Final[dict[Any, Any]] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -104,7 +105,7 @@ def _usage(
     times, low, high = _envelope(query, grid)
     unit = plan.signals[signal].unit
     axes.fill_between(times, low, high, color=_USAGE, alpha=0.25, linewidth=0)
-    axes.plot(times, high, color=_USAGE, linewidth=1.1, label="worst member")
+    axes.plot(times, high, color=_USAGE, linewidth=1.3, zorder=3, label="worst member")
     for tier, thresholds in plan.tiers.items():
         if signal in thresholds:
             threshold = thresholds[signal]
@@ -112,16 +113,16 @@ def _usage(
                 threshold.set, color=colours[tier], linewidth=1.1, label=f"{tier}: set, reset"
             )
             axes.axhline(threshold.reset, color=colours[tier], linewidth=0.9, linestyle=(0, (4, 3)))
+    labels = dict(_GAP_LABELS)
     for gap in report.gaps:
         if gap.signal == signal:
-            hatch = "////" if gap.kind == "missing" else ".."
             axes.axvspan(
                 _x(gap.start),
                 _x(gap.end or report.end),
-                facecolor="none",
-                edgecolor=_GAP,
-                hatch=hatch,
+                color=_GAPS[gap.kind],
                 linewidth=0,
+                zorder=0,
+                label=labels.pop(gap.kind, None),
             )
     if unit is Unit.RATIO:
         axes.axhline(1.0, color=_FULL, linewidth=1.4, label="quota")
@@ -129,18 +130,24 @@ def _usage(
         FuncFormatter(lambda value, _position: format_value(value, unit.value))
     )
     axes.set_ylabel(signal)
-    axes.set_ylim(bottom=0, top=_top(high, plan, signal))
+    axes.set_ylim(_limits(low, high, plan, signal))
     axes.grid(axis="y", color="#E0E0E0", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), frameon=False, fontsize=8)
 
 
-def _top(high: NDArray[np.float64], plan: Plan, signal: str) -> float:
-    bounds = [t[signal].set for t in plan.tiers.values() if signal in t]
+def _limits(
+    low: NDArray[np.float64], high: NDArray[np.float64], plan: Plan, signal: str
+) -> tuple[float, float]:
+    """Return the axis' ends: all values and all thresholds, and little else."""
+    thresholds = [t[signal] for t in plan.tiers.values() if signal in t]
+    bounds = [t.set for t in thresholds] + [t.reset for t in thresholds]
     if plan.signals[signal].unit is Unit.RATIO:
         bounds.append(1.0)
-    known = high[np.isfinite(high)]
-    return 1.08 * max([*bounds, float(known.max()) if known.size else 0.0])
+    known = np.concatenate([low[np.isfinite(low)], high[np.isfinite(high)], bounds])
+    bottom, top = float(known.min()), float(known.max())
+    margin = 0.06 * (top - bottom)
+    return max(bottom - margin, 0.0), top + margin
 
 
 def _envelope(

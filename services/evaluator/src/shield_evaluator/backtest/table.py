@@ -128,11 +128,15 @@ def _closings(name: str, report: Report) -> RenderableType:
             moment(closing.start),
             moment(closing.end, "still closed"),
             span(closing.seconds),
-            "" if closing.peak is None else format_value(closing.peak, unit),
+            Text("" if closing.peak is None else _peak(closing.peak, unit, closing.peak_signal)),
             Text(closing.reason + (" (flap)" if closing.flap else "")),
         )
     table.caption = _left_out(len(rows), "closings")
     return table
+
+
+def _peak(value: float, unit: str, signal: str | None) -> str:
+    return f"{format_value(value, unit)} {signal}"
 
 
 def _outages(reports: Sequence[tuple[str, Report]]) -> Table:
