@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from shield_common.decision import format_value
+from shield_evaluator.wording import moment, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from rich.console import RenderableType
 
@@ -44,24 +44,6 @@ def render(reports: Sequence[tuple[str, Report]]) -> Iterator[RenderableType]:
     if first.gaps:
         yield _gaps(first)
     yield Text(CAVEAT, style="dim")
-
-
-def moment(at: datetime | None, otherwise: str = "") -> str:
-    """Write a time to the second."""
-    return otherwise if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
-
-
-def span(seconds: float) -> str:
-    """Write a span with its two largest units."""
-    whole = round(seconds)
-    if whole < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.3g}s"
-    days, rest = divmod(whole, 86_400)
-    hours, rest = divmod(rest, 3_600)
-    minutes, left = divmod(rest, 60)
-    if days:
-        return f"{days}d {hours}h"
-    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {left:02}s"
 
 
 def _summary(reports: Sequence[tuple[str, Report]]) -> Table:

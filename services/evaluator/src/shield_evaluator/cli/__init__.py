@@ -9,7 +9,9 @@ from __future__ import annotations
 import click
 
 from shield_evaluator.cli.backtest import backtest
+from shield_evaluator.cli.override import override
 from shield_evaluator.cli.run import run
+from shield_evaluator.cli.status import status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,4 +24,6 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(status)
+main.add_command(override)
 main.add_command(backtest)

@@ -12,6 +12,8 @@ from rich.console import Console
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+EXIT_DENYING: Final = 3
+EXIT_UNKNOWN: Final = 4  # nobody renews the decision, or nobody obeys
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count it
 # Without a terminal nobody wraps lines; this is wide enough for every table to keep its rows whole.
 FILE_WIDTH: Final = 180
