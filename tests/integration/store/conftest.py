@@ -6,7 +6,9 @@ import pytest
 import pytest_asyncio
 
 from shield_common.store.connection import RedisSettings, SentinelSettings
+from shield_common.store.redis import RedisStore
 from tests.integration.store.deployments import Deployment, InMemory, OnRedis, Site
+from tests.integration.store.failing import CLUSTER, OpenStore
 from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisServer
 from tests.rig.redis_cluster import ClusterNode, form_cluster
@@ -61,3 +63,16 @@ async def site(deployment: Deployment) -> AsyncIterator[Site]:
 async def rig() -> AsyncIterator[Rig]:
     async with Rig() as rig:
         yield rig
+
+
+@pytest.fixture
+async def open_store() -> AsyncIterator[OpenStore]:
+    stores: list[RedisStore] = []
+
+    def open_it(settings: RedisSettings) -> RedisStore:
+        stores.append(RedisStore(settings, cluster=CLUSTER))
+        return stores[-1]
+
+    yield open_it
+    for store in stores:
+        await store.close()

@@ -186,6 +186,8 @@ def connect(settings: RedisSettings) -> Connection:
         "socket_connect_timeout": float(settings.timeout),
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
+        # No CLIENT SETINFO: an ACL may forbid it, and its reply would hide why Redis hangs up.
+        "driver_info": None,
     }
     credentials = _credentials(settings)
     tls = _tls_options(settings)

@@ -40,7 +40,9 @@ _KIND_BY_PREFIX: Final = (
     ("NOPERM", "permission"),
     ("NOAUTH", "authentication"),
     ("WRONGPASS", "authentication"),
-    ("ERR max number of clients", "too_many_clients"),
+    # What a command of more than ten words is told instead of NOAUTH.
+    ("Protocol error: unauthenticated", "authentication"),
+    ("max number of clients", "too_many_clients"),
 )
 _KIND_BY_CLASS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (redis_errors.OutOfMemoryError, "out_of_memory"),
