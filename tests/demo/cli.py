@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from tests.demo.findings import judge
-from tests.demo.installation import install, require_programs
+from tests.demo.installation import install, last_words, require_programs
 from tests.demo.interruption import cancelled_by_signals
 from tests.demo.keeping import keep
 from tests.demo.plan import Plan
@@ -124,5 +124,7 @@ class Demo:
             findings = judge(self.record, with_shield=self.with_shield)
             self.success = all(finding.holds for finding in findings)
             self.console.print(summary(self.record, findings))
+            if not self.success:
+                self.console.print(last_words(installation), soft_wrap=True, markup=False)
             if self.keep_up:
                 await keep(rig, installation, self.record, self.console)

@@ -62,9 +62,9 @@ def _with_shield(record: Record) -> list[Finding]:
         Finding(
             "the admitters agreed",
             agreement.holds,
-            f"{agreement.rounds} samples of all bits, {agreement.unequal_rounds} unequal, "
-            f"the longest difference {agreement.longest_difference * 1000:.0f} ms "
-            f"(allowed around a change: {agreement.window * 1000:.0f} ms)",
+            f"all bits read {agreement.rounds} times, {agreement.unequal_rounds} times unequal, "
+            f"for at most {agreement.longest_difference * 1000:.0f} ms "
+            f"({agreement.window * 1000:.0f} ms are allowed around a change)",
         ),
         Finding("every review was answered", unanswered == 0, f"{unanswered} unanswered"),
     ]

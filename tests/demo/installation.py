@@ -14,6 +14,7 @@ from tests.rig.redis import RedisServer
 from tests.rig.server import Server, program, start_all
 from tests.rig.services import Admitter, Config, Evaluator, service_script
 
+_LAST_LINES = 5
 _LOG = {"level": "info", "format": "json"}
 
 
@@ -79,6 +80,14 @@ def require_programs(*, with_shield: bool) -> None:
         program("redis-server")
         service_script("shield-evaluator")
         service_script("shield-admitter")
+
+
+def last_words(installation: Installation) -> str:
+    """Return the end of the services' logs, for when something went wrong."""
+    if installation.shield is None:
+        return ""
+    services = (installation.shield.evaluator, *installation.admitters)
+    return "\n".join(f"{server.name}:\n{server.log_tail(_LAST_LINES)}" for server in services)
 
 
 async def install(rig: Rig, record: Record, *, with_shield: bool) -> Installation:

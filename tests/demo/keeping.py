@@ -15,6 +15,7 @@ from tests.rig.lifetime import Rig
 from tests.rig.services import Admitter
 
 _LOOK_SECONDS = 0.2
+_REVISION = "etcdctl get / -w json | sed 's/.*\"revision\":\\([0-9]*\\).*/\\1/'"
 # No run of the flood has it, so that the review is of a new one.
 _ANOTHER_RUN = 999_999
 
@@ -63,7 +64,7 @@ def _instructions(installation: Installation, review: Path) -> str:
         "Make room by hand, and see the shield open:",
         f"  export ETCDCTL_API=3 ETCDCTL_ENDPOINTS={etcd.url}",
         "  etcdctl del --prefix /registry/",
-        "  etcdctl compact $(etcdctl get / -w json | sed 's/.*\"revision\":\\([0-9]*\\).*/\\1/')",
+        f"  etcdctl compact --physical $({_REVISION})",
         "  etcdctl defrag",
         "What the evaluator sees and decides:",
         f"  curl --silent {shield.evaluator.metrics_url}/status",

@@ -3,9 +3,9 @@
 The shield must react before the quota is reached. Between etcd's file growing and an admitter
 denying lie at most: etcd's commit (0.1 s), one scrape (1 s), one evaluation (0.5 s), the way
 through Redis (some ms) and the runs in flight. At 100 runs/s of 19 KB etcd grows by some 1.9 MB/s
-or 5.7 % of the quota, so a denial at 75 % ends the growth near 84 %. The rest is for a busy
-machine: it may be 2.5 s slower than that before etcd is full. A real cluster fills in hours, not
-in seconds, which is why real thresholds are higher.
+or 6 % of the quota, so a denial at 70 % ends the growth below 80 %. The rest is for a busy
+machine: it may be 3 s slower than that before etcd is full. A real cluster fills in hours, not in
+seconds, which is why real thresholds are higher.
 """
 
 from dataclasses import dataclass
@@ -46,6 +46,8 @@ class Plan:
         denied_before_cleaning: Denials that every admitter gives before the operator acts, so that
             the closed shield can be seen.
         kept_runs: The newest runs, which pruning leaves.
+        encore: For how many seconds the flood goes on after the re-admission, unless the shield
+            closes again before.
         refused_writes: Without the shield: writes that etcd refuses before the demo ends.
         agreement_window: Seconds for which two admitters may differ around a change.
         seconds: After how many seconds the demo ends the story, finished or not.
@@ -55,14 +57,15 @@ class Plan:
     admitters: int = 3
     scrape_interval: str = "1s"
     evaluation_interval: str = "500ms"
-    warn_at: float = 0.60
-    deny_from: float = 0.75
-    admit_below: float = 0.50
+    warn_at: float = 0.55
+    deny_from: float = 0.70
+    admit_below: float = 0.40
     runs_per_second: float = 100.0
     review_bytes: int = TYPICAL
     in_flight: int = 50
     denied_before_cleaning: int = 60
     kept_runs: int = 50
+    encore: float = 20.0
     refused_writes: int = 20
     agreement_window: float = 1.0
     seconds: float = 80.0  # of the 90 that are promised; the rest is for ending the processes

@@ -37,9 +37,16 @@ def opening(plan: Plan, *, with_shield: bool) -> str:
     )
 
 
-def event_text(event: Event) -> Text:
-    """Return an event as one line (of any length)."""
-    return Text.assemble((f"{event.at:6.1f} s  ", "dim"), (event.text, event.mood.value))
+def event_line(event: Event) -> Text:
+    """Return an event as one line of any length, for a log."""
+    return Text.assemble(_at(event), "  ", (event.text, event.mood.value))
+
+
+def event_paragraph(event: Event) -> RenderableType:
+    """Return an event wrapped beside its time, for a terminal."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(_at(event), Text(event.text, event.mood.value))
+    return grid
 
 
 def status_line(record: Record) -> str:
@@ -65,11 +72,13 @@ def summary(record: Record, findings: Sequence[Finding]) -> RenderableType:
     parts: list[RenderableType] = []
     if record.admitters:
         parts.append(_admitter_table(record))
-    table = Table(title="findings", title_justify="left", show_header=False)
+    table = Table.grid(padding=(0, 2))
     for finding in findings:
-        mark = Text("yes", "green") if finding.holds else Text("NO", "bold red")
-        table.add_row(mark, finding.promise, finding.evidence)
-    parts.append(table)
+        mark = Text("  ok", "green") if finding.holds else Text("  NO", "bold red")
+        table.add_row(mark, finding.promise, Text(finding.evidence, "dim"))
+    held = all(finding.holds for finding in findings)
+    verdict = Text("As promised.", "green") if held else Text("Not as promised.", "bold red")
+    parts += [Text(), table, Text(), verdict]
     return Group(*parts)
 
 
@@ -137,6 +146,10 @@ def _decision_line(record: Record) -> Text:
     if record.reason:
         return Text(f"evaluator denies (decision {record.sequence}): {record.reason}", "red")
     return Text(f"evaluator admits (decision {record.sequence})", "green")
+
+
+def _at(event: Event) -> Text:
+    return Text(f"{event.at:6.1f} s", "dim")
 
 
 def _bit_word(bit: Bit) -> str:

@@ -82,8 +82,7 @@ class Story:
         await self._until_denied()
         await self._clean_up()
         await self._until_admitted()
-        await self._wait(lambda: self._all_bits(admits=False), "every admitter to deny again")
-        self._record.tell("and closed again in time: the second denial", Mood.BAD)
+        await self._encore()
 
     async def _until_denied(self) -> None:
         record, enough = self._record, self._record.plan.denied_before_cleaning
@@ -119,6 +118,16 @@ class Story:
         self._record.tell(
             f"all admitters admit again; their first admissions lie {spread} apart", Mood.GOOD
         )
+
+    async def _encore(self) -> None:
+        record = self._record
+        ends = record.elapsed + min(record.plan.encore, record.left * 0.9)
+        await self._wait(
+            lambda: record.elapsed >= ends or self._all_bits(admits=False),
+            "the flood to press on",
+        )
+        if self._all_bits(admits=False):
+            record.tell("all admitters deny a second time", Mood.BAD)
 
     async def _wait(self, condition: Callable[[], bool], what: str) -> None:
         def met() -> bool:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 
 from tests.demo.record import Record
-from tests.demo.screen import event_text, live_screen, status_line
+from tests.demo.screen import event_line, event_paragraph, live_screen, status_line
 
 _LOOK_SECONDS = 0.2
 _STATUS_SECONDS = 2.0
@@ -48,7 +48,10 @@ class _Display:
         fresh = self._record.events[self._printed :]
         self._printed += len(fresh)
         for event in fresh:
-            self._console.print(event_text(event), soft_wrap=True)
+            if self._console.is_terminal:
+                self._console.print(event_paragraph(event))
+            else:
+                self._console.print(event_line(event), soft_wrap=True)
 
     async def table(self) -> None:
         # Drawn from here and not from a thread of rich's, which could see half a change. Lines

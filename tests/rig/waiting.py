@@ -43,4 +43,4 @@ async def wait_until(
                 raise
             break
         await asyncio.sleep(min(every, max(deadline - time.monotonic(), 0)))
-    raise NotInTimeError(f"waited {within:g} s for {what}")
+    raise NotInTimeError(f"waited {within:.3g} s for {what}")
