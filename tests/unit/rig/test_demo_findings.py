@@ -1,0 +1,73 @@
+"""When the demo was a success."""
+
+from tests.demo.findings import judge
+from tests.demo.plan import DB_FILE, Plan
+from tests.demo.record import AdmitterTally, Record
+
+
+def good_record() -> Record:
+    record = Record(Plan(), clock=lambda: 0.0)
+    for name in ("admitter-1", "admitter-2"):
+        record.admitters[name] = tally = AdmitterTally()
+        for at, allowed in [(1.0, True), (2.0, False), (3.0, True), (4.0, False)]:
+            tally.count(at, allowed=allowed)
+    record.agreement.add(1.0, [True, True])
+    return record
+
+
+def broken_promises(record: Record, *, with_shield: bool = True) -> list[str]:
+    findings = judge(record, with_shield=with_shield)
+    return [finding.promise for finding in findings if not finding.holds]
+
+
+def test_denied_and_readmitted_without_nospace_is_a_success() -> None:
+    assert [] == broken_promises(good_record())
+
+
+def test_the_first_denial_and_the_first_admission_after_it_are_noted() -> None:
+    tally = good_record().admitters["admitter-1"]
+    assert (2, 2, 2.0, 3.0) == (tally.admitted, tally.denied, tally.denied_at, tally.readmitted_at)
+
+
+def test_nospace_is_a_failure_with_the_shield_and_the_point_without() -> None:
+    record = good_record()
+    record.note_nospace("etcdserver: mvcc: database space exceeded")
+    assert ["etcd never raised NOSPACE"] == broken_promises(record)
+    assert [] == broken_promises(record, with_shield=False)
+
+
+def test_without_the_shield_a_flood_that_fills_nothing_is_a_failure() -> None:
+    assert 1 == len(broken_promises(Record(Plan()), with_shield=False))
+
+
+def test_one_admitter_that_never_denied_is_a_failure() -> None:
+    record = good_record()
+    record.admitters["admitter-3"] = AdmitterTally(admitted=5)
+    promises = ["every admitter denied", "every admitter admitted again"]
+    assert promises == broken_promises(record)
+
+
+def test_admitters_that_differ_for_long_are_a_failure() -> None:
+    record = good_record()
+    for at in (2.0, 5.0):
+        record.agreement.add(at, [True, False])
+    assert ["the admitters agreed"] == broken_promises(record)
+
+
+def test_a_review_without_an_answer_is_a_failure() -> None:
+    record = good_record()
+    record.admitters["admitter-1"].unanswered = 1
+    assert ["every review was answered"] == broken_promises(record)
+
+
+def test_a_story_that_did_not_end_is_a_failure() -> None:
+    record = good_record()
+    record.unfinished = "waited 5 s for godot"
+    assert ["the story ended in time"] == broken_promises(record)
+
+
+def test_the_peak_is_the_highest_usage() -> None:
+    record = good_record()
+    for share in (0.1, 0.8, 0.3):
+        record.use(DB_FILE, share)
+    assert (0.3, 0.8) == (record.signals[DB_FILE].now, record.signals[DB_FILE].peak)
