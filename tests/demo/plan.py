@@ -18,6 +18,8 @@ TIER = "standard"
 NAMESPACE = "team-orders"
 # Where the API server keeps the runs of that namespace.
 RUNS_PREFIX = f"/registry/tekton.dev/pipelineruns/{NAMESPACE}/"
+# What a node renews all the time.
+LEASE_KEY = "/registry/leases/kube-node-lease/node-1"
 
 DB_FILE = "db-file"
 DB_IN_USE = "db-in-use"

@@ -17,6 +17,8 @@ from tests.rig.waiting import wait_until
 
 # Generous: on two busy cores Prometheus needs a second or two, etcd the same.
 START_SECONDS = 30.0
+# After that a probe has no answer, and whether the process lives is looked at again.
+_PROBE_SECONDS = 2.0
 # How often other ports are tried when a server finds its own taken.
 PORT_ATTEMPTS = 5
 
@@ -110,7 +112,13 @@ class Server(ABC):
         """
 
         async def ready_or_ended() -> bool:
-            return not self.alive or await self.is_ready()
+            if not self.alive:
+                return True
+            try:
+                async with asyncio.timeout(_PROBE_SECONDS):
+                    return await self.is_ready()
+            except TimeoutError:  # whoever took the port listens and says nothing
+                return False
 
         try:
             await wait_until(ready_or_ended, within=within, what=f"{self.name} to be ready")

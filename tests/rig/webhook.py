@@ -3,6 +3,7 @@
 Answer: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 """
 
+import io
 import json
 import ssl
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ async def ask(
     try:
         async with http.post(
             url,
-            data=review,
+            data=io.BytesIO(review),  # a file, as aiohttp wants it: it may be large
             headers={"Content-Type": "application/json"},
             ssl=trust,
             timeout=_LIMIT,
