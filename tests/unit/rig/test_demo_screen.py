@@ -34,7 +34,7 @@ def test_the_reason_for_a_denial_is_shown() -> None:
 
 
 @pytest.mark.parametrize("with_shield", [True, False], ids=["with", "without"])
-def test_a_summary_says_whether_it_went_as_promised(with_shield: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_summary_says_whether_it_went_as_promised(with_shield: bool) -> None:
     record = Record(Plan(), clock=lambda: 0.0)
     assert "Not as promised" in printed(summary(record, judge(record, with_shield=with_shield)))
 
