@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
+from shield_admitter.denials import DenialLog
+from shield_admitter.edge.server import Server
 from shield_admitter.feed import DecisionFeed
 from shield_admitter.metrics import Metrics
+from shield_admitter.reload import Reload
 from shield_admitter.webhook import Webhook
 from shield_common import logs
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, parse_address, probes_app
 from shield_common.store.redis import RedisStore
-from shield_common.tls import TLSError, server_context
+from shield_common.tls import ServerCertificate, TLSError
+from shield_common.watch import FileWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from shield_admitter.settings import AdmitterSettings
 
 # After draining: requests under way take milliseconds, the API server gives up after 30 s at most.
 FINISH_SECONDS: Final = 5.0
-BACKLOG: Final = 1024  # connections that wait to be accepted, for when all clients come at once
 
 
 def now_ms() -> int:
@@ -38,92 +42,164 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def run(settings: AdmitterSettings) -> int:
+async def run(settings: AdmitterSettings, config: Path) -> int:
     """Run the admitter until SIGTERM or SIGINT.
+
+    Args:
+        settings: what the configuration file says.
+        config: the file, which is watched.
 
     Returns:
         The process's exit code: 0 after a signal, 1 when it cannot do its work.
     """
     log = logs.get(__name__)
     stop = stop_signal()
-    policy = settings.policy()
-    store = RedisStore(settings.redis, cluster=settings.cluster)
-    feed = DecisionFeed(
-        store,
-        cluster=settings.cluster,
-        limits=policy.limits,
-        refresh=settings.refresh,
-        now_ms=now_ms,
-        chance=random.random,
-        on_document=lambda source, result: metrics.updates.labels(source, result).inc(),
-    )
-    metrics = Metrics(policy, held=lambda: feed.held, now_ms=now_ms)
-    metrics.redis_up.set_function(lambda: float(feed.problem is None))
-    grace_ends = now_ms() + settings.startup_grace.milliseconds
-
-    def serving() -> bool:
-        return feed.held is not None or now_ms() >= grace_ends
-
-    webhook = Webhook(
-        policy=policy,
-        style=settings.denial_style(),
-        held=lambda: feed.held,
-        serving=serving,
-        metrics=metrics,
-        max_body=settings.max_body,
-        now_ms=now_ms,
-        utc=utc_now,
-        chance=random.random,
-    )
-
-    def readiness() -> Readiness:
-        checks = {
-            "redis": feed.problem or "ok",
-            "decision": "ok" if feed.held is not None else "none yet",
-            "draining": "yes" if webhook.draining else "no",
-        }
-        return Readiness(ready=serving() and not webhook.draining, checks=checks)
-
-    def crashed(task: str) -> None:
-        metrics.task_crashes.labels(task).inc()
-
-    tasks = [
-        BackgroundTask("follow", feed.follow, on_crash=crashed),
-        BackgroundTask("refresh", feed.refresh, on_crash=crashed),
-    ]
-    for task in tasks:
-        metrics.task_crashes.labels(task.name)  # so that the series exist before any crash
-    probes = ProbesServer(
-        probes_app(registry=metrics.registry, readiness=readiness), listen=settings.metrics.listen
-    )
-    runner = web.ServerRunner(webhook.server(), shutdown_timeout=FINISH_SECONDS)
+    # Before anything is opened, so that no change of the file falls in between.
+    admitter = _Admitter(settings, config)
     try:
-        tls = server_context(
-            Path(settings.tls.cert_file),
-            Path(settings.tls.key_file),
-            client_ca_file=Path(settings.tls.client_ca_file)
-            if settings.tls.client_ca_file
-            else None,
-        )
-        await probes.start()
-        await runner.setup()
-        host, port = parse_address(settings.listen)
-        await web.TCPSite(runner, host or None, port, ssl_context=tls, backlog=BACKLOG).start()
+        await admitter.start()
     except (TLSError, OSError) as error:
         log.error("cannot serve", problem=str(error))  # noqa: TRY400 - the problem says it all
-        await probes.stop()
+        await admitter.stop()
         return 1
     log.info("admitter started", cluster=settings.cluster, listen=settings.listen)
-    for task in tasks:
-        await task.start()
     await stop.wait()
-    log.info("draining", seconds=float(settings.drain))
-    webhook.draining = True
-    await asyncio.sleep(settings.drain)
-    await runner.cleanup()
-    for task in tasks:
-        await task.stop()
-    await store.close()
-    await probes.stop()
+    await admitter.drain()
+    await admitter.stop()
     log.info("admitter stopped")
     return 0
+
+
+class _Admitter:
+    """All parts of one admitter and their order of starting and stopping."""
+
+    def __init__(self, settings: AdmitterSettings, config: Path) -> None:
+        self._settings = settings
+        self._log = logs.get(__name__)
+        policy = settings.policy()
+        self._store = RedisStore(settings.redis, cluster=settings.cluster)
+        self._feed = DecisionFeed(
+            self._store,
+            cluster=settings.cluster,
+            limits=policy.limits,
+            refresh=settings.refresh,
+            now_ms=now_ms,
+            chance=random.random,
+            on_document=lambda source, result: self._metrics.updates.labels(source, result).inc(),
+        )
+        self._metrics = Metrics(policy, held=lambda: self._feed.held, now_ms=now_ms)
+        self._metrics.redis_up.set_function(lambda: float(self._feed.problem is None))
+        self._denials = DenialLog(now_ms=now_ms)
+        self._grace_ends = now_ms() + settings.startup_grace.milliseconds
+        self._webhook = Webhook(
+            held=lambda: self._feed.held,
+            serving=self._serving,
+            metrics=self._metrics,
+            denials=self._denials,
+            now_ms=now_ms,
+            utc=utc_now,
+            chance=random.random,
+            policy=policy,
+            style=settings.denial_style(),
+            max_body=settings.max_body,
+        )
+        reload = Reload(
+            config,
+            settings,
+            environment=os.environ,
+            adopt=self._adopt,
+            on_result=lambda result: self._metrics.config_reloads.labels(result).inc(),
+        )
+        self._watch = FileWatch([config], reload)
+        self._probes = ProbesServer(
+            probes_app(registry=self._metrics.registry, readiness=self._readiness),
+            listen=settings.metrics.listen,
+        )
+        self._server: Server | None = None
+        self._tasks: list[BackgroundTask] = []
+
+    async def start(self) -> None:
+        """Listen, and begin to follow decisions.
+
+        Raises:
+            TLSError: the certificate cannot be used.
+            OSError: an address cannot be bound.
+        """
+        tls = self._settings.tls
+        certificate = ServerCertificate(
+            Path(tls.cert_file),
+            Path(tls.key_file),
+            client_ca_file=None if tls.client_ca_file is None else Path(tls.client_ca_file),
+            on_reload=self._certificate_reloaded,
+        )
+        metrics = self._metrics
+        metrics.certificate_ends.set_function(
+            lambda: certificate.not_after.timestamp()  # noqa: PLW0108 - not_after changes
+        )
+        server = self._server = Server(
+            self._webhook,
+            context=certificate.context,
+            max_connections=self._settings.max_connections,
+            client_names=tls.client_names,
+            on_handshake_failure=metrics.handshake_failures.inc,
+        )
+        metrics.show(server)
+        await self._probes.start()
+        await server.start(*parse_address(self._settings.listen))
+        runs: dict[str, Callable[[], Awaitable[None]]] = {
+            "follow": self._feed.follow,
+            "refresh": self._feed.refresh,
+            "certificate": certificate.watch,
+            "configuration": self._watch.run,
+            "denials": self._denials.run,
+        }
+        for name, run_ in runs.items():
+            metrics.task_crashes.labels(name)  # so that the series exist before any crash
+            task = BackgroundTask(name, run_, on_crash=self._crashed)
+            await task.start()
+            self._tasks.append(task)
+
+    async def drain(self) -> None:
+        """Serve on while clients move to other replicas."""
+        self._log.info("draining", seconds=float(self._settings.drain))
+        self._webhook.closing = True
+        await asyncio.sleep(self._settings.drain)
+
+    async def stop(self) -> None:
+        """Finish what is under way and close everything."""
+        if self._server is not None:
+            await self._server.stop(within=FINISH_SECONDS)
+        for task in self._tasks:
+            await task.stop()
+        await self._store.close()
+        await self._probes.stop()
+
+    def _serving(self) -> bool:
+        return self._feed.held is not None or now_ms() >= self._grace_ends
+
+    def _readiness(self) -> Readiness:
+        draining = self._webhook.closing
+        checks = {
+            "redis": self._feed.problem or "ok",
+            "decision": "ok" if self._feed.held is not None else "none yet",
+            "draining": "yes" if draining else "no",
+        }
+        return Readiness(ready=self._serving() and not draining, checks=checks)
+
+    def _adopt(self, settings: AdmitterSettings) -> None:
+        policy = settings.policy()
+        self._settings = settings
+        self._webhook.adopt(policy, settings.denial_style(), settings.max_body)
+        self._metrics.adopt(policy)
+        self._feed.adopt(policy.limits, settings.refresh)
+        logs.set_level(settings.log.level)
+
+    def _certificate_reloaded(self, problem: str | None) -> None:
+        if problem is None:
+            self._log.info("certificate reloaded")
+        else:
+            self._log.error("certificate refused, keeping the old one", problem=problem)
+        self._metrics.certificate_reloads.labels("failure" if problem else "success").inc()
+
+    def _crashed(self, task: str) -> None:
+        self._metrics.task_crashes.labels(task).inc()

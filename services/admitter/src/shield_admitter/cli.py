@@ -41,7 +41,7 @@ def run(config: Path) -> None:
     """Serve the webhook until SIGTERM."""
     settings = load_settings(config)
     logs.configure(settings.log, service="admitter")
-    sys.exit(uvloop.run(app.run(settings)))
+    sys.exit(uvloop.run(app.run(settings, config)))
 
 
 def load_settings(path: Path) -> AdmitterSettings:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from shield_admitter.core.freshness import Held
     from shield_admitter.core.verdict import Policy, Verdict
+    from shield_admitter.edge.server import Server
 
 BUCKETS: Final = (
     0.00025,
@@ -44,7 +45,11 @@ REJECTIONS: Final = (
     "media_type",
     "too_large",
     "not_ready",
-    "client",
+    "http",  # not HTTP, or not in a way that all servers read alike
+    "timeout",  # did not arrive in time
+    "busy",  # large bodies beyond the memory for them
+    "client_name",  # a client certificate without an allowed name
+    "client",  # gone before its request was complete
 )
 SOURCES: Final = ("subscription", "get")
 DOCUMENT_RESULTS: Final = (
@@ -79,6 +84,7 @@ class Metrics:
         self._held = held
         self._now_ms = now_ms
         self._policy = policy
+        self._children: dict[tuple[Outcome, str, Reason], Counter] = {}
         self.requests = counter(
             "admission_requests",
             "Reviews, by verdict, tier and reason.",
@@ -86,11 +92,11 @@ class Metrics:
         )
         self.duration = Histogram(
             "etcd_shield_admission_duration_seconds",
-            "From the head of a request to its answer, reading the body included.",
+            "From a review's last byte to its answer.",
             buckets=BUCKETS,
             registry=registry,
         )
-        self.in_flight = gauge("admission_in_flight", "Requests being answered now.")
+        self.in_flight = gauge("admission_in_flight", "Requests of which a part has arrived.")
         self.updates = counter(
             "decision_updates", "Decision documents, by source and result.", ("source", "result")
         )
@@ -102,7 +108,10 @@ class Metrics:
         self.certificate_reloads = counter(
             "tls_certificate_reloads", "Certificate reloads, by result.", ("result",)
         )
-        self.connections = gauge("connections", "Open webhook connections.")
+        self.connections = gauge("connections", "Webhook connections, handshakes included.")
+        self.handshake_failures = counter(
+            "tls_handshake_failures", "Clients that did not get through the TLS handshake."
+        )
         self.config_reloads = counter("config_reloads", "Configuration reloads.", ("result",))
         self.task_crashes = counter("task_crashes", "Background tasks that crashed.", ("task",))
         self._tier_allow = gauge(
@@ -125,13 +134,7 @@ class Metrics:
         self._preset()
 
     def _preset(self) -> None:
-        for tier in self._tiers():
-            for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
-                for outcome in Outcome:
-                    self.requests.labels(outcome.value, tier, reason.value)
-            for reason in (Reason.EXEMPT, Reason.MODE_OFF):
-                self.requests.labels(Outcome.ADMITTED.value, tier, reason.value)
-            self._tier_allow.labels(tier).set_function(partial(self._allow, tier))
+        self._preset_tiers()
         self.requests.labels(Outcome.ADMITTED.value, NO_TIER, Reason.NOT_JUDGED.value)
         for rejection in REJECTIONS:
             self.requests.labels("rejected", NO_TIER, rejection)
@@ -142,9 +145,39 @@ class Metrics:
             self.config_reloads.labels(result)
             self.certificate_reloads.labels(result)
 
-    def count(self, verdict: Verdict) -> None:
-        """Count an answered review."""
-        self.requests.labels(verdict.outcome.value, verdict.tier, verdict.reason.value).inc()
+    def _preset_tiers(self) -> None:
+        for tier in self._tiers():
+            for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
+                for outcome in Outcome:
+                    self.requests.labels(outcome.value, tier, reason.value)
+            for reason in (Reason.EXEMPT, Reason.MODE_OFF):
+                self.requests.labels(Outcome.ADMITTED.value, tier, reason.value)
+            self._tier_allow.labels(tier).set_function(partial(self._allow, tier))
+
+    def show(self, server: Server) -> None:
+        """Show how many clients a server has."""
+        self.connections.set_function(lambda: float(server.connections))
+        self.in_flight.set_function(lambda: float(server.in_flight))
+
+    def adopt(self, policy: Policy) -> None:
+        """Show another configuration's tiers too; series that exist stay."""
+        self._policy = policy
+        self._preset_tiers()
+
+    def count(self, verdict: Verdict, seconds: float) -> None:
+        """Count an answered review.
+
+        Args:
+            verdict: what it was told.
+            seconds: what that took.
+        """
+        # A lookup by labels costs as much as the rest of counting.
+        key = (verdict.outcome, verdict.tier, verdict.reason)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self.requests.labels(*key)
+        child.inc()
+        self.duration.observe(seconds)
 
     def reject(self, reason: str) -> None:
         """Count a request that was no review to be judged."""

@@ -19,7 +19,7 @@ KIND: Final = "AdmissionReview"
 
 T = TypeVar("T")
 
-# How deep lies what is read: review, request, object, metadata, labels; the last three in an object.
+# How deep lies what is read: review, request, object, metadata, labels.
 _REVIEW_LEVELS: Final = 5
 _OBJECT_LEVELS: Final = 3
 

@@ -1,0 +1,400 @@
+"""One client's connection: which bytes belong to which request, and how long each step may take.
+
+Theory of operation
+===================
+
+    phase    waits for                          when PATIENCE is over
+    IDLE     the first byte of a request        close
+    HEAD     the rest of its head               408, close
+    QUEUED   memory for a large body            503, close
+    BODY     the rest of its body               408, close
+    LINGER   the client to take a refusal in    abort
+    CLOSING  the peer to agree                  abort
+
+A request is answered in the call that brings its last byte: there is no task and no future per
+request. A client that does not read its answers is not read from either, and aborted after
+WRITE_SECONDS. Deadlines are numbers, and the server's sweep looks at them twice a second, so
+nothing has a timer of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+import msgspec
+
+from shield_admitter.edge.budget import SMALL
+from shield_admitter.edge.chunks import ChunkedBody, TooLargeError
+from shield_admitter.edge.head import END, MAX_HEAD, HeadError, check_line_ends, parse_head
+from shield_admitter.edge.interface import BUSY, GONE, MALFORMED, TIMEOUT, TOO_LARGE, Answer
+from shield_common import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shield_admitter.edge.budget import BodyBudget, Claim
+    from shield_admitter.edge.head import Head
+    from shield_admitter.edge.interface import Service
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Phase(enum.Enum):
+    """What a connection waits for."""
+
+    IDLE = "idle"
+    HEAD = "head"
+    QUEUED = "queued"
+    BODY = "body"
+    LINGER = "linger"
+    CLOSING = "closing"
+
+
+# Seconds. Go's http.Transport, the API server's client, keeps idle connections for 90 s; closing
+# later than the client does avoids the race in which it sends on a connection that was just closed.
+# A body of 8 MiB takes a tenth of a second within a cluster.
+PATIENCE: Final = {
+    Phase.IDLE: 120.0,
+    Phase.HEAD: 5.0,
+    Phase.QUEUED: 8.0,
+    Phase.BODY: 8.0,
+    Phase.LINGER: 2.0,
+    Phase.CLOSING: 3.0,
+}
+WRITE_SECONDS: Final = 8.0
+_UNDER_WAY: Final = frozenset({Phase.HEAD, Phase.QUEUED, Phase.BODY})
+
+
+class Host(Protocol):
+    """What a connection asks of its server.
+
+    Attributes:
+        service: answers the requests.
+        budget: memory for large bodies, shared by all connections.
+        scratch: where bytes arrive; each connection takes its own out before another gets it.
+        time: the loop's clock.
+        call_soon: the loop's.
+    """
+
+    service: Service
+    budget: BodyBudget
+    scratch: memoryview
+    time: Callable[[], float]
+    call_soon: Callable[[Callable[[], None]], object]
+
+    def opened(self, connection: Connection, certificate: dict[str, Any] | None) -> Answer | None:
+        """Note a connection; return what all its requests are answered if it is not welcome."""
+        ...
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+        ...
+
+    def render(self, answer: Answer, *, close: bool) -> bytes:
+        """Write an answer as HTTP/1.1."""
+        ...
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The protocol of one accepted connection.
+
+    Attributes:
+        phase: what it waits for.
+        deadline: when the wait is over, on the loop's clock.
+    """
+
+    __slots__ = (
+        "_blocked",
+        "_body",
+        "_chunks",
+        "_claim",
+        "_head",
+        "_pending",
+        "_received",
+        "_refusal",
+        "_server",
+        "_service",
+        "_time",
+        "_transport",
+        "_view",
+        "deadline",
+        "phase",
+    )
+
+    def __init__(self, server: Host) -> None:
+        self._server = server
+        self._service = server.service
+        self._time = server.time
+        self._transport: asyncio.Transport
+        self._head: Head
+        self._refusal: Answer | None = None
+        self._pending = b""
+        self._body: bytearray | None = None
+        self._view = memoryview(b"")
+        self._received = 0
+        self._chunks: ChunkedBody | None = None
+        self._claim: Claim | None = None
+        self._blocked = False
+        self.phase = Phase.IDLE
+        self.deadline = 0.0
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for requests."""
+        # uvloop's transports are no subclasses of asyncio's, only alike.
+        self._transport = cast("asyncio.Transport", transport)
+        self._wait(Phase.IDLE)
+        self._refusal = self._server.opened(self, transport.get_extra_info("peercert"))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget everything; count a request that was not finished."""
+        del error
+        if self.has_request:
+            self._service.refused(GONE)
+        self.phase = Phase.CLOSING
+        self._drop_body()
+        self._pending = b""
+        self._server.closed(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Say where the next bytes go: a body of known length gets them without a copy."""
+        del sizehint
+        if self._body is not None and self.phase is Phase.BODY:
+            return self._view[self._received :]
+        return self._server.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take bytes."""
+        if self._body is not None and self.phase is Phase.BODY:
+            self._received += nbytes
+            if self._received == len(self._body):
+                self._finish(self._body)
+            return
+        data = bytes(self._server.scratch[:nbytes])
+        if self._blocked or self.phase is Phase.QUEUED:
+            self._pending += data
+        elif self.phase in {Phase.LINGER, Phase.CLOSING}:
+            return
+        else:
+            self._guarded(self._pending + data if self._pending else data)
+
+    def eof_received(self) -> None:
+        """Let the transport close: half a connection is of no use here."""
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client that does not read."""
+        self._blocked = True
+        self._transport.pause_reading()
+        self.deadline = self._time() + WRITE_SECONDS
+
+    def resume_writing(self) -> None:
+        """Go on with what has arrived meanwhile."""
+        self._blocked = False
+        if self.phase is Phase.CLOSING:
+            return
+        self._wait(self.phase)
+        if self.phase is not Phase.QUEUED:
+            self._transport.resume_reading()
+            self._guarded(self._pending)
+
+    # What the server calls.
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way."""
+        return self.phase is Phase.IDLE and not self._blocked
+
+    @property
+    def has_request(self) -> bool:
+        """Whether a part of a request has arrived."""
+        return self.phase in _UNDER_WAY
+
+    def expire(self) -> None:
+        """Act on the deadline, which has passed."""
+        if self._blocked or self.phase in {Phase.LINGER, Phase.CLOSING}:
+            self._transport.abort()
+        elif self.phase is Phase.IDLE:
+            self.close()
+        elif self.phase is Phase.QUEUED:
+            self._service.refused(BUSY)
+            busy = _problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many large reviews at once")
+            self._write(busy, close=True)
+            self.close()
+        else:
+            self._service.refused(TIMEOUT)
+            late = _problem(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
+            self._write(late, close=True)
+            self.close()
+
+    def close(self) -> None:
+        """Close once everything is written."""
+        self._wait(Phase.CLOSING)
+        self._drop_body()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    # The way of a request.
+
+    def _guarded(self, data: bytes) -> None:
+        self._pending = b""
+        try:
+            self._take(data)
+        except HeadError as error:
+            self._service.refused(MALFORMED)
+            self._refuse(_problem(error.status, str(error)))
+        except TooLargeError:
+            self._too_large()
+
+    def _take(self, data: bytes) -> None:
+        while data:
+            if self._chunks is not None:
+                chunks = self._chunks
+                if not chunks.feed(data):
+                    return
+                data = chunks.rest
+                self._finish(chunks.body)
+            elif self._blocked:
+                self._pending = data
+                return
+            elif self.phase in {Phase.IDLE, Phase.HEAD}:
+                data = self._take_head(data)
+            else:
+                return
+
+    def _take_head(self, data: bytes) -> bytes:
+        """Begin with a request if its head is there; return the bytes that are still to be read."""
+        if self.phase is Phase.IDLE and data.startswith(b"\r\n"):
+            return data[2:]  # RFC 9112, 2.2: an empty line before a request is ignored
+        end = data.find(END)
+        if end > MAX_HEAD or (end < 0 and len(data) > MAX_HEAD):
+            raise HeadError(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head is above {MAX_HEAD} bytes"
+            )
+        if end >= 0:
+            self._head = parse_head(data[: end + 2])
+            return self._begin(data[end + 4 :])
+        check_line_ends(data)
+        self._pending = data
+        if self.phase is Phase.IDLE:
+            self._wait(Phase.HEAD)
+        return b""
+
+    def _begin(self, data: bytes) -> bytes:
+        """Answer, or begin to read the body; return the bytes that are still to be read."""
+        head = self._head
+        length = head.length
+        refusal = self._refusal or self._service.refuse(head)
+        if refusal is not None:
+            if length == 0:
+                self._reply(refusal)
+                return data
+            self._refuse(refusal)
+        elif length is not None and length > self._service.max_body:
+            raise TooLargeError
+        elif length is not None and length <= len(data):
+            self._reply(self._answer(data[:length]))
+            return data[length:]
+        else:
+            return self._queue(data, self._service.max_body if length is None else length)
+        return b""
+
+    def _queue(self, data: bytes, size: int) -> bytes:
+        if size > SMALL:
+            self._claim = self._server.budget.claim(size, self._granted)
+            if not self._claim.granted:
+                self._wait(Phase.QUEUED)
+                self._pending = data
+                self._transport.pause_reading()
+                return b""
+        return self._read_body(data)
+
+    def _granted(self) -> None:
+        # Not at once: whoever released the memory is in the middle of something.
+        self._server.call_soon(self._leave_queue)
+
+    def _leave_queue(self) -> None:
+        if self.phase is Phase.QUEUED:
+            self._transport.resume_reading()
+            data, self._pending = self._pending, b""
+            self._guarded(self._read_body(data))
+
+    def _read_body(self, data: bytes) -> bytes:
+        self._wait(Phase.BODY)
+        if self._head.expects_continue and not data:
+            self._transport.write(_CONTINUE)
+        length = self._head.length
+        if length is None:
+            self._chunks = ChunkedBody(self._service.max_body)
+            return data
+        self._body = bytearray(length)
+        self._received = min(length, len(data))
+        self._body[: self._received] = data[: self._received]
+        self._view = memoryview(self._body)
+        if self._received == length:  # the rest came while it was queued
+            self._finish(self._body)
+        return data[length:]
+
+    def _finish(self, body: bytearray) -> None:
+        answer = self._answer(body)
+        self._drop_body()
+        self._reply(answer)
+
+    def _answer(self, body: bytes | bytearray) -> Answer:
+        try:
+            return self._service.answer(body)
+        except Exception:  # noqa: BLE001 - a bug must not become a connection that hangs
+            logs.get(__name__).exception("answering a request failed")
+            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
+
+    def _reply(self, answer: Answer) -> None:
+        close = (
+            answer.close
+            or not self._head.keep_alive
+            or self._service.closing
+            or self._service.wants_close()
+        )
+        # First the new phase: writing may find that the client does not read, and set a deadline.
+        self._wait(Phase.IDLE)
+        self._write(answer, close=close)
+        if close:
+            self.close()
+
+    def _too_large(self) -> None:
+        self._service.refused(TOO_LARGE)
+        limit = self._service.max_body
+        self._refuse(
+            _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
+        )
+
+    def _refuse(self, answer: Answer) -> None:
+        """Answer a request whose rest is not read, and let the client take the answer in."""
+        self._drop_body()
+        self._wait(Phase.LINGER)
+        self._write(answer, close=True)
+
+    def _write(self, answer: Answer, *, close: bool) -> None:
+        self._transport.write(self._server.render(answer, close=close))
+
+    def _wait(self, phase: Phase) -> None:
+        self.phase = phase
+        self.deadline = self._time() + PATIENCE[phase]
+
+    def _drop_body(self) -> None:
+        self._body = None
+        self._chunks = None
+        self._view = memoryview(b"")
+        if self._claim is not None:
+            claim, self._claim = self._claim, None
+            claim.release()
+
+
+def _problem(status: HTTPStatus, message: str) -> Answer:
+    retry = b"Retry-After: 1\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else b""
+    return Answer(msgspec.json.encode({"error": message}), status, retry, close=True)

@@ -1,0 +1,64 @@
+"""What the edge asks of whoever knows what requests mean."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from shield_admitter.edge.head import Head
+
+
+class Answer(Struct, frozen=True):
+    """An answer, always JSON.
+
+    Attributes:
+        body: the content.
+        status: of HTTP.
+        headers: more header lines, each with its line end.
+        close: do not keep the connection.
+    """
+
+    body: bytes
+    status: HTTPStatus = HTTPStatus.OK
+    headers: bytes = b""
+    close: bool = False
+
+
+# Why the edge itself refused, in one word, for `Service.refused`.
+MALFORMED: Final = "http"
+TIMEOUT: Final = "timeout"
+TOO_LARGE: Final = "too_large"
+BUSY: Final = "busy"
+NAME: Final = "client_name"
+GONE: Final = "client"
+
+
+class Service(Protocol):
+    """Answers requests; nothing in it may wait.
+
+    Attributes:
+        max_body: larger bodies are refused with 413.
+        closing: every answer asks the client to close its connection.
+    """
+
+    max_body: int
+    closing: bool
+
+    def refuse(self, head: Head) -> Answer | None:
+        """Answer what the head alone shows to be no request to be served, before its body."""
+        ...
+
+    def answer(self, body: bytes | bytearray) -> Answer:
+        """Answer a request that was not refused."""
+        ...
+
+    def refused(self, why: str) -> None:
+        """Take note of a request that the edge refused, or of a client that left in the middle."""
+        ...
+
+    def wants_close(self) -> bool:
+        """Say whether this answer's connection should be closed, so that clients move on."""
+        ...

@@ -1,0 +1,275 @@
+"""Accepting connections, at most so many, over TLS; sweeping them; letting them go in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from shield_admitter.edge.budget import BodyBudget
+from shield_admitter.edge.connection import Connection
+from shield_admitter.edge.interface import NAME, Answer
+from shield_admitter.edge.names import certificate_names
+from shield_common import logs
+from shield_common.lifecycle import BackgroundTask
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Sequence
+
+    from shield_admitter.edge.interface import Service
+
+BACKLOG: Final = 1024  # connections that wait to be accepted, for when all clients come at once
+HANDSHAKE_SECONDS: Final = 5.0
+SHUTDOWN_SECONDS: Final = 2.0  # for the peer to agree to the end of TLS
+SWEEP_SECONDS: Final = 0.5
+SCRATCH_BYTES: Final = 64 * 1024  # a typical review comes whole
+ACCEPT_PAUSE_SECONDS: Final = 0.1  # when the process is out of file descriptors
+
+_FORBIDDEN: Final = Answer(
+    msgspec.json.encode({"error": "the client certificate bears no name that is allowed here"}),
+    status=HTTPStatus.FORBIDDEN,
+    close=True,
+)
+
+
+class Server:
+    """Serves one `Service`.
+
+    Attributes:
+        service: answers the requests.
+        budget: memory for large bodies, shared by all connections.
+        scratch: where bytes arrive; each connection takes its own out before another gets it.
+        time: the loop's clock.
+        call_soon: the loop's.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        context: ssl.SSLContext | None,
+        max_connections: int,
+        client_names: Sequence[str] = (),
+        on_handshake_failure: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what is needed; nothing is opened yet.
+
+        Args:
+            service: answers the requests.
+            context: TLS; None serves plain HTTP, for tests.
+            max_connections: handshakes included.
+            client_names: a client's certificate must bear one of these; any will do if empty.
+            on_handshake_failure: called for each client that did not get through TLS.
+        """
+        self.service = service
+        self.budget = BodyBudget()
+        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
+        loop = asyncio.get_running_loop()
+        self.time: Callable[[], float] = loop.time
+        self.call_soon: Callable[[Callable[[], None]], object] = loop.call_soon
+        self._context = context
+        self._max_connections = max_connections
+        self._client_names = frozenset(client_names)
+        self._on_handshake_failure = on_handshake_failure
+        self._connections: dict[Connection, None] = {}
+        self._handshakes: dict[asyncio.Task[None], None] = {}
+        self._sockets: list[socket.socket] = []
+        self._accepting: list[BackgroundTask] = []
+        self._sweeping = BackgroundTask("sweep", self._sweep)
+        self._empty = asyncio.Event()
+        self._full = False
+        self._date = b""
+        self._log = logs.get(__name__)
+
+    @property
+    def connections(self) -> int:
+        """How many clients there are, handshakes included."""
+        return len(self._connections) + len(self._handshakes)
+
+    @property
+    def in_flight(self) -> int:
+        """How many connections have sent a part of a request."""
+        return sum(connection.has_request for connection in self._connections)
+
+    @property
+    def port(self) -> int:
+        """The first port that is listened on."""
+        return int(self._sockets[0].getsockname()[1])
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        self._sockets = _listen(host, port)
+        self._set_date()
+        self._accepting = [
+            BackgroundTask("accept", _Accepting(self, listener).run) for listener in self._sockets
+        ]
+        for task in (self._sweeping, *self._accepting):
+            await task.start()
+
+    async def stop(self, *, within: float) -> None:
+        """Take nobody in any more, finish what is under way, and close.
+
+        Args:
+            within: seconds after which what is left is cut off.
+        """
+        for task in self._accepting:
+            await task.stop()
+        for listener in self._sockets:
+            listener.close()
+        for handshake in list(self._handshakes):
+            handshake.cancel()
+        self._empty.clear()
+        for connection in list(self._connections):
+            if connection.is_idle:
+                connection.close()
+        if self._connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), within)
+        for connection in list(self._connections):
+            connection.abort()
+        await self._sweeping.stop()
+
+    def opened(self, connection: Connection, certificate: dict[str, Any] | None) -> Answer | None:
+        """Note a connection; return what all its requests are answered if it is not welcome."""
+        self._connections[connection] = None
+        if not self._client_names or not self._client_names.isdisjoint(
+            certificate_names(certificate or {})
+        ):
+            return None
+        self.service.refused(NAME)
+        return _FORBIDDEN
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._connections.pop(connection, None)
+        if not self._connections:
+            self._empty.set()
+
+    def render(self, answer: Answer, *, close: bool) -> bytes:
+        """Write an answer as HTTP/1.1."""
+        return b"".join(
+            (
+                _STATUS_LINES[answer.status],
+                self._date,
+                answer.headers,
+                b"Connection: close\r\n" if close else b"",
+                b"Content-Length: %d\r\n\r\n" % len(answer.body),
+                answer.body,
+            )
+        )
+
+    def admit(self, client: socket.socket) -> None:
+        """Take in a client that was accepted, if there is room or room can be made."""
+        if self.connections >= self._max_connections and not self._make_room():
+            client.close()
+            if not self._full:
+                self._full = True
+                self._log.warning("too many connections", at_most=self._max_connections)
+            return
+        self._full = False
+        task = asyncio.get_running_loop().create_task(self._welcome(client))
+        self._handshakes[task] = None
+        task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+
+    def _make_room(self) -> bool:
+        """Let go whoever waits longest without a request under way."""
+        for handshake in self._handshakes:
+            if handshake.cancel():
+                self._handshakes.pop(handshake)
+                return True
+        idle = [connection for connection in self._connections if connection.is_idle]
+        if not idle:
+            return False
+        min(idle, key=lambda connection: connection.deadline).close()
+        return True
+
+    async def _welcome(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        tls = self._context is not None
+        try:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.connect_accepted_socket(
+                lambda: Connection(self),
+                client,
+                ssl=self._context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
+                ssl_shutdown_timeout=SHUTDOWN_SECONDS if tls else None,
+            )
+        except (OSError, TimeoutError):  # includes ssl.SSLError
+            self._on_handshake_failure()
+            client.close()
+        except asyncio.CancelledError:
+            client.close()
+            raise
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._set_date()
+            now = self.time()
+            for connection in [c for c in self._connections if c.deadline <= now]:
+                connection.expire()
+
+    def _set_date(self) -> None:
+        self._date = b"Date: %s\r\n" % formatdate(usegmt=True).encode("ascii")
+
+
+class _Accepting:
+    """Takes connections from one listening socket."""
+
+    def __init__(self, server: Server, listener: socket.socket) -> None:
+        self._server = server
+        self._listener = listener
+        self._failing = False
+
+    async def run(self) -> None:
+        """Accept until cancelled; being out of file descriptors passes."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(self._listener)
+            except OSError as error:
+                if not self._failing:
+                    self._failing = True
+                    logs.get(__name__).warning("cannot accept connections", problem=str(error))
+                await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+            else:
+                self._failing = False
+                self._server.admit(client)
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in found:
+            listener = socket.socket(family, kind, protocol)
+            listeners.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+            listener.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+_STATUS_LINES: Final = {
+    status: b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
+    % (status.value, status.phrase.encode("ascii"))
+    for status in HTTPStatus
+}

@@ -1,0 +1,3 @@
+module example.com/etcd-shield/bench
+
+go 1.22

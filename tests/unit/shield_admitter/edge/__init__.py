@@ -1,0 +1,1 @@
+"""Unit tests of the HTTP edge: bytes in, bytes out."""

@@ -1,0 +1,90 @@
+"""Bodies in chunks, however they are cut into pieces."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shield_admitter.edge.chunks import ChunkedBody, TooLargeError
+from shield_admitter.edge.head import HeadError
+
+
+def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + end
+
+
+@given(
+    chunks=st.lists(st.binary(min_size=1, max_size=40), max_size=5),
+    cuts=st.lists(st.integers(0, 300), max_size=10),
+    behind=st.binary(max_size=20),
+)
+def test_a_body_is_the_same_however_it_arrives(
+    chunks: list[bytes], cuts: list[int], behind: bytes
+) -> None:
+    data = chunked(*chunks)
+    reader = ChunkedBody(limit=1_000)
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    pieces = [data[start:end] for start, end in pairwise(edges)]
+    pieces[-1] += behind
+    assert [False] * (len(pieces) - 1) + [True] == [reader.feed(piece) for piece in pieces]
+    assert (b"".join(chunks), behind) == (bytes(reader.body), reader.rest)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"3;name=value\r\nabc\r\n0\r\n\r\n", chunked(b"abc", end=b"000\r\nTrailer: x\r\n\r\n")],
+    ids=["extension", "trailer"],
+)
+def test_extensions_and_trailers_are_skipped(data: bytes) -> None:
+    reader = ChunkedBody(limit=10)
+    assert reader.feed(data)
+    assert b"abc" == bytes(reader.body)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n",
+        b"x\r\n",
+        b"-1\r\n",
+        b"0x3\r\nabc\r\n",
+        b"3 \nabc\r\n",
+        b"3\nabc\r\n",
+        b"3\r\nabcd\r\n",
+        b"3\r\nabc\n\n0\r\n\r\n",
+        b"123456789\r\n",
+        b"1" * 300,
+        b"3;" + b"x" * 300,
+        chunked(end=b"0\r\nbare\nline\r\n\r\n"),
+        chunked(end=b"0\r\n" + b"x" * 20_000),
+    ],
+    ids=[
+        "empty size",
+        "no number",
+        "negative",
+        "prefix",
+        "space and line feed",
+        "bare line feed",
+        "too long",
+        "wrong line end",
+        "nine digits",
+        "endless size",
+        "endless extension",
+        "bare line feed in a trailer",
+        "endless trailer",
+    ],
+)
+def test_a11_what_is_not_chunks_is_refused(data: bytes) -> None:
+    with pytest.raises(HeadError):
+        ChunkedBody(limit=1_000_000_000_000).feed(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"b\r\n", chunked(b"12345", b"123456"), b"ffffffff\r\n"],
+    ids=["one", "together", "huge"],
+)
+def test_a8_too_much_is_refused_when_it_is_announced(data: bytes) -> None:
+    with pytest.raises(TooLargeError):
+        ChunkedBody(limit=10).feed(data)
