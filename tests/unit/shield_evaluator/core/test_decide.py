@@ -1,0 +1,241 @@
+"""What the decision says in words, and what an override lays over it."""
+
+from datetime import timedelta
+
+import pytest
+
+from shield_common.decision import (
+    Decision,
+    Override,
+    TierDecision,
+    decode_decision,
+    encode_decision,
+)
+from shield_evaluator.core.decide import MAX_WARNING, Envelope, decide, describe
+from shield_evaluator.core.latch import ShieldState, advance
+from shield_evaluator.core.observation import Observation
+from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold, Unit
+from tests.unit.shield_evaluator.plans import (
+    EPOCH,
+    SIGNAL,
+    TIER,
+    USUAL,
+    at,
+    complete,
+    one_latch,
+    partial,
+    signal_plan,
+    silent,
+)
+
+ENVELOPE = Envelope(
+    cluster="rh01",
+    epoch=7,
+    sequence=4211,
+    ttl_ms=300_000,
+    interval_ms=5_000,
+    status_url="https://status.example",
+)
+
+
+def decided(plan: Plan, *story: Observation, override: Override | None = None) -> Decision:
+    """Return the decision after observations at 0 s, 5 s and so on."""
+    state, now = ShieldState(), at(0)
+    for number, observation in enumerate(story):
+        now = at(5 * number)
+        state = advance(plan, state, {SIGNAL: observation}, now)
+    seen = {SIGNAL: story[-1]}
+    return decide(plan, state, seen, now=now, envelope=ENVELOPE, override=override)
+
+
+def tier(plan: Plan, *story: Observation, override: Override | None = None) -> TierDecision:
+    return decided(plan, *story, override=override).tiers[TIER]
+
+
+def overriding(
+    *, allow: bool, reason: str = "upgrade", tiers: tuple[str, ...] | None = None
+) -> Override:
+    return Override(
+        allow=allow,
+        tiers=tiers,
+        reason=reason,
+        by="ops",
+        since=EPOCH,
+        until=EPOCH + timedelta(hours=1),
+    )
+
+
+def test_the_envelope_is_around_it() -> None:
+    made = decided(one_latch(), complete(0.5))
+    assert ("rh01", (7, 4211), 300_000, 5_000, "https://status.example") == (
+        made.cluster,
+        made.order,
+        made.ttl_ms,
+        made.interval_ms,
+        made.status_url,
+    )
+
+
+def test_an_admitting_tier_shows_how_near_it_is() -> None:
+    assert TierDecision(allow=True, since=EPOCH, value=0.5, set=0.9, reset=0.8) == tier(
+        one_latch(), complete(0.5)
+    )
+
+
+def test_a_denying_tier_says_why_and_until_when() -> None:
+    assert TierDecision(
+        allow=False,
+        since=EPOCH,
+        reason="etcd is at 93.4% of its quota",
+        signal=SIGNAL,
+        value=0.934,
+        set=0.9,
+        reset=0.8,
+    ) == tier(one_latch(), complete(0.934))
+
+
+def test_a_tier_in_the_warning_band_warns() -> None:
+    assert (
+        "etcd is at 86.0% of its quota; standard runs are denied from 90%"
+        == tier(one_latch(), complete(0.86)).warning
+    )
+
+
+def test_a_denying_tier_does_not_warn_as_well() -> None:
+    assert None is tier(one_latch(), complete(0.95)).warning
+
+
+@pytest.mark.parametrize(
+    ("story", "reason"),
+    [
+        pytest.param(
+            [complete(0.95), silent()],
+            "db-file was at or above its limit when it was last seen",
+            id="silent since",
+        ),
+        pytest.param(
+            [complete(0.95), complete(0.85)],
+            "etcd is at 85.0% of its quota",
+            id="inside the band",
+        ),
+    ],
+)
+def test_a_held_denial_says_why(story: list[Observation], reason: str) -> None:
+    assert reason == tier(one_latch(), *story).reason
+
+
+def test_a_denial_for_blindness_says_so() -> None:
+    plan = one_latch(on_blind=OnBlind.DENY)
+    story = [complete(0.5), *([silent()] * 25)]
+    assert "etcd's usage is unknown: signal db-file is blind" == tier(plan, *story).reason
+
+
+def test_a_cold_start_that_denies_says_so() -> None:
+    said = tier(one_latch(cold_start=ColdStart.SET), silent())
+    assert "etcd's usage is not known yet (cold start): waiting for signal db-file" == said.reason
+
+
+@pytest.mark.parametrize(
+    ("observation", "state"),
+    [
+        pytest.param(complete(0.5), "ok", id="ok"),
+        pytest.param(partial(0.5), "partial", id="partial"),
+        pytest.param(silent(), "unusable", id="unusable"),
+    ],
+)
+def test_a_signal_shows_its_state(observation: Observation, state: str) -> None:
+    assert state == decided(one_latch(), observation).signals[SIGNAL].state
+
+
+def test_a_signal_that_stays_silent_shows_as_blind() -> None:
+    assert "blind" == decided(one_latch(), *([silent()] * 25)).signals[SIGNAL].state
+
+
+class TestAnOverride:
+    def test_denies_although_the_shield_would_admit(self) -> None:
+        said = tier(one_latch(), complete(0.5), override=overriding(allow=False))
+        assert (False, "denied by an operator until 11:00:00Z: upgrade", EPOCH) == (
+            said.allow,
+            said.reason,
+            said.since,
+        )
+
+    def test_admits_with_a_warning_although_the_shield_would_deny(self) -> None:
+        said = tier(one_latch(), complete(0.95), override=overriding(allow=True))
+        assert said.allow
+        assert (
+            "etcd-shield would deny this, but is overridden until 11:00:00Z: upgrade"
+            == said.warning
+        )
+
+    def test_that_agrees_with_the_shield_does_not_warn(self) -> None:
+        assert None is tier(one_latch(), complete(0.5), override=overriding(allow=True)).warning
+
+    def test_of_another_tier_is_not_felt(self) -> None:
+        said = tier(
+            one_latch(), complete(0.5), override=overriding(allow=False, tiers=("critical",))
+        )
+        assert said.allow
+
+    def test_decides_the_plain_bit(self) -> None:
+        assert not decided(one_latch(), complete(0.5), override=overriding(allow=False)).allow
+
+    def test_stands_in_the_document(self) -> None:
+        override = overriding(allow=False)
+        assert override == decided(one_latch(), complete(0.5), override=override).override
+
+    def test_with_a_long_reason_stays_readable_for_every_admitter(self) -> None:
+        made = decided(
+            one_latch(), complete(0.95), override=overriding(allow=False, reason="x" * 1024)
+        )
+        assert made == decode_decision(encode_decision(made))
+
+    def test_with_a_long_reason_warns_in_one_line(self) -> None:
+        said = tier(one_latch(), complete(0.95), override=overriding(allow=True, reason="x" * 500))
+        assert MAX_WARNING == len(said.warning or "")
+
+
+def test_many_signals_without_a_value_stay_readable_for_every_admitter() -> None:
+    names = [f"{'s' * 60}{number}" for number in range(50)]
+    plan = Plan(
+        signals={name: signal_plan() for name in names},
+        tiers={TIER: dict.fromkeys(names, USUAL)},
+        default_tier=TIER,
+        cold_start=ColdStart.SET,
+    )
+    state = advance(plan, ShieldState(), {}, at(0))
+    made = decide(plan, state, {}, now=at(0), envelope=ENVELOPE)
+    assert made == decode_decision(encode_decision(made))
+
+
+def test_the_nearest_signal_speaks_for_an_admitting_tier() -> None:
+    plan = Plan(
+        signals={"db-file": signal_plan(), "db-in-use": signal_plan()},
+        tiers={TIER: {"db-file": USUAL, "db-in-use": Threshold(set=0.5, reset=0.4)}},
+        default_tier=TIER,
+    )
+    seen = {"db-file": complete(0.6), "db-in-use": complete(0.45)}
+    state = advance(plan, ShieldState(), seen, at(0))
+    made = decide(plan, state, seen, now=at(0), envelope=ENVELOPE)
+    assert (0.45, 0.5) == (made.tiers[TIER].value, made.tiers[TIER].set)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "sentence"),
+    [
+        pytest.param("db-file", 0.934, Unit.RATIO, "etcd is at 93.4% of its quota", id="db-file"),
+        pytest.param(
+            "db-in-use",
+            0.5,
+            Unit.RATIO,
+            "etcd's live data is at 50.0% of its quota",
+            id="db-in-use",
+        ),
+        pytest.param("lag", 0.25, Unit.RATIO, "signal lag is at 25.0%", id="another ratio"),
+        pytest.param("keys", 1234567, Unit.NUMBER, "signal keys is at 1.23457e+06", id="a number"),
+        pytest.param("EtcdFull", 1, Unit.ALERT, "alert EtcdFull is firing", id="alert firing"),
+        pytest.param("EtcdFull", 0, Unit.ALERT, "alert EtcdFull is not firing", id="alert silent"),
+    ],
+)
+def test_a_value_reads(name: str, value: float, unit: Unit, sentence: str) -> None:
+    assert sentence == describe(name, value, unit)
