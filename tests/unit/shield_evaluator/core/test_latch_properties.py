@@ -8,7 +8,13 @@ from collections.abc import Mapping
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from shield_common.decision import Decision, decode_decision, encode_decision
 from shield_evaluator.core.decide import Envelope, decide
@@ -203,8 +209,7 @@ def assert_not_overdue(state: LatchState, observation: Observation, threshold: T
         assert LatchState.RESET is state
 
 
-AnythingHappens.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
-
-
-class TestE7AnySequenceOfObservations(AnythingHappens.TestCase):
-    """Found as E7: set only at or above set, reset only below reset, no restart visible."""
+def test_e7_any_sequence_sets_only_at_set_and_resets_only_below_reset_restarts_included() -> None:
+    run_state_machine_as_test(
+        AnythingHappens, settings=settings(max_examples=60, stateful_step_count=30)
+    )

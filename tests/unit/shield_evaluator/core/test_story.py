@@ -1,5 +1,7 @@
 """Whole stories, told with a clock that is stepped by hand."""
 
+from itertools import pairwise
+
 import pytest
 
 from shield_evaluator.core.latch import ShieldState, advance
@@ -30,7 +32,7 @@ def bits(plan: Plan, *story: Line) -> list[bool]:
 
 
 def changes(told: list[bool]) -> int:
-    return sum(one is not other for one, other in zip(told, told[1:], strict=False))
+    return sum(one is not other for one, other in pairwise(told))
 
 
 def test_a_day_of_etcd() -> None:
