@@ -7,6 +7,7 @@ control characters: one event is one line.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 # Long enough for any reason or path, short enough that a 10 KB name stays one readable line.
 MAX_TEXT: Final = 512
+MAX_ITEMS: Final = 20  # of a list; beyond that nobody reads them in a log
+# A deep traceback of ours; its end says what happened.
+MAX_TRACEBACK: Final = 16 * 1024
+_MAX_INTEGER: Final = 2**63  # what every reader of JSON lines takes
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -65,7 +70,7 @@ def configure(settings: LogSettings, *, service: str, stream: TextIO | None = No
     renderer: list[Processor] = (
         [_escape, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
         if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -73,7 +78,9 @@ def configure(settings: LogSettings, *, service: str, stream: TextIO | None = No
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _bound_text,
+                # In every form, as the console's own tracebacks show local variables: secrets.
+                structlog.processors.format_exc_info,
+                _bound,
                 *renderer,
             ],
         )
@@ -102,15 +109,41 @@ def _service(service: str) -> Processor:
     return add
 
 
-def _bound_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _bound(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
-        if isinstance(value, str) and len(value) > MAX_TEXT and key != "exception":
-            event[key] = f"{value[:MAX_TEXT]}… ({len(value)} characters)"
+        if key != "exception":
+            event[key] = _bounded(value)
+        elif len(value) > MAX_TRACEBACK:
+            event[key] = f"({len(value)} characters) …{value[-MAX_TRACEBACK:]}"
     return event
+
+
+def _bounded(value: object) -> object:
+    """Return what any JSON reader takes, and never more than a line's worth of it."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):  # too many decimal digits are refused, see sys.int_info
+        return value if abs(value) < _MAX_INTEGER else _cut(hex(value))
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, list | tuple | set | frozenset) and len(value) <= MAX_ITEMS:
+        return [_cut(item if isinstance(item, str) else repr(item)) for item in value]
+    return _cut(value if isinstance(value, str) else repr(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
 
 
 def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
-        if isinstance(value, str) and not value.isprintable() and key != "exception":
-            event[key] = value.encode("unicode_escape").decode("ascii")
+        if key == "exception":
+            event[key] = "\n".join(_printable(line) for line in value.splitlines())
+        elif isinstance(value, str):
+            event[key] = _printable(value)
     return event
+
+
+def _printable(text: str) -> str:
+    # Spaces of all kinds but the common one can hide something too.
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

@@ -24,6 +24,7 @@ T = TypeVar("T", bound=Struct)
 
 # A service's settings are a few KiB; the bound keeps a wrong path from filling the memory.
 MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_DEPTH: Final = 32  # a settings file has five levels
 
 # What a pod injects (a secret's value, a level for one incident): variable -> path in the file.
 ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
@@ -32,8 +33,12 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
     "SHIELD_LOG_FORMAT": ("log", "format"),
 }
 
-_LOCATION: Final = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
+# A mapping's key that is no text is reported as "at `key` in `$.path`".
+_LOCATION: Final = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _ANY_KEY: Final = "[...]"
+
+_TAG_PREFIX: Final = "tag:yaml.org,2002:"
+_REPLACED_TAGS: Final = {f"{_TAG_PREFIX}{name}" for name in ("bool", "float", "int", "timestamp")}
 
 
 class SettingsError(Exception):
@@ -45,35 +50,58 @@ class SettingsStruct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's idea of scalars, and no key twice.
+    """YAML 1.2's idea of scalars, no key twice, and no bottomless nesting.
 
-    YAML 1.1 reads ``off`` as false and ``2026-12-01`` as a date; ``mode: off`` has to stay a word.
+    YAML 1.1 reads ``off`` as false, ``2026-12-01`` as a date, ``010`` as 8 and ``1:30`` as 90;
+    ``mode: off`` has to stay a word. What neither reads as a plain number (``010``) is text here,
+    which no number setting takes.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the parent's way to declare them
-        first: [
-            (tag, pattern)
-            for tag, pattern in resolvers
-            if tag not in {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
-        ]
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED_TAGS]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - the parent's signature
+        # Here and not afterwards: a few KiB of brackets keep the scanner busy for a minute.
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                None, None, f"nested deeper than {MAX_DEPTH} levels", mark
+            )
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the parent's signature
         seen = set()
         for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen:
+            if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} stands twice", key_node.start_mark
+                    None, None, "a key has to be plain text", key_node.start_mark
                 )
-            seen.add(key)
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key_node.value!r} stands twice", key_node.start_mark
+                )
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
+# https://yaml.org/spec/1.2.2/#103-core-schema, without what would be no sensible setting: infinity,
+# not-a-number, and integers beyond 18 digits.
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]{0,17})$", "-+0123456789"),
+    (
+        "float",
+        r"^[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?$",
+        "-+.0123456789",
+    ),
+):
+    _Loader.add_implicit_resolver(f"{_TAG_PREFIX}{_tag}", re.compile(_pattern), list(_first))
 
 
 def load(path: Path, kind: type[T], *, environment: Mapping[str, str]) -> T:
@@ -107,7 +135,7 @@ def parse(text: bytes | str, kind: type[T], *, source: str, environment: Mapping
     try:
         raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{source}: not YAML: {_one_line(error)}") from error
+        raise SettingsError(f"{source}: not YAML: {_yaml_problem(error)}") from error
     if not isinstance(raw, dict):
         raise SettingsError(f"{source}: the file must hold a mapping, not {_type_name(raw)}")
     _apply_environment(raw, kind, environment)
@@ -155,7 +183,9 @@ def _apply_environment(
     for variable, (section, key) in ENVIRONMENT.items():
         value = environment.get(variable)
         if value and section in known:
-            part = raw.setdefault(section, {})
+            part = raw.get(section)
+            if part is None:
+                part = raw[section] = {}
             if isinstance(part, dict):
                 part[key] = value
 
@@ -226,5 +256,10 @@ def _type_name(value: object) -> str:
     return "nothing" if value is None else names.get(type(value), type(value).__name__)
 
 
-def _one_line(error: Exception) -> str:
+def _yaml_problem(error: Exception) -> str:
+    """Say what is wrong and where, without the line itself: it may hold a password."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        problem = error.problem or error.context
+        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
     return " ".join(str(error).split())
