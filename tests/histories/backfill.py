@@ -1,0 +1,35 @@
+"""A past for a real Prometheus: its data directory is filled before it starts."""
+
+import asyncio
+from pathlib import Path
+
+from tests.histories.etcd import Course
+from tests.histories.samples import openmetrics
+from tests.rig.errors import RigError
+from tests.rig.server import program
+
+
+async def backfill(course: Course, begin_seconds: int, data: Path) -> None:
+    """Write a history's blocks with promtool.
+
+    Args:
+        course: Of an etcd.
+        begin_seconds: When it began, Unix time.
+        data: Prometheus' storage directory.
+
+    Raises:
+        RigError: promtool failed.
+    """
+    text = data.with_name("past.openmetrics")
+    with text.open("w") as file:
+        file.writelines(openmetrics(course, begin_seconds))
+    process = await asyncio.create_subprocess_exec(
+        program("promtool"),
+        *("tsdb", "create-blocks-from", "openmetrics", "--quiet", str(text), str(data)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, error = await process.communicate()
+    text.unlink()
+    if process.returncode != 0:
+        raise RigError(f"promtool could not write the past: {error.decode()}")

@@ -1,0 +1,1 @@
+"""The operators' commands as processes, against real servers."""

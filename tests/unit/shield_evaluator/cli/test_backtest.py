@@ -1,0 +1,128 @@
+"""What `shield-evaluator backtest` refuses, and what it makes of a recording."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from shield_evaluator.cli import main
+
+EXAMPLE = Path(__file__).parents[4] / "docs" / "examples" / "evaluator.yaml"
+
+RECORDING: dict[str, Any] = {
+    "schema": 1,
+    "start": "2026-11-16T00:00:00Z",
+    "step_seconds": 30,
+    "steps": 4,
+    "queries": [
+        {
+            "expression": "a",
+            "signals": ["db-file"],
+            "series": [{"member": member, "values": [0.5, 0.95, None, "NaN"]} for member in "abc"],
+        },
+        {
+            "expression": "b",
+            "signals": ["db-in-use"],
+            "series": [{"member": member, "values": [0.1, 0.1, 0.1, 0.1]} for member in "abc"],
+        },
+    ],
+}
+
+
+def _backtest(*arguments: str | Path) -> Result:
+    command = ["backtest", "--config", str(EXAMPLE), *map(str, arguments)]
+    return CliRunner().invoke(main, command)
+
+
+def _replay(tmp_path: Path, document: object, *arguments: str | Path) -> Result:
+    file = tmp_path / "samples.json"
+    file.write_text(json.dumps(document))
+    return _backtest("--from-file", file, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--from", "yesterday"), "'yesterday' is not a time"),
+        (("--from", "-7x"), "'-7x' is not a time"),
+        (("--to", "2026-13-01"), "'2026-13-01' is not a time"),
+        (("--from", "-99999999w"), "out of range"),
+        (("--from", "1e300"), "is not a time"),
+        (("--from", "now"), "in the future"),
+        (("--from", "2999-01-01"), "in the future"),
+        (("--from", "-1d", "--to", "-2d"), "the range is empty"),
+        (("--from", "-1d", "--to", "-1d"), "the range is empty"),
+        (("--step", "0"), "--step must be at least 1ms"),
+        (("--step", "fast"), "not a duration"),
+        (("--from", "-50w", "--step", "1ms"), "take a shorter range or a longer step"),
+        (("--prometheus", "prometheus:9090"), "is not an http:// or https:// URL"),
+        (("--prometheus", "http://user:secret@host"), "credentials belong into"),
+        (("--plot", "usage.jpeg"), "must end in .png or .svg"),
+        (("--from-file", "x.json", "--from", "-1d"), "--from-file goes without"),
+        (("--compare", "missing.yaml"), "missing.yaml: cannot be read"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], message: str) -> None:
+    result = _backtest(*arguments)
+    assert (2, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 2}, "a recording of schema 2"),
+        ({"start": "today"}, "not a recording"),
+        ({"step_seconds": 0}, "not a recording"),
+        ({"steps": 5}, "has 4 values, not 5"),
+        ({"steps": 10**9}, "take a shorter range"),
+        ({"queries": []}, "not a recording"),
+    ],
+    ids=["schema", "start", "step", "steps", "too many", "no queries"],
+)
+def test_a_bad_recording_is_one_line_and_exit_code_1(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    result = _replay(tmp_path, RECORDING | change)
+    assert (1, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"null", b"[" * 100_000], ids=["empty", "bytes", "null", "deep"]
+)
+def test_a_file_that_is_no_recording_is_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "samples.json"
+    file.write_bytes(content)
+    result = _backtest("--from-file", file)
+    assert (1, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+
+
+def test_a_signal_without_samples_is_a_mistake(tmp_path: Path) -> None:
+    result = _replay(tmp_path, RECORDING | {"queries": RECORDING["queries"][:1]})
+    assert 2 == result.exit_code
+    assert "there are no samples of signal db-in-use (of: db-file)" in result.stderr
+
+
+def test_samples_of_another_query_are_pointed_out(tmp_path: Path) -> None:
+    result = _replay(tmp_path, RECORDING)
+    assert 0 == result.exit_code
+    assert "signal db-file: these samples were recorded with another query" in result.stderr
+
+
+def test_the_report_says_what_closed_a_tier_and_that_it_lasts(tmp_path: Path) -> None:
+    result = _replay(tmp_path, RECORDING, "--output", "json")
+    report = json.loads(result.stdout)["reports"][0]
+    closing = report["tiers"]["standard"]["closings"][0]
+    assert "etcd is at 95.0% of its quota" == closing["reason"]
+    assert "2026-11-16T00:00:30Z" == closing["start"]
+    assert closing["end"] is None
+
+
+def test_the_table_tells_the_gap_and_what_the_latches_made_of_it(tmp_path: Path) -> None:
+    result = _replay(tmp_path, RECORDING)
+    assert "no samples" in result.stdout
+    assert "latches held" in result.stdout
