@@ -23,6 +23,7 @@ from shield_evaluator.cycle import Cycle, Watch
 from shield_evaluator.loop import Loop
 from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
+from shield_evaluator.page.serve import StatusPage
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.source import PrometheusSource
 from shield_evaluator.reload import Reloader
@@ -94,12 +95,22 @@ class Evaluator:
             on_result=self._metrics.reloaded,
         )
         self._board = Board(self._writer, config_problem=lambda: self._reloader.problem)
+        self._page = StatusPage(
+            cycle=self._cycle,
+            writer=self._writer,
+            now=now,
+            runbook_url=settings.runbook_url,
+            config_problem=lambda: self._reloader.problem,
+        )
         self._watch = FileWatch([path], self._reloader.reload)
         self._probes = ProbesServer(
             probes_app(
                 registry=self._metrics.registry,
                 readiness=self._board.readiness,
-                routes=[web.get("/status", self._board.handle_status)],
+                routes=[
+                    web.get("/", self._page.handle),
+                    web.get("/status", self._board.handle_status),
+                ],
             ),
             listen=settings.metrics.listen,
         )
@@ -160,10 +171,12 @@ class Evaluator:
     def _report(self, report: Report) -> None:
         self._metrics.record(report)
         self._board.record(report)
+        self._page.record(report)
 
     def _apply(self, settings: EvaluatorSettings) -> None:
         logs.set_level(settings.log.level)
         self._client.configure(settings.prometheus)
         self._writer.lease_ms = settings.lease.milliseconds
         self._cycle.replace(watch_of(settings))
+        self._page.runbook_url = settings.runbook_url
         self._loop.reevaluate()

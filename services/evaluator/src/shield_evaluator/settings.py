@@ -125,6 +125,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             ``interval``, at least 15s, unless given.
         ttl: how long a decision lives in Redis.
         status_url: where a person finds out more; stands in every decision and every denial.
+        runbook_url: where docs/runbook.md is published; the status page links to its sections.
         metrics: where metrics, probes and the status page are served.
         log: level and form of the logs.
     """
@@ -142,6 +143,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
     lease_ttl: Duration | None = None
     ttl: Duration = Duration(300)
     status_url: str | None = None
+    runbook_url: str | None = None
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
@@ -188,15 +190,12 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
         ]
 
     def _url_problems(self) -> list[str]:
-        url = self.status_url
-        if url is None or (
-            url.startswith(("http://", "https://"))
-            and url.isprintable()
-            and " " not in url
-            and len(url) <= MAX_TEXT
-        ):
-            return []
-        return ["status_url: must be an http:// or https:// URL"]
+        urls = {"status_url": self.status_url, "runbook_url": self.runbook_url}
+        return [
+            f"{name}: must be an http:// or https:// URL"
+            for name, url in urls.items()
+            if url is not None and not _is_link(url)
+        ]
 
     def _time_problems(self) -> list[str]:
         problems = []
@@ -245,3 +244,8 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             on_blind=OnBlind(signal.on_blind or self.on_blind),
             unit=Unit.ALERT if signal.alert is not None else Unit(signal.unit),
         )
+
+
+def _is_link(url: str) -> bool:
+    schemes = ("http://", "https://")
+    return url.startswith(schemes) and url.isprintable() and " " not in url and len(url) <= MAX_TEXT

@@ -1,0 +1,91 @@
+"""The signals: how far each is from its marks, on which member, and over the last hour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shield_evaluator.core.plan import Unit
+from shield_evaluator.page import chart
+from shield_evaluator.page.readings import value
+from shield_evaluator.page.tree import Element, Node, element
+from shield_evaluator.page.words import sentence
+
+if TYPE_CHECKING:
+    from shield_common.decision import Decision, SignalReading
+    from shield_evaluator.core.plan import Plan, Threshold
+    from shield_evaluator.page.facts import Facts
+
+
+def signals(facts: Facts, decision: Decision, plan: Plan) -> Element:
+    """Show every signal."""
+    cards = [
+        _signal(facts, decision.signals[name], plan, name)
+        for name in plan.signals
+        if name in decision.signals
+    ]
+    return element("section", {"class": "signals", "aria-label": "Signals"}, *cards)
+
+
+def _signal(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> Element:
+    unit = plan.signals[name].unit
+    thresholds = {tier: named[name] for tier, named in plan.tiers.items() if name in named}
+    history = facts.histories.get(name)
+    values = [value for _, value in history.points] if history is not None else []
+    top = chart.top_of(unit, thresholds, [reading.value or 0.0, *values])
+    pictures: list[Node] = []
+    if unit is not Unit.ALERT:
+        level = _level(reading.value, thresholds)
+        pictures.append(chart.bar(reading.value, thresholds, unit=unit, top=top, level=level))
+        pictures.append(_legend())
+    if history is not None and values:
+        tier = plan.default_tier
+        pictures.append(chart.line(history, thresholds, now_ms=facts.now.ms, top=top, tier=tier))
+        pictures.append(_axis(f"the last hour, with the marks of tier {tier}"))
+    state = reading.state
+    return element(
+        "article",
+        {"class": f"signal {state}", "id": f"signal-{name}"},
+        element(
+            "h2",
+            None,
+            element("span", {"class": "name"}, name),
+            element("span", {"class": f"tag {state}"}, state),
+            element("span", {"class": "value"}, value(reading, unit)),
+        ),
+        *pictures,
+        element("p", {"class": "members"}, _members(reading, plan.signals[name].members)),
+        _problem(facts, name),
+    )
+
+
+def _legend() -> Element:
+    bounds = ("reset", "warn", "set")
+    marks = (element("span", {"class": f"key {bound}"}, bound) for bound in bounds)
+    title = element("span", None, "marks of every tier:")
+    return element("p", {"class": "axis legend"}, title, *marks)
+
+
+def _axis(what: str) -> Element:
+    ends = ("60 min ago", what, "now")
+    return element("p", {"class": "axis"}, *(element("span", None, end) for end in ends))
+
+
+def _level(value: float | None, thresholds: dict[str, Threshold]) -> str:
+    if value is None:
+        return "good"
+    if any(value >= threshold.set for threshold in thresholds.values()):
+        return "over"
+    near = [t.reset if t.warn is None else t.warn for t in thresholds.values()]
+    return "near" if near and value >= min(near) else "good"
+
+
+def _members(reading: SignalReading, expected: int | None) -> str:
+    of = f" of {expected}" if expected is not None else ""
+    noun = "member" if (expected or reading.members) == 1 else "members"
+    seen = f"{reading.members}{of} {noun} answered"
+    return f"Worst member: {reading.member}. {seen}." if reading.member else f"{seen}."
+
+
+def _problem(facts: Facts, signal: str) -> Element | None:
+    problem = facts.unusable.get(signal)
+    return None if problem is None else element("p", {"class": "problem"}, sentence(problem))

@@ -1,0 +1,181 @@
+"""Moments of an evaluator for the status page's tests: what it shows is built, not clicked."""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from shield_common.decision import Override
+from shield_evaluator.core.decide import Envelope, decide
+from shield_evaluator.core.history import History
+from shield_evaluator.core.latch import Instant, ShieldState, advance
+from shield_evaluator.core.observation import Observation, Sample, unusable
+from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.page.facts import Change, Facts
+from shield_evaluator.report import Outcome, Report
+
+NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+NOW_MS = 10_000_000
+RUNBOOK = "https://docs.example.com/runbook.md"
+HOSTILE = '"><script>document.title="owned"</script><img src=x onerror=alert(1)>\x1b[31m\u202eevil'
+
+_SIGNAL = SignalPlan(members=3, blind_after_ms=120_000, on_blind=OnBlind.HOLD, unit=Unit.RATIO)
+PLAN = Plan(
+    signals={"db-file": _SIGNAL, "db-in-use": _SIGNAL},
+    tiers={
+        "critical": {
+            "db-file": Threshold(set=0.97, reset=0.93),
+            "db-in-use": Threshold(set=0.92, reset=0.87),
+        },
+        "standard": {
+            "db-file": Threshold(warn=0.80, set=0.90, reset=0.80),
+            "db-in-use": Threshold(warn=0.75, set=0.85, reset=0.75),
+        },
+        "background": {
+            "db-file": Threshold(set=0.85, reset=0.75),
+            "db-in-use": Threshold(set=0.75, reset=0.65),
+        },
+    },
+    default_tier="standard",
+)
+
+
+def seen(value: float, *, member: str = "10.0.0.3:2379") -> Observation:
+    """Return a complete observation of three members."""
+    members = (member, "10.0.0.1:2379", "10.0.0.2:2379")
+    samples = tuple(Sample(name, value - 0.01 * place) for place, name in enumerate(members))
+    return Observation(value=value, member=member, members=3, samples=samples)
+
+
+def scene(
+    observations: Mapping[str, Observation],
+    *,
+    before: Mapping[str, Observation] | None = None,
+    minutes: float = 12,
+    override: Override | None = None,
+    time_to_full: float | None = None,
+    plan: Plan = PLAN,
+) -> Facts:
+    """Return the page's facts at noon.
+
+    Args:
+        observations: of the last cycle.
+        before: of a cycle `minutes` earlier; the same ones unless given.
+        minutes: since when things are as they are.
+        override: an operator's word.
+        time_to_full: seconds.
+        plan: what is watched.
+    """
+    now = Instant(ms=NOW_MS, utc=NOON)
+    then = Instant(ms=NOW_MS - round(minutes * 60_000), utc=NOON - timedelta(minutes=minutes))
+    state = advance(plan, ShieldState(), before or observations, then)
+    state = advance(plan, state, observations, now)
+    decision = decide(
+        plan,
+        state,
+        observations,
+        now=now,
+        envelope=Envelope(
+            cluster="rh01", epoch=7, sequence=4211, ttl_ms=300_000, interval_ms=5_000
+        ),
+        override=override,
+        time_to_full_seconds=time_to_full,
+    )
+    report = Report(
+        outcome=Outcome.PUBLISHED,
+        at=now,
+        seconds=0.012,
+        plan=plan,
+        decision=decision,
+        state=state,
+        observations=observations,
+    )
+    return Facts(
+        cluster="rh01",
+        now=Instant(ms=NOW_MS, utc=NOON + timedelta(seconds=2)),
+        report=report,
+        interval=5.0,
+        holder="evaluator-7c9f-1-0a1b2c3d",
+        lease_held=True,
+        runbook_url=RUNBOOK,
+    )
+
+
+def past_hour(last: float, *, fall: float = 0.3) -> History:
+    """Return an hour of growth with one compaction in it, ending at a value."""
+    points: deque[tuple[int, float]] = deque()
+    for step in range(720):
+        share = step / 719
+        ripple = 0.004 * math.sin(step / 9)
+        value = last - 0.18 * (1 - share) + (fall * 0.3 if share < 0.35 else 0) + ripple
+        points.append((NOW_MS - (719 - step) * 5_000, value))
+    return History(points)
+
+
+def admitting() -> Facts:
+    facts = scene({"db-file": seen(0.612), "db-in-use": seen(0.431)})
+    return replace(facts, histories={"db-file": past_hour(0.612), "db-in-use": past_hour(0.431)})
+
+
+def denying() -> Facts:
+    facts = scene(
+        {"db-file": seen(0.934), "db-in-use": seen(0.702)},
+        time_to_full=840,
+    )
+    changes = [
+        Change(NOON - timedelta(minutes=12), "standard", False, "etcd is at 90.2% of its quota"),  # noqa: FBT003 - a bit
+        Change(NOON - timedelta(minutes=31), "background", False, "etcd is at 85.1% of its quota"),  # noqa: FBT003 - a bit
+        Change(NOON - timedelta(days=2), "standard", True, "every signal is below its reset mark"),  # noqa: FBT003 - a bit
+    ]
+    return replace(
+        facts,
+        histories={"db-file": past_hour(0.934), "db-in-use": past_hour(0.702)},
+        changes=changes,
+    )
+
+
+def blind() -> Facts:
+    facts = scene(
+        {"db-file": unusable("no samples"), "db-in-use": unusable("no samples")},
+        before={"db-file": seen(0.87), "db-in-use": seen(0.6)},
+    )
+    return replace(facts, histories={"db-file": past_hour(0.87)})
+
+
+def overridden() -> Facts:
+    override = Override(
+        allow=True,
+        tiers=("standard",),
+        reason="release of 4.19 must finish, etcd is being defragmented",
+        by="carol",
+        since=NOON - timedelta(minutes=7),
+        until=NOON + timedelta(minutes=23),
+    )
+    facts = scene({"db-file": seen(0.934), "db-in-use": seen(0.5)}, override=override)
+    return replace(
+        facts, histories={"db-file": past_hour(0.934), "db-in-use": past_hour(0.5, fall=0)}
+    )
+
+
+def starting() -> Facts:
+    return replace(admitting(), report=None, histories={}, lease_held=False)
+
+
+def hostile() -> Facts:
+    return scene(
+        {"db-file": seen(0.934, member=HOSTILE), "db-in-use": unusable(HOSTILE)},
+        override=Override(
+            allow=False, reason=HOSTILE, by=HOSTILE, since=NOON, until=NOON + timedelta(hours=1)
+        ),
+    )
+
+
+SCENES = {
+    "admitting": admitting,
+    "denying": denying,
+    "blind": blind,
+    "overridden": overridden,
+    "starting": starting,
+    "hostile": hostile,
+}
