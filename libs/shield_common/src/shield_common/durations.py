@@ -14,6 +14,8 @@ import durationpy
 # The units of Go's time.ParseDuration (https://pkg.go.dev/time#ParseDuration). durationpy knows
 # more (d, w, mm, y); they are refused because "1mm" means a month there and a slip elsewhere.
 PATTERN: Final = r"^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+)$"
+MAX_SECONDS: Final = 366 * 24 * 3600  # no setting means more than a year
+_MAX_LENGTH: Final = 40  # characters; far above any duration
 _GO_DURATION: Final = re.compile(PATTERN)
 
 
@@ -32,9 +34,15 @@ class Duration(float):
         Raises:
             ValueError: the text is not one; the message says what one looks like.
         """
-        if len(text) > 40 or not _GO_DURATION.match(text):  # noqa: PLR2004 - far above any duration
-            raise ValueError(f"{text[:40]!r} is not a duration such as 15s, 5m or 1h30m")
-        return cls(durationpy.from_str(text).total_seconds())
+        if len(text) > _MAX_LENGTH or not _GO_DURATION.fullmatch(text):
+            raise ValueError(f"{text[:_MAX_LENGTH]!r} is not a duration such as 15s, 5m or 1h30m")
+        try:
+            seconds = durationpy.from_str(text).total_seconds()
+        except durationpy.DurationError as error:
+            raise ValueError(f"{text!r} is longer than a year") from error
+        if seconds > MAX_SECONDS:
+            raise ValueError(f"{text!r} is longer than a year")
+        return cls(seconds)
 
     @property
     def milliseconds(self) -> int:

@@ -22,7 +22,7 @@ class Size(int):
         Raises:
             ValueError: the text is not one; the message says what one looks like.
         """
-        if not _SIZE.match(text):
+        if not _SIZE.fullmatch(text):
             raise ValueError(f"{text[:40]!r} is not a size such as 8Mi or 65536")
         digits = text.rstrip("KMGiB")
         return cls(int(digits) * _UNITS.get(text[len(digits) : len(digits) + 1], 1))

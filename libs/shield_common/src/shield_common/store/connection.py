@@ -109,7 +109,7 @@ class RedisSettings(SettingsStruct, frozen=True, kw_only=True):
 
 def _split(url: str) -> SplitResult:
     parts = urlsplit(url)
-    if parts.scheme not in _SCHEMES:
+    if parts.scheme not in _SCHEMES or "://" not in url:
         raise ValueError("url: must begin with redis://, rediss:// or unix://")
     try:
         _ = parts.port
