@@ -1,0 +1,137 @@
+"""A world in memory: one store, one clock that is stepped by hand, and evaluators in it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from shield_common.decision import Decision, Override, decode_decision, encode_override
+from shield_common.store.keys import Keys
+from shield_common.store.memory import MemoryBackend, MemoryStore
+from shield_evaluator.core.latch import Instant
+from shield_evaluator.core.observation import Observation
+from shield_evaluator.core.plan import Plan
+from shield_evaluator.cycle import Cycle, Watch
+from shield_evaluator.override import OverrideInForce
+from shield_evaluator.report import Report
+from shield_evaluator.writer import Writer
+from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, one_latch
+
+CLUSTER = "c1"
+KEYS = Keys.of(CLUSTER)
+INTERVAL = 5.0
+LEASE = 15.0
+SERVER_BOOT_MS = 1_795_000_000_000
+
+
+@dataclass
+class Clock:
+    """A monotonic clock and the wall clock's label for it, which may be wrong."""
+
+    ms: int = 1_000_000
+    wall_is_off_by: timedelta = timedelta(0)
+
+    def __call__(self) -> Instant:
+        return Instant(
+            ms=self.ms, utc=EPOCH + timedelta(milliseconds=self.ms) + self.wall_is_off_by
+        )
+
+    def step(self, seconds: float = INTERVAL) -> None:
+        self.ms += round(seconds * 1000)
+
+
+@dataclass
+class ScriptedSource:
+    """Observes what the test says; `meanwhile` runs, and `takes` seconds pass, while it does."""
+
+    seen: Mapping[str, Observation] = field(default_factory=lambda: {SIGNAL: complete(0.5)})
+    meanwhile: Callable[[], None] = lambda: None
+    takes: float = 0.0
+    asked: int = 0
+
+    async def observe(
+        self, expressions: Mapping[str, str], plan: Plan, *, budget: float
+    ) -> dict[str, Observation]:
+        del expressions, plan, budget
+        self.asked += 1
+        self.meanwhile()
+        if self.takes:
+            await asyncio.sleep(self.takes)  # on a loop in virtual time
+        return dict(self.seen)
+
+
+@dataclass
+class Node:
+    """One evaluator."""
+
+    source: ScriptedSource
+    writer: Writer
+    override: OverrideInForce
+    cycle: Cycle
+    reports: list[Report]
+
+    async def sees(self, value: float) -> Report:
+        """Evaluate while every member's value is this."""
+        self.source.seen = {SIGNAL: complete(value)}
+        return await self.cycle.evaluate()
+
+
+class World:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.backend = MemoryBackend(now_ms=lambda: SERVER_BOOT_MS + self.clock.ms)
+        self.store = MemoryStore(self.backend, cluster=CLUSTER)
+
+    def evaluator(
+        self, name: str = "one", *, plan: Plan | None = None, allow_eviction: bool = False
+    ) -> Node:
+        reports: list[Report] = []
+        source = ScriptedSource()
+        writer = Writer(
+            self.store,
+            holder=name,
+            lease_ms=round(LEASE * 1000),
+            allow_eviction=allow_eviction,
+            now_ms=lambda: self.clock.ms,
+        )
+        override = OverrideInForce(self.store, emptied=self._emptied)
+        cycle = Cycle(
+            watch(plan),
+            source=source,
+            decisions=self.store,
+            override=override,
+            writer=writer,
+            now=self.clock,
+            on_report=reports.append,
+        )
+        return Node(source, writer, override, cycle, reports)
+
+    async def published(self) -> Decision | None:
+        stored = await self.store.read_decision()
+        return None if stored is None else decode_decision(stored.document)
+
+    async def operator_says(self, *, allow: bool, seconds: float = 60) -> None:
+        now = self.clock()
+        override = Override(
+            allow=allow,
+            reason="upgrade",
+            by="ops",
+            since=now.utc,
+            until=now.utc + timedelta(seconds=seconds),
+        )
+        await self.store.put_override(encode_override(override), round(seconds * 1000))
+
+    async def _emptied(self) -> bool:
+        return await self.store.read_latches() is None
+
+
+def watch(plan: Plan | None = None, *, interval: float = INTERVAL) -> Watch:
+    return Watch(
+        plan=plan or one_latch(),
+        expressions={SIGNAL: "ratio"},
+        cluster=CLUSTER,
+        interval=interval,
+        budget=interval * 0.8,
+        ttl_ms=300_000,
+        status_url="https://status.example",
+    )
