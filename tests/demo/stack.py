@@ -125,7 +125,8 @@ async def recover(stack: Stack) -> None:
         RigError: They were not in time.
     """
     deleted = await stack.etcd.delete_prefix(RUNS_PREFIX)
-    await stack.etcd.compact()
+    if deleted:  # else this revision may have been compacted already, which etcd refuses
+        await stack.etcd.compact()
     click.echo(f"deleted {deleted} runs and compacted: {await _sizes(stack)}")
     await stack.etcd.defragment()
     click.echo(f"defragmented: {await _sizes(stack)}")
