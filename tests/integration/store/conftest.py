@@ -60,12 +60,6 @@ async def site(deployment: Deployment) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    async with Rig() as rig:
-        yield rig
-
-
-@pytest.fixture
 async def open_store() -> AsyncIterator[OpenStore]:
     stores: list[RedisStore] = []
 
