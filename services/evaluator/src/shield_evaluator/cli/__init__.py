@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from shield_evaluator.cli.backtest import backtest
+from shield_evaluator.cli.check import check
 from shield_evaluator.cli.override import override
 from shield_evaluator.cli.run import run
 from shield_evaluator.cli.status import status
@@ -24,6 +25,7 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(check)
 main.add_command(status)
 main.add_command(override)
 main.add_command(backtest)

@@ -1,0 +1,53 @@
+"""`shield-evaluator check` without a server."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from shield_evaluator.cli import main
+from tests.unit.shield_evaluator.documents import minimal
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "evaluator.yaml"
+    path.write_text(yaml.safe_dump(minimal()))
+    return path
+
+
+def test_a_good_file_is_good_offline(config: Path) -> None:
+    result = CliRunner().invoke(main, ["check", "--offline", "--config", str(config)])
+    assert 0 == result.exit_code
+    assert "db-file" in result.stdout
+
+
+def test_offline_json_shows_the_limits(config: Path) -> None:
+    arguments = ["check", "--offline", "--output", "json", "--config", str(config)]
+    trial = json.loads(CliRunner().invoke(main, arguments).stdout)
+    limit = trial["tiers"]["standard"]["signals"]["db-file"]
+    assert (0.9, 0.8) == (limit["set"], limit["reset"])
+
+
+def test_e8_a_bad_file_ends_with_2_and_one_line_that_names_the_place(config: Path) -> None:
+    config.write_text(config.read_text().replace("reset: 0.8", "reset: 0.95"))
+    result = CliRunner().invoke(main, ["check", "--offline", "--config", str(config)])
+    assert 2 == result.exit_code
+    assert (
+        f"shield-evaluator: {config}: tiers.standard.db-file: "
+        "reset (0.95) must be below set (0.9)\n" == result.stderr
+    )
+
+
+def test_e8_run_refuses_a_bad_file_before_anything_starts(config: Path) -> None:
+    config.write_text("cluster: [")
+    result = CliRunner().invoke(main, ["run", "--config", str(config)])
+    assert 2 == result.exit_code
+    assert 1 == result.stderr.count("\n")
+
+
+def test_every_subcommand_documents_its_exit_codes() -> None:
+    for name in main.commands:
+        assert "Exit codes:" in CliRunner().invoke(main, [name, "--help"]).stdout
