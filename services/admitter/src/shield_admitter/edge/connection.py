@@ -273,14 +273,15 @@ class Connection(asyncio.BufferedProtocol):
         if self.phase is Phase.IDLE and data.startswith(b"\r\n"):
             return data[2:]  # RFC 9112, 2.2: an empty line before a request is ignored
         end = data.find(END)
-        if end > MAX_HEAD or (end < 0 and len(data) > MAX_HEAD):
+        if end < 0:
+            check_line_ends(data)
+        if max(end, len(data) if end < 0 else 0) > MAX_HEAD:
             raise HeadError(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head is above {MAX_HEAD} bytes"
             )
         if end >= 0:
             self._head = parse_head(data[: end + 2])
             return self._begin(data[end + 4 :])
-        check_line_ends(data)
         self._pending = data
         if self.phase is Phase.IDLE:
             self._wait(Phase.HEAD)

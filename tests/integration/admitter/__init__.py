@@ -1,0 +1,1 @@
+"""The admitter as a process, against real servers and hostile clients."""

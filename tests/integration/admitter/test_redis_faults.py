@@ -1,0 +1,248 @@
+"""What becomes of the decision when Redis fails in every way (R1 to R3, R6 to R11, E4, E5)."""
+
+import asyncio
+import datetime as dt
+
+import pytest
+from redis.asyncio import Redis
+
+from shield_common.store.connection import RedisSettings, SentinelSettings
+from shield_common.store.keys import Keys
+from tests.integration.admitter.publisher import CLUSTER, Publisher
+from tests.integration.admitter.relay import Relay
+from tests.integration.admitter.site import WITHIN, Site
+from tests.rig.certificates import Authority
+from tests.rig.lifetime import Rig
+from tests.rig.ports import LOOPBACK
+from tests.rig.redis import RedisOptions, RedisServer
+from tests.rig.redis_sentinel import MASTER_NAME, RedisSentinel, replica_of
+from tests.rig.server import start_all
+from tests.rig.waiting import wait_until
+
+KEYS = Keys.of(CLUSTER)
+
+
+def client(server: RedisServer) -> Redis:
+    return Redis(host=LOOPBACK, port=server.port, protocol=2)
+
+
+async def denying(site: Site) -> None:
+    """Start with a decision that denies, so that a false admission shows."""
+    await site.publisher.publish(allow=False)
+    await site.admitter.start()
+    await site.until_admits(admits=False)
+
+
+async def in_step(site: Site) -> None:
+    """Wait until a decision that is published now is followed."""
+    allow = not await site.admitter.admits()
+
+    async def followed() -> bool:
+        return allow == await site.admitter.admits()
+
+    site.publisher.allow = allow
+    async with site.publisher.beating():
+        await wait_until(followed, within=WITHIN, what="the admitter to be in step")
+
+
+async def test_r1_a_killed_redis_keeps_the_last_decision_and_comes_back(site: Site) -> None:
+    await denying(site)
+    site.redis.kill()
+    await site.until_metric("redis_up", 0.0)
+    assert not await site.allowed()
+    assert await site.admitter.is_ready()
+    await site.redis.start()
+    await in_step(site)
+    await site.until_metric("redis_up", 1.0)
+
+
+async def test_r2_a_frozen_redis_slows_nobody_and_ages_on_time(site: Site) -> None:
+    site.admitter.config["freshness"] = {"stale_after": "1s", "expired_after": "8s"}
+    await denying(site)
+    site.redis.freeze()
+    await site.until_metric("decision_freshness", 1.0, state="stale")
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    assert not await site.allowed()
+    # Redis would have taken at least its own time limit.
+    assert 1.0 > loop.time() - started or await site.metric("decision_age_seconds") > 8
+    await site.until_metric("decision_freshness", 1.0, state="expired")
+    assert await site.allowed()
+    site.redis.thaw()
+    await in_step(site)
+
+
+async def test_r3_flushall_admits_nobody_and_the_next_decision_is_followed(site: Site) -> None:
+    await denying(site)
+    async with client(site.redis) as redis:
+        await redis.flushall()
+    await site.until_metric("redis_up", 1.0)
+    await wait_until(
+        lambda: _counts(site, "get", "absent"), within=WITHIN, what="a look at nothing"
+    )
+    assert not await site.allowed()
+    await in_step(site)
+
+
+async def _counts(site: Site, source: str, result: str) -> bool:
+    return 0 < await site.metric("decision_updates_total", source=source, result=result)
+
+
+async def test_r6_a_deleted_key_changes_nothing_until_the_decision_ages(site: Site) -> None:
+    site.admitter.config["freshness"] = {"stale_after": "2s", "expired_after": "6s"}
+    await denying(site)
+    async with client(site.redis) as redis:
+        await redis.delete(KEYS.decision)
+    await wait_until(
+        lambda: _counts(site, "get", "absent"), within=WITHIN, what="a look at nothing"
+    )
+    await site.until_metric("decision_freshness", 1.0, state="stale")
+    assert not await site.allowed()
+    await site.until_metric("decision_freshness", 1.0, state="expired")
+    assert await site.allowed()
+
+
+async def test_r7_after_a_failover_the_new_master_is_followed(
+    rig: Rig, authority: Authority
+) -> None:
+    master = RedisServer(rig, "master")
+    await master.start()
+    replica = RedisServer(rig, "replica", replica_of(master))
+    sentinel = RedisSentinel(rig, master)
+    await start_all(replica, sentinel)
+    site = Site(rig, master, authority)
+    addresses = {"master": MASTER_NAME, "addresses": [sentinel.address]}
+    site.admitter.config["redis"] = {"url": "redis:///0", "sentinel": addresses}
+    site.publisher = Publisher(
+        RedisSettings(
+            url="redis:///0",
+            sentinel=SentinelSettings(master=MASTER_NAME, addresses=(sentinel.address,)),
+        )
+    )
+    await denying(site)
+    master.freeze()
+    await in_step(site)
+    await site.close()
+    master.thaw()
+
+
+async def test_r8_a_cut_connection_is_made_again_without_a_hot_loop(site: Site) -> None:
+    await denying(site)
+    async with client(site.redis) as redis:
+        before = (await redis.info("stats"))["total_connections_received"]
+        for _ in range(5):
+            for kind in ("normal", "pubsub"):
+                await redis.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
+            await asyncio.sleep(0.2)
+        await in_step(site)
+        after = (await redis.info("stats"))["total_connections_received"]
+    assert 60 > after - before
+
+
+async def test_r8_a_redis_that_takes_no_clients_is_tried_in_peace(site: Site) -> None:
+    await denying(site)
+    async with client(site.redis) as redis:
+        await redis.config_set("maxclients", 1)
+        await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+        await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")  # type: ignore[no-untyped-call]
+        await site.until_metric("redis_up", 0.0)
+        assert not await site.allowed()
+        await redis.config_set("maxclients", 100)
+    await in_step(site)
+    complaints = [line for line in site.log() if "the store does not answer" == line["event"]]
+    assert 10 > len(complaints)
+
+
+async def test_r9_a_rotated_password_needs_no_restart(rig: Rig, authority: Authority) -> None:
+    redis = RedisServer(rig, "redis", RedisOptions(password="first"))
+    await redis.start()
+    password = rig.directory / "password"
+    password.write_text("first\n")
+    site = Site(rig, redis, authority)
+    site.admitter.config["redis"] |= {"password_file": str(password)}
+    site.publisher = Publisher(RedisSettings(url=redis.url, password_file=str(password)))
+    await denying(site)
+    async with Redis(host=LOOPBACK, port=redis.port, password="first", protocol=2) as admin:
+        await admin.config_set("requirepass", "second")
+        password.write_text("second\n")
+        for kind in ("normal", "pubsub"):
+            await admin.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
+    await in_step(site)
+    await site.close()
+
+
+async def test_r9_a_redis_with_another_name_in_its_certificate_is_refused(
+    rig: Rig, authority: Authority
+) -> None:
+    wrong = authority.server("redis", names=["redis.elsewhere.example"])
+    redis = RedisServer(rig, "redis", RedisOptions(tls=wrong))
+    await redis.start()
+    site = Site(rig, redis, authority)
+    site.admitter.config |= {
+        "redis": {"url": redis.url, "ca_file": str(authority.ca_file)},
+        "startup_grace": "0s",
+    }
+    await site.admitter.start()
+    complaint = "certificate verify failed"
+    await wait_until(lambda: complaint in site.admitter.log_tail(), within=WITHIN, what=complaint)
+    assert 0.0 == await site.metric("redis_up")
+    await site.close()
+
+
+async def test_r10_a_half_open_connection_is_noticed(site: Site) -> None:
+    async with Relay(site.redis.port) as relay:
+        site.admitter.config |= {"redis": {"url": f"redis://{LOOPBACK}:{relay.port}/0"}}
+        # Refreshes must not be what helps: only the subscription's watchdog is left.
+        site.admitter.config["refresh"] = "10m"
+        await denying(site)
+        before = relay.accepted
+        relay.stall()
+        await wait_until(
+            lambda: relay.accepted > before, within=WITHIN, what="another connection to Redis"
+        )
+        await in_step(site)
+
+
+GARBAGE = [b"", b"\xff", b"{}", b'{"schema":2}', b"[" * 100_000]
+
+
+@pytest.mark.parametrize("way", ["set", "published"])
+async def test_r11_garbage_keeps_the_last_good_decision(site: Site, way: str) -> None:
+    await denying(site)
+    older = Publisher(RedisSettings(url=site.redis.url), epoch=6).document(allow=True)
+    async with client(site.redis) as redis:
+        for document in (*GARBAGE, older):
+            if way == "set":
+                await redis.set(KEYS.decision, document, px=60_000)
+                await asyncio.sleep(0.3)
+            else:
+                await redis.publish(KEYS.decision, document)
+    source = "get" if way == "set" else "subscription"
+    await wait_until(lambda: _counts(site, source, "older"), within=WITHIN, what="the older epoch")
+    assert not await site.allowed()
+    await in_step(site)
+
+
+@pytest.mark.parametrize("on_unknown", ["allow", "deny"])
+async def test_e4_without_an_evaluator_the_decision_ages_until_the_policy_speaks(
+    site: Site, on_unknown: str
+) -> None:
+    site.admitter.config["freshness"] = {
+        "stale_after": "2s",
+        "expired_after": "4s",
+        "on_unknown": on_unknown,
+    }
+    await site.publisher.publish(allow=on_unknown == "deny")
+    await site.admitter.start()
+    for state in ("stale", "expired"):
+        await site.until_metric("decision_freshness", 1.0, state=state)
+    assert (on_unknown == "allow") == await site.allowed()
+    assert 4.0 <= await site.metric("decision_age_seconds")
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_e5_a_writer_whose_clock_is_off_changes_nothing(site: Site, hours: int) -> None:
+    site.publisher.skew_seconds = dt.timedelta(hours=hours).total_seconds()
+    await denying(site)
+    assert 1.0 == await site.metric("decision_freshness", state="fresh")
+    await in_step(site)

@@ -1,0 +1,109 @@
+"""Clients that begin and never finish (A10), and more clients than there is room for."""
+
+import asyncio
+import socket
+from contextlib import ExitStack, closing
+
+import pytest
+
+from tests.integration.admitter.http_client import Client, connected, post
+from tests.integration.admitter.site import Site
+from tests.rig.ports import LOOPBACK
+from tests.rig.reviews import ReviewRequest, admission_review
+
+# The row's bound. The edge itself gives up after 5 s (handshake, head) or 8 s (body).
+REAPED_SECONDS = 10.0
+# What a busy machine may add before the test itself gets to look.
+PATIENCE = 20.0
+HALF_HEAD = b"POST /validate HTTP/1.1\r\nHost: sh"
+HALF_BODY = post(admission_review(ReviewRequest()))[:-100]
+LARGE_HALF_BODY = post(admission_review(ReviewRequest(size=1_000_000)))[:-100]
+
+
+async def many(site: Site, number: int) -> list[Client]:
+    return await asyncio.gather(*(site.connect() for _ in range(number)))
+
+
+async def ready(site: Site) -> None:
+    await site.publisher.publish(allow=True)
+    await site.admitter.start()
+
+
+@pytest.mark.parametrize(
+    "begun", [HALF_HEAD, HALF_BODY, LARGE_HALF_BODY], ids=["head", "body", "large body"]
+)
+async def test_a10_half_sent_requests_are_reaped_and_disturb_nobody(
+    site: Site, begun: bytes
+) -> None:
+    await ready(site)
+    clients = await many(site, 100)
+    await asyncio.gather(*(client.send(begun) for client in clients))
+    assert await site.allowed()
+    answers = await asyncio.gather(*(client.receive() for client in clients))
+    assert {408, 503} >= {answer.status for answer in answers}
+    ends = await asyncio.gather(*(client.closed(within=PATIENCE) for client in clients))
+    assert all(ends)
+    await site.until_metric("connections", 0.0)
+
+
+async def test_a10_500_connections_without_a_handshake_are_reaped(site: Site) -> None:
+    await ready(site)
+    with ExitStack() as ends:
+        sockets = [
+            ends.enter_context(closing(socket.create_connection((LOOPBACK, site.admitter.port))))
+            for _ in range(500)
+        ]
+        await site.until_metric("connections", 500.0)
+        assert await site.allowed()
+        await site.until_metric("connections", 0.0)
+        for waiting in sockets:
+            waiting.settimeout(PATIENCE)
+            assert b"" == waiting.recv(1)
+    assert not [line for line in site.log() if "exception" in line]
+
+
+@pytest.mark.parametrize("silent", ["idle", "without a handshake"])
+async def test_a_newcomer_takes_the_place_of_who_waits_longest(site: Site, silent: str) -> None:
+    site.admitter.config["max_connections"] = 16
+    await ready(site)
+    with ExitStack() as ends:
+        if silent == "idle":
+            for client in await many(site, 16):
+                ends.callback(client.close)
+        else:
+            for _ in range(16):
+                connection = socket.create_connection((LOOPBACK, site.admitter.port))
+                ends.enter_context(closing(connection))
+        await site.until_metric("connections", 16.0)
+        assert await site.allowed()
+
+
+async def test_beyond_the_cap_newcomers_go_and_requests_under_way_stay(site: Site) -> None:
+    site.admitter.config["max_connections"] = 16
+    await ready(site)
+    clients = await many(site, 16)
+    await asyncio.gather(*(client.send(HALF_BODY) for client in clients))
+    await site.until_metric("admission_in_flight", 16.0)
+    with pytest.raises((ConnectionError, OSError)):
+        await site.allowed()
+    rest = post(admission_review(ReviewRequest()))[-100:]
+    answers = await asyncio.gather(*(client.ask(rest) for client in clients))
+    assert [200] * 16 == [answer.status for answer in answers]
+    for client in clients:
+        client.close()
+
+
+async def test_large_bodies_wait_for_memory_and_are_all_answered(site: Site) -> None:
+    await ready(site)
+    before = site.rss()
+    body = post(admission_review(ReviewRequest(size=7_000_000)))
+
+    async def one() -> int:
+        async with connected(site.admitter.port, site.trust) as client:
+            return (await client.ask(body)).status
+
+    statuses = await asyncio.gather(*(one() for _ in range(30)))
+    # All at once would be 210 MB; some may be told to come again, which the API server does.
+    assert {200, 503} >= set(statuses)
+    assert 200 in statuses
+    assert 130_000_000 > site.rss() - before

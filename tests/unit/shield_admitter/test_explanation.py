@@ -1,0 +1,91 @@
+"""What `explain` says about a request."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shield_admitter.core.freshness import Held
+from shield_admitter.core.review import UserInfo
+from shield_admitter.explanation import Explanation, explain_request, in_words
+from shield_admitter.settings import AdmitterSettings
+from shield_common.settings import parse
+from tests.unit.shield_admitter.builders import NOW, decision, held, request
+
+CONFIG = """
+cluster: rh01
+tls: {cert_file: c, key_file: k}
+redis: {url: "redis://r/0"}
+tiers:
+  - {tier: background, namespaces: [mintmaker]}
+  - {tier: critical, namespaces: ["*-releng"], groups: [staff]}
+tier_modes: {background: audit}
+retry_after: [{seconds: 30, users: ["bot-*"]}, {seconds: 5, users: [ada]}]
+exemptions: [{users: [fixer], reason: repair, expires: "2027-01-01T00:00:00Z"}]
+"""
+SETTINGS = parse(CONFIG, AdmitterSettings, source="c", environment={})
+
+
+def explained(now: Held | None = None, problem: str | None = None, **changes: Any) -> Explanation:
+    return explain_request(request(**changes), now, SETTINGS, now_ms=0, utc=NOW, problem=problem)
+
+
+def words(explanation: Explanation) -> str:
+    return "\n".join(in_words(explanation, SETTINGS))
+
+
+def test_the_rule_is_named_by_its_place_and_content() -> None:
+    rule = explained(held(), namespace="x-releng").tier_rule
+    assert rule is not None
+    assert ("tiers[1]", {"tier": "critical", "namespaces": ["*-releng"], "groups": ["staff"]}) == (
+        rule.path,
+        rule.content,
+    )
+
+
+def test_a_denial_is_explained_in_words() -> None:
+    assert (
+        "Denied: the decision denies its tier.\n"
+        "Tier: standard (no rule of tiers matches, so default_tier).\n"
+        "Mode: enforce.\n"
+        "Decision: fresh, 3 s old.\n"
+        'Comes back by itself: retry_after[1]: {"users":["ada"],"seconds":5}.\n'
+        "Message: PipelineRun admission currently not allowed: etcd is at 93.4% of its quota"
+        " (denied since 09:58:10Z, until below 80%). Tier: standard."
+    ) == words(explained(held(age_ms=3_000))).replace(
+        '{"seconds":5,"users":["ada"]}', '{"users":["ada"],"seconds":5}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("explanation", "line"),
+    [
+        (explained(None, "Redis does not answer: x."), "Decision: Redis does not answer: x."),
+        (explained(None), "Admitted: there is no current decision, and on_unknown is allow."),
+        (explained(held(), operation="DELETE"), "is not judged."),
+        (
+            explained(held(tiers={}), namespace="mintmaker"),
+            "Admitted: the decision denies its tier, but the mode is audit.",
+        ),
+        (explained(Held(decision(allow=True, tiers={}), 0)), "Admitted: the decision admits its"),
+        (explained(held(), namespace="mintmaker"), "Mode: audit."),
+    ],
+    ids=["no Redis", "unknown", "not judged", "audit", "admitted", "mode of the tier"],
+)
+def test_every_way_to_a_verdict_has_its_words(explanation: Explanation, line: str) -> None:
+    assert line in words(explanation)
+
+
+def test_an_exemption_is_named_with_its_reason() -> None:
+
+    explanation = explained(held(), userInfo=UserInfo("fixer"))
+    assert explanation.exemption is not None
+    assert "repair" == explanation.exemption.content["reason"]
+    assert "Admitted: it is exempt." in words(explanation)
+
+
+def test_an_expired_exemption_is_none() -> None:
+    explanation = explain_request(
+        request(), held(), SETTINGS, now_ms=0, utc=NOW + timedelta(days=99)
+    )
+    assert explanation.exemption is None
