@@ -8,7 +8,7 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo soak lint format lock clean bootstrap servers
+.PHONY: help test demo soak pictures lint format lock clean bootstrap servers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ demo: bootstrap servers ## Fill a real etcd and watch the shield close and open 
 soak: bootstrap servers ## Break everything at random under load (ARGS='--minutes 5 --seed 7')
 	tools/install-servers faketime
 	$(TOX) run -e soak $(if $(ARGS),-- $(ARGS))
+
+pictures: bootstrap ## Draw the pictures of docs/tuning.md anew
+	$(TOX) run -e pictures
 
 lint: bootstrap ## Style, formatting, shell scripts, YAML, types, import contracts
 	$(TOX) run -e lint,type,arch

@@ -1,4 +1,4 @@
-"""`shield-evaluator backtest` against a real Prometheus that remembers a day, and against worse."""
+"""`shield-evaluator backtest` against a real Prometheus that remembers a burst, and worse."""
 
 import asyncio
 import re
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "evaluator.yaml"
 BURST = named("burst")
-DAY_SECONDS = 86_400
+LENGTH_SECONDS = (BURST.course.steps - 1) * STEP_SECONDS
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """A Prometheus with yesterday's burst in it."""
+    """A Prometheus with an earlier burst in it."""
 
     prometheus: PrometheusServer
     begin: int
@@ -40,14 +40,14 @@ class Past:
     @property
     def range(self) -> tuple[str, ...]:
         """The options that ask for all of it."""
-        end = self.begin + DAY_SECONDS
+        end = self.begin + LENGTH_SECONDS
         return ("--prometheus", self.prometheus.url, "--from", str(self.begin), "--to", str(end))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def past() -> AsyncIterator[Past]:
     now = int(time.time())
-    begin = (now - DAY_SECONDS - 3600) // STEP_SECONDS * STEP_SECONDS
+    begin = (now - LENGTH_SECONDS - 3600) // STEP_SECONDS * STEP_SECONDS
     async with Rig() as rig:
         prometheus = PrometheusServer(rig)
         await backfill(BURST.course, begin, prometheus.directory / "data")
@@ -66,7 +66,7 @@ async def _report(past: Past, *more: str | Path) -> dict[str, Any]:
 def bolder(tmp_path: Path) -> Path:
     """The example, but its tier `standard` is closed as late as possible."""
     config = yaml.safe_load(EXAMPLE.read_text())
-    config["tiers"]["standard"] = {"db-file": {"set": 1.1, "reset": 0.9}}
+    config["tiers"]["standard"] = {"db-file": {"set": 1.0, "reset": 0.9}}
     path = tmp_path / "bolder.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
@@ -86,8 +86,8 @@ async def test_each_tier_closed_once_ahead_of_it(past: Past) -> None:
 
 
 async def test_a_range_longer_than_one_query_may_be_is_asked_for_in_pieces(past: Past) -> None:
-    report = await _report(past, "--step", "5s")  # 17,281 steps; Prometheus gives 11,000
-    assert 17_281 == report["steps"]
+    report = await _report(past, "--step", "2s")  # 14,401 steps; Prometheus gives 11,000
+    assert 14_401 == report["steps"]
     assert [1, 1, 1] == [len(tier["closings"]) for tier in report["tiers"].values()]
 
 
@@ -207,7 +207,7 @@ def _unharmed(kept: tuple[Path, Path]) -> bool:
 
 
 async def test_an_error_half_way_is_one_line_and_leaves_the_files(kept: tuple[Path, Path]) -> None:
-    async with Ailing(3, _refuse) as ailing:
+    async with Ailing(4, _refuse) as ailing:
         options = ("--from", "-10d", "--record", kept[0], "--plot", kept[1])
         ended = await run("backtest", "--config", EXAMPLE, "--prometheus", ailing.url, *options)
     assert (1, "", 1) == (ended.status, ended.out, ended.err.count("\n"))
