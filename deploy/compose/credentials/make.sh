@@ -7,13 +7,10 @@ umask 077
 readonly month=2592000 # seconds
 readonly owner=65532   # the services' user
 
-# password NAME: a new one in NAME.password, in the directory of that service.
+# password USER DIRECTORY: make one in USER.password, and print the hash that Redis wants.
 password() {
-    openssl rand -hex 24 | tr -d '\n' >"/credentials/$1/$1.password"
-}
-
-hashed() {
-    sha256sum <"/credentials/$1/$1.password" | cut -d' ' -f1
+    openssl rand -hex 24 | tr -d '\n' >"/credentials/$2/$1.password"
+    sha256sum <"/credentials/$2/$1.password" | cut -d' ' -f1
 }
 
 make_certificate() {
@@ -35,12 +32,13 @@ make_certificate() {
 }
 
 make_users() {
-    password evaluator
-    password admitter
-    password redis # the operator's; see users.acl
-    sed -e "s/EVALUATOR_HASH/$(hashed evaluator)/" -e "s/ADMITTER_HASH/$(hashed admitter)/" \
-        -e "s/OPERATOR_HASH/$(hashed redis)/" /users.acl >/credentials/redis/users.acl
-    chmod 444 /credentials/redis/users.acl
+    evaluator=$(password evaluator evaluator)
+    admitter=$(password admitter admitter)
+    operator=$(password operator redis)
+    sed -e "s/EVALUATOR_HASH/$evaluator/" -e "s/ADMITTER_HASH/$admitter/" \
+        -e "s/OPERATOR_HASH/$operator/" /users.acl >/credentials/redis/users.acl.new
+    chmod 444 /credentials/redis/users.acl.new
+    mv /credentials/redis/users.acl.new /credentials/redis/users.acl
 }
 
 if ! openssl x509 -noout -checkend "$month" -in /credentials/admitter/tls.crt >/dev/null 2>&1; then
