@@ -100,6 +100,7 @@ class EtcdCluster:
         size: How many.
         name: The members are called `<name>-1`, `<name>-2` and so on.
         quota_bytes: Every member's `--quota-backend-bytes`.
+        arguments: More command-line arguments for every member.
     """
 
     def __init__(
@@ -109,9 +110,10 @@ class EtcdCluster:
         size: int = 3,
         name: str = "etcd",
         quota_bytes: int = DEFAULT_QUOTA_BYTES,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.members = tuple(
-            EtcdServer(rig, f"{name}-{number}", quota_bytes=quota_bytes)
+            EtcdServer(rig, f"{name}-{number}", quota_bytes=quota_bytes, arguments=arguments)
             for number in range(1, size + 1)
         )
         for member in self.members:

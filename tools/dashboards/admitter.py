@@ -86,8 +86,8 @@ _DURATION = Row(
     panels=(
         Panel(
             title="Duration of all requests",
-            text="From the head of a request to its answer, reading the body included. The verdict "
-            "itself waits for nothing.",
+            text="From a review's last byte to its answer. The verdict waits for nothing, so what "
+            "is slow here lacks CPU.",
             kind="heatmap",
             queries=[
                 Query(
