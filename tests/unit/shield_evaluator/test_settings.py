@@ -229,6 +229,12 @@ LIMIT = "tiers/standard/db-file"
             "the value of 'X-Scope' has control characters",
             id="a header of two lines",
         ),
+        pytest.param(
+            "prometheus/basic_auth",
+            {"username": "a:b", "password_file": "/run/password"},
+            "prometheus.basic_auth: username: must have no colon",
+            id="a user with a colon",
+        ),
         pytest.param("redis", MISSING, "missing required field `redis`", id="no redis"),
         pytest.param(
             "redis/url", "http://redis", "redis: url: must begin with", id="redis by http"

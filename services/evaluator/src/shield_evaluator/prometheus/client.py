@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -209,8 +210,8 @@ def _authorization(settings: PrometheusSettings) -> dict[str, str]:
         return {"Authorization": f"Bearer {_secret(settings.bearer_token_file)}"}
     if settings.basic_auth is not None:
         password = _secret(settings.basic_auth.password_file)
-        auth = aiohttp.BasicAuth(settings.basic_auth.username, password, encoding="utf-8")
-        return {"Authorization": auth.encode()}
+        pair = f"{settings.basic_auth.username}:{password}".encode()
+        return {"Authorization": f"Basic {b64encode(pair).decode()}"}
     return {}
 
 

@@ -24,6 +24,11 @@ class BasicAuth(SettingsStruct, frozen=True, kw_only=True):
     username: Annotated[str, Meta(min_length=1)]
     password_file: str
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be sent (RFC 7617, 2)."""
+        if ":" in self.username or not self.username.isprintable():
+            raise ValueError("username: must have no colon and no control characters")
+
 
 class PrometheusSettings(SettingsStruct, frozen=True, kw_only=True):
     """Where and how queries are sent.
