@@ -12,7 +12,8 @@ from tests.demo.findings import Finding
 from tests.demo.plan import Plan
 from tests.demo.record import Event, Record
 
-_BAR_CELLS = 40
+# With these the table fits a terminal of 80 columns.
+_BAR_CELLS = 30
 
 
 def live_screen(record: Record) -> RenderableType:
@@ -63,7 +64,7 @@ def status_line(record: Record) -> str:
 
 def bits_in_words(record: Record) -> str:
     """Return every admitter's bit in one line."""
-    words = (f"{name}: {_bit_text(tally.bit)}" for name, tally in record.admitters.items())
+    words = (f"{name} {_bit_text(tally.bit).plain}" for name, tally in record.admitters.items())
     return ", ".join(words)
 
 
@@ -106,12 +107,11 @@ def usage_bar(share: float | None, plan: Plan, cells: int = _BAR_CELLS) -> Text:
 
 def _usage_table(record: Record) -> Table:
     plan = record.plan
-    table = Table(show_edge=False, expand=False)
-    quota = f"{plan.quota_bytes >> 20} MiB"
-    for column in ("signal", f"usage of {quota}", "now", "seen", "admit below", "deny from"):
-        table.add_column(
-            column, justify="left" if "us" in column or column == "signal" else "right"
-        )
+    table = Table(show_edge=False)
+    table.add_column("signal")
+    table.add_column(f"share of {plan.quota_bytes >> 20} MiB")
+    for column in ("now", "seen", "reset", "set"):
+        table.add_column(column, justify="right")
     for name, usage in record.signals.items():
         table.add_row(
             name,
