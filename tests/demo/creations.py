@@ -9,10 +9,11 @@ import aiohttp
 from tests.demo.plan import LEASE_KEY, RUNS_PREFIX
 from tests.demo.record import Mood, Record
 from tests.demo.runs import review_of, run_name
-from tests.rig.etcd_client import EtcdClient, EtcdError, NoSpaceError
+from tests.rig.errors import RigError
+from tests.rig.etcd_client import EtcdClient, NoSpaceError
 from tests.rig.reviews import stored_object
 from tests.rig.services import Admitter
-from tests.rig.webhook import Answer, WebhookError, ask
+from tests.rig.webhook import Answer, ask
 
 
 class Creations:
@@ -53,14 +54,14 @@ class Creations:
 
     async def renew_lease(self) -> None:
         """Write what a node writes all the time, whatever is admitted."""
-        with suppress(EtcdError, aiohttp.ClientError, TimeoutError):
+        with suppress(RigError):
             await self._etcd.put(LEASE_KEY, b"renewed")
 
     async def _is_admitted(self, admitter: Admitter, review: bytes) -> bool:
         tally = self._record.admitters[admitter.name]
         try:
             answer = await ask(self._http, admitter.url, review, self._trust)
-        except WebhookError as error:
+        except RigError as error:
             if tally.unanswered == 0:
                 self._record.tell(f"{admitter.name}: {error}", Mood.BAD)
             tally.unanswered += 1
@@ -83,11 +84,11 @@ class Creations:
         except NoSpaceError as error:
             self._record.refused += 1
             self._record.note_nospace(str(error))
-        except (EtcdError, aiohttp.ClientError, TimeoutError) as error:
+        except RigError as error:
             # As when etcd is busy defragmenting: the API server would report a timeout.
             self._record.lost_writes += 1
             if self._record.lost_writes == 1:
-                self._record.tell(f"etcd did not take a run: {error!r}")
+                self._record.tell(f"etcd did not take a run: {error}")
         else:
             self._record.written += 1
             self._record.newest_run = max(self._record.newest_run, number)

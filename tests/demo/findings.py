@@ -46,7 +46,7 @@ def _with_shield(record: Record) -> list[Finding]:
     return [
         Finding(
             "etcd never raised NOSPACE",
-            nospace is None,
+            nospace is None and peak > 0,
             f"peak {peak:.1%} of the quota" if nospace is None else f"raised at {nospace:.1f} s",
         ),
         Finding(

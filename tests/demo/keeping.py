@@ -1,6 +1,7 @@
 """`--keep`: everything stays up, and a person may ask the admitters and break the rest."""
 
 import asyncio
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -77,5 +78,6 @@ def _curl(installation: Installation, admitter: Admitter, review: Path) -> str:
     ca_file = installation.authority.ca_file
     header = "'Content-Type: application/json'"
     return (
-        f"curl --silent --cacert {ca_file} --header {header} --data-binary @{review} {admitter.url}"
+        f"curl --silent --cacert {shlex.quote(str(ca_file))} --header {header}"
+        f" --data-binary {shlex.quote(f'@{review}')} {admitter.url}"
     )

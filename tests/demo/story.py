@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from tests.demo.creations import Creations
 from tests.demo.flood import Flood
 from tests.demo.installation import Installation
-from tests.demo.observers import observe
+from tests.demo.observers import look_at_etcd, observe
 from tests.demo.plan import DB_IN_USE, RUNS_PREFIX
 from tests.demo.record import Mood, Record
 from tests.demo.runs import run_name
@@ -48,6 +48,7 @@ class Story:
             async with asyncio.TaskGroup() as background:
                 watching = background.create_task(observe(self._installation, self._record))
                 await self._acts(background)
+                await look_at_etcd(self._installation.etcd, self._record)  # its last word
                 watching.cancel()
         except ExceptionGroup as failures:
             # Only one can be reported, and the others follow from the first.

@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
 from tests.rig.certificates import Authority
+from tests.rig.errors import RigError
 from tests.rig.etcd import MEBIBYTE, EtcdCluster, EtcdServer
-from tests.rig.etcd_client import EtcdClient, EtcdError, NoSpaceError
+from tests.rig.etcd_client import EtcdClient, NoSpaceError
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
@@ -117,7 +118,7 @@ async def test_a_cluster_answers_while_one_of_its_members_is_gone(rig: Rig) -> N
     async def is_served() -> bool:
         try:
             return b"value" == await cluster.client.get("key")
-        except EtcdError:  # the killed member may have been the leader
+        except RigError:  # the killed member may have been the leader
             return False
 
     await wait_until(is_served, within=SECONDS, what="the other two to answer")

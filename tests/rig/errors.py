@@ -16,6 +16,10 @@ class ProgramMissingError(RigError):
         self.program = program
 
 
+class NoAnswerError(RigError):
+    """Nobody answered a request, or not in time."""
+
+
 class ServerFailedError(RigError):
     """A server ended, or was not ready in time; the message ends with the tail of its log."""
 

@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 
 from tests.rig.errors import RigError
+from tests.rig.probing import silence_as_no_answer
 
 _CALL_LIMIT = aiohttp.ClientTimeout(total=5.0)
 # Defragmenting copies the whole file before it answers.
@@ -46,7 +47,7 @@ class EtcdStatus:
 
 
 class EtcdClient:
-    """Calls to one member.
+    """Calls to one member; each raises NoAnswerError if nobody answers, EtcdError on a refusal.
 
     Args:
         http: Does the requests.
@@ -133,14 +134,16 @@ class EtcdClient:
         url = f"{self._url}/v3/{path}"
         # A file, as aiohttp wants it: large values would be sent in one go otherwise.
         data = io.BytesIO(msgspec.json.encode(body))
-        async with self._http.post(url, data=data, timeout=limit) as response:
-            try:
-                answer: dict[str, Any] = await response.json(content_type=None)
-            except ValueError as error:
-                raise EtcdError(f"etcd answered {response.status} to {path}") from error
-        if response.status == 200:
+        with silence_as_no_answer(self._url):
+            async with self._http.post(url, data=data, timeout=limit) as response:
+                status, text = response.status, await response.read()
+        try:
+            answer: dict[str, Any] = msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise EtcdError(f"etcd answered {status} to {path}") from error
+        if status == 200:
             return answer
-        message = answer.get("message") or answer.get("error") or f"status {response.status}"
+        message = answer.get("message") or answer.get("error") or f"status {status}"
         raise (NoSpaceError if _NOSPACE_MESSAGE in message else EtcdError)(message)
 
 

@@ -7,6 +7,8 @@ import asyncio
 import atexit
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -88,8 +90,15 @@ class Rig:
                 await self._http.close()
             atexit.unregister(self.abandon)
 
-    def spawn(self, name: str, command: Sequence[str]) -> Child:
+    def spawn(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> Child:
         """Start a program whose output goes to `<directory>/<name>.log`, and own it.
+
+        Args:
+            name: What messages and the log are called.
+            command: The program's path and its arguments.
+            environment: What is added to this process's variables.
 
         Raises:
             OSError: The program could not be started.
@@ -98,7 +107,7 @@ class Rig:
             name,
             command,
             log_file=self.directory / f"{name}.log",
-            environment=_environment(),
+            environment={**_inherited(), **(environment or {})},
             directory=self.directory,
         )
         self._children.append(child)
@@ -111,7 +120,10 @@ class Rig:
     def abandon(self) -> None:
         """Kill what runs and remove every file, without an event loop; harmless if repeated."""
         for child in self._children:
-            child.kill()
+            child.send(signal.SIGKILL)  # all of them, before any is waited for
+        for child in self._children:
+            with suppress(subprocess.TimeoutExpired):
+                child.kill()
         self._children.clear()
         self.ports.release()
         if self._directory is not None:
@@ -120,7 +132,7 @@ class Rig:
             self._directory = None
 
 
-def _environment() -> Mapping[str, str]:
+def _inherited() -> Mapping[str, str]:
     return {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)
     }

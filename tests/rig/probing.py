@@ -1,6 +1,24 @@
-"""Asking a server over HTTP whether it is there, where "no" is an answer and not an error."""
+"""Asking a server over HTTP, where silence is one error of the rig's own or plainly a "no"."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aiohttp
+
+from tests.rig.errors import NoAnswerError
+
+
+@contextmanager
+def silence_as_no_answer(who: str) -> Iterator[None]:
+    """Turn what an HTTP client raises, when nobody answers, into one error.
+
+    Raises:
+        NoAnswerError: With the client's own error in its message.
+    """
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise NoAnswerError(f"no answer from {who}: {error!r}") from error
 
 
 async def answers_ok(http: aiohttp.ClientSession, url: str) -> bool:

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import yaml
 
-from tests.rig.errors import RigError
+from tests.rig.errors import NoAnswerError, RigError
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
-from tests.rig.probing import answers_ok
+from tests.rig.probing import answers_ok, silence_as_no_answer
 from tests.rig.server import Server, program
 from tests.rig.waiting import wait_until
 
@@ -80,7 +79,10 @@ class PrometheusServer(Server):
         targets = {target for job in self.options.jobs.values() for target in job}
 
         async def all_up() -> bool:
-            return targets <= (await self.query("up == 1")).keys()
+            try:
+                return targets <= (await self.query("up == 1")).keys()
+            except NoAnswerError:
+                return False
 
         await wait_until(all_up, within=within, what=f"{self.name} to scrape {sorted(targets)}")
 
@@ -91,16 +93,13 @@ class PrometheusServer(Server):
             The values by each sample's `instance` label (empty text without one).
 
         Raises:
+            NoAnswerError: Nobody answered.
             RigError: It was refused, or gave no vector.
-            aiohttp.ClientError: Nobody answered.
         """
-        async with self.rig.http.post(
-            f"{self.url}/api/v1/query", data={"query": promql}
-        ) as response:
-            try:
+        url = f"{self.url}/api/v1/query"
+        with silence_as_no_answer(self.name):
+            async with self.rig.http.post(url, data={"query": promql}) as response:
                 answer: dict[str, Any] = await response.json()
-            except aiohttp.ContentTypeError as error:
-                raise RigError(f"Prometheus answered {response.status} to {promql}") from error
         if answer["status"] != "success" or answer["data"]["resultType"] != "vector":
             raise RigError(f"Prometheus gave no vector for {promql}: {answer}")
         return {

@@ -99,7 +99,7 @@ class RedisServer(Server):
         options = self.options
         lines = [
             f"bind {LOOPBACK}",
-            f"dir {self.directory}",
+            f'dir "{self.directory}"',
             'save ""',
             "appendonly no",
             "maxmemory-policy noeviction",
@@ -110,9 +110,9 @@ class RedisServer(Server):
             lines += [
                 "port 0",
                 f"tls-port {self.port}",
-                f"tls-cert-file {options.tls.cert_file}",
-                f"tls-key-file {options.tls.key_file}",
-                f"tls-ca-cert-file {options.tls.ca_file}",
+                f'tls-cert-file "{options.tls.cert_file}"',
+                f'tls-key-file "{options.tls.key_file}"',
+                f'tls-ca-cert-file "{options.tls.ca_file}"',
                 f"tls-auth-clients {'yes' if options.client_certificates else 'no'}",
             ]
         if options.password is not None:

@@ -27,7 +27,8 @@ class Server(ABC):
     """A server that belongs to a rig.
 
     Its files are in `directory`, which survives `stop` and `kill`: a second `start` finds them, and
-    listens on the same ports. Ports may change until the first `start` has returned.
+    listens on the same ports. Ports may change until the first `start` has returned. `environment`
+    is added to its variables at the next `start`.
 
     Args:
         rig: Who ends it at the latest.
@@ -36,6 +37,7 @@ class Server(ABC):
 
     def __init__(self, rig: Rig, name: str) -> None:
         self.rig = rig
+        self.environment: dict[str, str] = {}
         self.name = name
         self.directory = rig.directory / name
         self.directory.mkdir()
@@ -82,7 +84,7 @@ class Server(ABC):
 
     def launch(self) -> None:
         """Start the process without waiting for it, for when it is not meant to become ready."""
-        self._child = self.rig.spawn(self.name, self.command())
+        self._child = self.rig.spawn(self.name, self.command(), self.environment)
 
     async def start(self, *, within: float = START_SECONDS) -> None:
         """Start it and wait until it is ready.

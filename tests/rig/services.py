@@ -7,15 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.rig.certificates import CertificateFiles
-from tests.rig.errors import RigError
+from tests.rig.errors import NoAnswerError, RigError
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
-from tests.rig.probing import answers_ok
+from tests.rig.probing import answers_ok, silence_as_no_answer
 from tests.rig.server import Server, program
 
 Config = dict[str, Any]
@@ -72,10 +71,11 @@ class Service(Server):
         """Return one sample of `/metrics`, None if it is not there.
 
         Raises:
-            aiohttp.ClientError: Nobody answered.
+            NoAnswerError: Nobody answered.
         """
-        async with self.rig.http.get(f"{self.metrics_url}/metrics") as response:
-            lines = (await response.text()).splitlines(keepends=True)
+        with silence_as_no_answer(self.name):
+            async with self.rig.http.get(f"{self.metrics_url}/metrics") as response:
+                lines = (await response.text()).splitlines(keepends=True)
         # Parsing the rest would cost a poller most of its time.
         text = "".join(line for line in lines if line.startswith(name))
         for family in text_string_to_metric_families(text):
@@ -98,13 +98,14 @@ class Evaluator(Service):
 
         Raises:
             RigError: It answered with an error.
-            aiohttp.ClientError: Nobody answered.
+            NoAnswerError: Nobody answered.
         """
-        async with self.rig.http.get(f"{self.metrics_url}/status") as response:
-            if response.status != 200:
-                raise RigError(f"{self.name} answered {response.status} to /status")
-            status: dict[str, Any] = await response.json()
-            return status
+        with silence_as_no_answer(self.name):
+            async with self.rig.http.get(f"{self.metrics_url}/status") as response:
+                if response.status != 200:
+                    raise RigError(f"{self.name} answered {response.status} to /status")
+                status: dict[str, Any] = await response.json()
+                return status
 
 
 class Admitter(Service):
@@ -149,7 +150,7 @@ class Admitter(Service):
         """Return the bit as this admitter sees it, None if it shows none or does not answer."""
         try:
             bit = await self.metric("etcd_shield_allow")
-        except (aiohttp.ClientError, TimeoutError):
+        except NoAnswerError:
             return None
         return None if bit is None else bit == 1
 

@@ -12,13 +12,14 @@ from typing import Any
 import aiohttp
 
 from tests.rig.errors import RigError
+from tests.rig.probing import silence_as_no_answer
 
 # The API server's own default for a webhook.
 _LIMIT = aiohttp.ClientTimeout(total=10.0)
 
 
 class WebhookError(RigError):
-    """There was no valid answer to a review."""
+    """The answer to a review was not a valid one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,19 +55,16 @@ async def ask(
         trust: What the server's certificate is checked with.
 
     Raises:
-        WebhookError: Nobody answered within 10 s, or not with an AdmissionReview.
+        NoAnswerError: Nobody answered within 10 s.
+        WebhookError: It was not answered with an AdmissionReview.
     """
-    try:
+    data = io.BytesIO(review)  # a file, as aiohttp wants it: it may be large
+    headers = {"Content-Type": "application/json"}
+    with silence_as_no_answer(url):
         async with http.post(
-            url,
-            data=io.BytesIO(review),  # a file, as aiohttp wants it: it may be large
-            headers={"Content-Type": "application/json"},
-            ssl=trust,
-            timeout=_LIMIT,
+            url, data=data, headers=headers, ssl=trust, timeout=_LIMIT
         ) as response:
             status, body = response.status, await response.read()
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise WebhookError(f"no answer from {url}: {error!r}") from error
     if status != 200:
         raise WebhookError(f"{url} answered {status}: {body[:200].decode(errors='replace')}")
     return parse_answer(body)

@@ -12,6 +12,7 @@ def good_record() -> Record:
         for at, allowed in [(1.0, True), (2.0, False), (3.0, True), (4.0, False)]:
             tally.count(at, allowed=allowed)
     record.agreement.add(1.0, [True, True])
+    record.use(DB_FILE, 0.1)
     return record
 
 
@@ -38,6 +39,12 @@ def test_nospace_is_a_failure_with_the_shield_and_the_point_without() -> None:
 
 def test_without_the_shield_a_flood_that_fills_nothing_is_a_failure() -> None:
     assert 1 == len(broken_promises(Record(Plan()), with_shield=False))
+
+
+def test_an_etcd_that_nobody_looked_at_proves_nothing() -> None:
+    record = good_record()
+    record.signals[DB_FILE].peak = 0.0
+    assert ["etcd never raised NOSPACE"] == broken_promises(record)
 
 
 def test_one_admitter_that_never_denied_is_a_failure() -> None:
