@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from tests.rig.etcd_client import EtcdError, NoSpaceError
+from tests.rig.errors import RigError
+from tests.rig.etcd_client import NoSpaceError
 from tests.rig.reviews import ReviewRequest, admission_review, stored_object
-from tests.rig.webhook import WebhookError, ask
+from tests.rig.webhook import ask
 from tests.soak.chaos import Chaos
 from tests.soak.model import Model
 from tests.soak.stack import JumpyAdmitter, Stack
@@ -55,7 +56,7 @@ class Traffic:
         while True:
             try:
                 status = await self.stack.etcd.client.status()
-            except (EtcdError, aiohttp.ClientError, TimeoutError):
+            except RigError:
                 # etcd blocks while it defragments; the next look shows what came of it.
                 await asyncio.sleep(LOOK_SECONDS)
                 continue
@@ -89,7 +90,7 @@ class Traffic:
                 continue
             try:
                 await self._make_room()
-            except (EtcdError, aiohttp.ClientError, TimeoutError) as error:
+            except RigError as error:
                 self.timeline.tell(f"operator could not make room yet: {error!r}")
             self.denied_since = None
 
@@ -107,7 +108,7 @@ class Traffic:
         sent = self.timeline.now
         try:
             answer = await ask(self.http, admitter.url, review, trust)
-        except WebhookError as error:
+        except RigError as error:
             self._unanswered(admitter, sent, error)
             return
         received = self.timeline.now
@@ -121,7 +122,7 @@ class Traffic:
         elif self.denied_since is None:
             self.denied_since = received
 
-    def _unanswered(self, admitter: JumpyAdmitter, sent: float, error: WebhookError) -> None:
+    def _unanswered(self, admitter: JumpyAdmitter, sent: float, error: RigError) -> None:
         self.timeline.answers["unanswered"] += 1
         if not self.chaos.excused(admitter, sent):
             self.timeline.blame(f"no answer although {admitter.name} was not touched: {error}")
@@ -133,7 +134,7 @@ class Traffic:
             if not self.nospace:
                 self.nospace = True
                 self.timeline.blame(f"etcd is full: {error}")
-        except (EtcdError, aiohttp.ClientError, TimeoutError):
+        except RigError:
             self.timeline.answers["lost writes"] += 1
 
     def _judge(self, told: Told) -> None:
