@@ -9,8 +9,10 @@ from shield_common.store.connection import RedisSettings
 from shield_common.store.redis import RedisStore
 from tests.integration.evaluator_cli.command import Ended, run, run_on_terminal
 from tests.integration.evaluator_cli.conftest import Site, evaluator_config
+from tests.rig.prometheus import PrometheusServer
 from tests.rig.redis import RedisServer
 from tests.rig.reviews import ReviewRequest, admission_review
+from tests.rig.server import start_all
 from tests.rig.services import Evaluator
 from tests.rig.waiting import wait_until
 from tests.rig.webhook import Answer, ask
@@ -171,3 +173,22 @@ async def test_without_an_evaluator_it_is_stored_and_said_so(clean: Site) -> Non
     ended = await run(*DENY, "--all", "--for", "1m", "--config", evaluator.config_file)
     assert 4 == ended.status
     assert "no evaluator obeyed" in ended.err
+
+
+async def test_a_prometheus_that_hangs_does_not_keep_an_override_waiting(clean: Site) -> None:
+    redis, prometheus = RedisServer(clean.rig, "own"), PrometheusServer(clean.rig, "hanging")
+    await start_all(redis, prometheus)
+    # A cycle that may wait for almost ten minutes: far longer than the command does.
+    config = {**evaluator_config(redis, prometheus, 0.5), "interval": "10m", "ttl": "30m"}
+    evaluator = Evaluator(clean.rig, {**config, "lease_ttl": "30m"}, "waiting")
+    await evaluator.start()
+    prometheus.freeze()
+    evaluator.config = {**evaluator.config, "blind_after": "3m"}
+    evaluator.write()  # it begins a cycle at once
+
+    async def in_the_cycle() -> bool:
+        return "configuration in force" in evaluator.log_tail(50)
+
+    await wait_until(in_the_cycle, within=30, what="the cycle that hangs")
+    ended = await run(*DENY, "--all", "--for", "1m", "--config", evaluator.config_file)
+    assert 0 == ended.status, ended.err

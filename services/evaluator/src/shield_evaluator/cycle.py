@@ -9,6 +9,7 @@ loses everything at the same moment.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -98,6 +99,8 @@ class Cycle:
         self._evaluated: Instant | None = None
         self._histories: dict[str, History] = {}
         self._unreadable: bytes | None = None
+        # A decision that only follows an override may come while a cycle waits for Prometheus.
+        self._publishing = asyncio.Lock()
         self._log = logs.get(__name__)
 
     @property
@@ -130,13 +133,18 @@ class Cycle:
         self._evaluated = self._now()
         self._state = advance(watch.plan, self._state, self._observations, self._evaluated)
         self._remember(self._evaluated)
-        return await self._publish(started, self._evaluated)
+        async with self._publishing:
+            return await self._publish(started, self._evaluated)
 
     async def redecide(self) -> Report | None:
-        """Publish again without observing, because the override changed; None on standby."""
+        """Publish again without observing, because the override changed; None on standby.
+
+        It may be called while `evaluate` waits for its observations.
+        """
         if not self._writer.held or self._evaluated is None:
             return None
-        return await self._publish(self._now(), self._evaluated, again=True)
+        async with self._publishing:
+            return await self._publish(self._now(), self._evaluated, again=True)
 
     def _adopt(self, watch: Watch) -> None:
         if watch is self.watch:

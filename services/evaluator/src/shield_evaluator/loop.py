@@ -50,11 +50,28 @@ class Loop:
         tick_ms = float(self._now().ms)
         while True:
             self._restart = False
-            await self._cycle.evaluate()
+            await self._evaluate()
             tick_ms = self._next_tick(tick_ms)
             await self._rest_until(tick_ms)
             if self._restart:
                 tick_ms = float(self._now().ms)
+
+    async def _evaluate(self) -> None:
+        """Run a cycle; an override does not wait with it for a Prometheus that hangs."""
+        cycle = asyncio.ensure_future(self._cycle.evaluate())
+        try:
+            while not cycle.done():
+                woken = asyncio.ensure_future(self._woken.wait())
+                await asyncio.wait({cycle, woken}, return_when=asyncio.FIRST_COMPLETED)
+                woken.cancel()
+                if self._woken.is_set() and not cycle.done():
+                    self._woken.clear()
+                    if not self._restart:
+                        await self._cycle.redecide()
+            await cycle
+        finally:
+            cycle.cancel()
+            await asyncio.gather(cycle, return_exceptions=True)
 
     def _next_tick(self, tick_ms: float) -> float:
         interval_ms = self._cycle.watch.interval * 1000
