@@ -43,7 +43,7 @@ async def test_admitters_answer_and_go_on_without_evaluator_and_redis(
     prometheus: PrometheusServer,
     authority: Authority,
     query: str,
-    admits: bool,  # noqa: FBT001 - a parameter
+    admits: bool,
 ) -> None:
     evaluator = Evaluator(rig, evaluator_config(prometheus, redis, query))
     admitter = Admitter(rig, admitter_config(redis), authority.server())
