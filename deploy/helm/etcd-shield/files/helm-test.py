@@ -1,0 +1,59 @@
+"""What `helm test` runs: one harmless review, and both services' probes.
+
+Needs nothing but Python. Every step prints a line; the first that fails ends it with exit code 1.
+"""
+
+import json
+import os
+import ssl
+import sys
+import urllib.error
+import urllib.request
+
+TIMEOUT_SECONDS = 10
+
+
+def ready(name, url):
+    """See whether a service is ready and say what it says."""
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
+        print(f"{name} is ready: {answer.read().decode()}")
+
+
+def review(url, ca_file):
+    """Ask about an update, which is admitted whatever the shield's state, as a dry run."""
+    request = {
+        "uid": "helm-test",
+        "kind": {"group": "tekton.dev", "version": "v1", "kind": "PipelineRun"},
+        "resource": {"group": "tekton.dev", "version": "v1", "resource": "pipelineruns"},
+        "namespace": "helm-test",
+        "name": "helm-test",
+        "operation": "UPDATE",
+        "userInfo": {"username": "helm-test"},
+        "dryRun": True,
+        "object": {"apiVersion": "tekton.dev/v1", "kind": "PipelineRun"},
+    }
+    body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    post = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    context = ssl.create_default_context(cafile=ca_file)
+    with urllib.request.urlopen(post, timeout=TIMEOUT_SECONDS, context=context) as answer:
+        response = json.load(answer)["response"]
+    if response["uid"] != "helm-test" or response["allowed"] is not True:
+        raise ValueError(f"not the answer to an update: {response}")
+    print("the webhook answers over TLS")
+
+
+def main():
+    """Take the steps; where things are stands in the environment."""
+    try:
+        ready("evaluator", os.environ["EVALUATOR_READY_URL"])
+        ready("admitter", os.environ["ADMITTER_READY_URL"])
+        if os.environ.get("WEBHOOK_URL"):
+            review(os.environ["WEBHOOK_URL"], os.environ.get("WEBHOOK_CA_FILE"))
+    except (OSError, ValueError, KeyError) as error:
+        detail = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
+        sys.exit(f"FAILED: {error} {detail}".rstrip())
+
+
+main()

@@ -1,0 +1,297 @@
+"""Write the chart's README.md and values.schema.json, or tell whether they are stale.
+
+The README's tables come from the comments in values.yaml. The schema comes from
+values.schema.src.yaml, except for the services' own settings: those come from their settings
+modules, so that the chart refuses exactly what the services would. Run it as `make chart`.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+from msgspec import inspect
+
+from shield_admitter.settings import AdmitterSettings
+from shield_common import durations, sizes
+from shield_common.settings import SettingsStruct
+from shield_evaluator.settings import EvaluatorSettings
+
+CHART: Final = Path(__file__).resolve().parent.parent / "deploy" / "helm" / "etcd-shield"
+START: Final = "<!-- values: written by `make chart` from values.yaml -->"
+LONGEST_DEFAULT: Final = 60  # characters; a longer default is shown as what it is
+
+SETTINGS: Final[dict[str, type[SettingsStruct]]] = {
+    "evaluator": EvaluatorSettings,
+    "admitter": AdmitterSettings,
+}
+# Sections of the services' files that the chart writes itself.
+OWNED: Final = {
+    "evaluator": {"cluster", "redis", "metrics"},
+    "admitter": {
+        "cluster", "redis", "metrics", "listen", "tls", "operations", "default_tier",
+    },
+}  # fmt: skip
+
+TEXT: Final = {"type": "string", "minLength": 1}
+TYPES: Final[dict[str, dict[str, Any]]] = {
+    "bool": {"type": "boolean"},
+    "text": TEXT,
+    # Kubernetes' object names (RFC 1123 subdomains).
+    "name": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", "maxLength": 253},
+    "cluster": {"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"},
+    "labels": {
+        "type": "object",
+        "propertyNames": {"pattern": "^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"},
+        "additionalProperties": {
+            "type": "string",
+            "pattern": "^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$",
+            "maxLength": 63,
+        },
+    },
+    "texts": {"type": "object", "additionalProperties": {"type": "string"}},
+    "url": {"type": "string", "pattern": "^https?://[^/ ]+"},
+    "redis-url": {"type": "string", "pattern": "^rediss?://[^@ ]*$"},
+    "digest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+    "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "count": {
+        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+%$"}]
+    },
+    "duration": {"type": "string", "pattern": durations.PATTERN},
+    "prometheus-duration": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"},
+    "memory": {"type": "string", "pattern": "^[1-9][0-9]*(kb|mb|gb)$"},
+    "quantity": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"},
+    "address": {"type": "string", "pattern": "^[^ :]+:[0-9]{1,5}$"},
+    "pem": {"type": "string", "pattern": "^-----BEGIN CERTIFICATE-----"},
+}
+# A date and time with its zone (RFC 3339).
+MOMENT: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"
+CUSTOM: Final[dict[type, dict[str, Any]]] = {
+    durations.Duration: {"type": "string", "pattern": durations.PATTERN},
+    # Helm turns large numbers into 8.388608e+06, so a size is text here.
+    sizes.Size: {"type": "string", "pattern": sizes.PATTERN},
+}
+
+
+class Value(NamedTuple):
+    """One documented key of values.yaml."""
+
+    path: tuple[str, ...]
+    default: Any
+    about: str
+
+
+class Section(NamedTuple):
+    """What stands below one `## ` line."""
+
+    title: str
+    values: list[Value]
+
+
+class UndocumentedError(Exception):
+    """A key of values.yaml has no comment; `main` prints which."""
+
+
+def sections(text: str) -> list[Section]:
+    """Read values.yaml with its comments."""
+    lines = text.splitlines()
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    titles = [(n, line[3:]) for n, line in enumerate(lines) if line.startswith("## ")]
+    found = [Section(title, []) for _, title in titles]
+    for value, line in _documented(root, lines, ()):
+        index = max(i for i, (number, _) in enumerate(titles) if number < line)
+        found[index].values.append(value)
+    return found
+
+
+def _documented(
+    node: yaml.Node, lines: list[str], path: tuple[str, ...]
+) -> Iterator[tuple[Value, int]]:
+    """Yield keys with a comment; below a key that has one, only keys that have their own."""
+    assert isinstance(node, yaml.MappingNode)  # noqa: S101 - a mapping is all that is descended into
+    for key, child in node.value:
+        here = (*path, key.value)
+        about = _comment_above(lines, key.start_mark.line)
+        below = (
+            list(_documented(child, lines, here))
+            if isinstance(child, yaml.MappingNode) and child.value and not child.flow_style
+            else []
+        )
+        own = [value for value, _ in below if value.about]
+        if own:
+            yield from ((value, line) for value, line in below)
+        else:
+            default = yaml.SafeLoader("").construct_object(child, deep=True)
+            yield Value(here, default, about), key.start_mark.line
+
+
+def _comment_above(lines: list[str], line: int) -> str:
+    words: list[str] = []
+    while line > 0 and re.match(r"\s*# ", lines[line - 1]):
+        line -= 1
+        words.insert(0, lines[line].strip()[2:])
+    return " ".join(words)
+
+
+def readme(head: str, found: list[Section]) -> str:
+    """Return the README: its own part, then a table per section."""
+    parts = [head.rstrip(), ""]
+    for section in found:
+        parts += [f"### {section.title}", "", "| value | default | meaning |", "|---|---|---|"]
+        for value in section.values:
+            if not value.about:
+                raise UndocumentedError(".".join(value.path))
+            about = value.about.replace("|", "\\|")
+            parts.append(f"| `{'.'.join(value.path)}` | {_default(value.default)} | {about} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _default(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return f"`{text}`" if len(text) <= LONGEST_DEFAULT else "see values.yaml"
+
+
+def schema(source: dict[str, Any], found: list[Section]) -> dict[str, Any]:
+    """Return the JSON Schema of the values."""
+    about = {value.path: value.about for section in found for value in section.values}
+    root = _typed(source, (), about)
+    # What Helm itself puts into a chart's values when it is a dependency of another.
+    root["properties"]["global"] = {"type": "object", "description": "Of a parent chart; not read."}
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, "title": "Values of etcd-shield", **root}
+
+
+def _typed(
+    kind: Any,  # noqa: ANN401 - plain YAML data
+    path: tuple[str, ...],
+    about: dict[tuple[str, ...], str],
+) -> dict[str, Any]:
+    said = {"description": about[path]} if about.get(path) else {}
+    if isinstance(kind, list):
+        return {**said, "type": "array", "items": _typed(kind[0], (*path, "[]"), about)}
+    if isinstance(kind, dict):
+        properties = {
+            key: _typed(child, (*path, key), about) for key, child in kind.items()
+        }
+        return {**said, **_object(properties)}
+    if kind.startswith("settings "):
+        return {**said, **_settings(kind.removeprefix("settings "), path, about)}
+    return {**said, **_scalar(kind)}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _scalar(kind: str) -> dict[str, Any]:
+    if kind.startswith("one of "):
+        return {"enum": kind.removeprefix("one of ").split()}
+    if kind.startswith("integer "):
+        low, high = kind.removeprefix("integer ").split("..")
+        return {"type": "integer", "minimum": int(low), "maximum": int(high)}
+    if kind.startswith("kubernetes "):
+        return {"type": "object", "$comment": f"Kubernetes: {kind.removeprefix('kubernetes ')}"}
+    if kind == "optional text":
+        return {"type": "string"}
+    if kind.startswith("optional "):
+        return {"anyOf": [{"const": ""}, TYPES[kind.removeprefix("optional ")]]}
+    return TYPES[kind]
+
+
+def _settings(
+    service: str, path: tuple[str, ...], about: dict[tuple[str, ...], str]
+) -> dict[str, Any]:
+    struct = inspect.type_info(SETTINGS[service])
+    assert isinstance(struct, inspect.StructType)  # noqa: S101 - all settings are
+    fields = [field for field in struct.fields if field.encode_name not in OWNED[service]]
+    # Nothing is required here: values.yaml has what the service needs.
+    properties = {field.encode_name: _of_type(field.type) for field in fields}
+    for key, property_ in properties.items():
+        if (*path, key) in about:
+            property_["description"] = about[*path, key]
+    return _object(properties)
+
+
+def _of_type(kind: inspect.Type) -> dict[str, Any]:  # noqa: PLR0911 - one line per type
+    """Return the JSON Schema of one type of the services' settings."""
+    match kind:
+        case inspect.StructType():
+            required = [field.encode_name for field in kind.fields if field.required]
+            whole = _object({field.encode_name: _of_type(field.type) for field in kind.fields})
+            return {**whole, **({"required": required} if required else {})}
+        case inspect.UnionType():
+            # Helm reads null as "not set", so None is no value here.
+            some = [_of_type(t) for t in kind.types if not isinstance(t, inspect.NoneType)]
+            return some[0] if len(some) == 1 else {"anyOf": some}
+        case inspect.LiteralType():
+            return {"enum": list(kind.values)}
+        case inspect.VarTupleType():
+            bounds = {"minItems": kind.min_length, "maxItems": kind.max_length}
+            return {"type": "array", "items": _of_type(kind.item_type), **_given(bounds)}
+        case inspect.DictType():
+            bounds = {"minProperties": kind.min_length, "maxProperties": kind.max_length}
+            keys = {k: v for k, v in _of_type(kind.key_type).items() if k != "type"}
+            names = {"propertyNames": keys} if keys else {}
+            values = {"additionalProperties": _of_type(kind.value_type)}
+            return {"type": "object", **names, **values, **_given(bounds)}
+        case inspect.StrType():
+            bounds = {"minLength": kind.min_length, "maxLength": kind.max_length}
+            return {"type": "string", **_given({**bounds, "pattern": kind.pattern})}
+        case inspect.IntType():
+            return {"type": "integer", **_given({"minimum": kind.ge, "maximum": kind.le})}
+        case inspect.FloatType():
+            return {"type": "number"}
+        case inspect.BoolType():
+            return {"type": "boolean"}
+        case inspect.DateTimeType():
+            return {"type": "string", "pattern": MOMENT}
+        case inspect.CustomType(cls=cls) if cls in CUSTOM:
+            return dict(CUSTOM[cls])
+        case _:
+            raise NotImplementedError(kind)
+
+
+def _given(limits: dict[str, Any]) -> dict[str, Any]:
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def main() -> int:
+    """Run the command line; the exit code is 1 for stale files with `--check`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only tell whether files are stale")
+    arguments = parser.parse_args()
+
+    try:
+        found = sections((CHART / "values.yaml").read_text())
+        head = (CHART / "README.md").read_text().partition(START)[0] + START + "\n"
+        source = yaml.safe_load((CHART / "values.schema.src.yaml").read_text())
+        fresh = {
+            "README.md": readme(head, found),
+            "values.schema.json": json.dumps(schema(source, found), indent=1, ensure_ascii=False)
+            + "\n",
+        }
+    except UndocumentedError as error:
+        print(f"tools/chart.py: {error} in values.yaml has no comment", file=sys.stderr)
+        return 1
+    stale = [n for n, text in fresh.items() if _content(CHART / n) != text]
+    if arguments.check:
+        for name in stale:
+            print(f"{name} is stale: run `make chart`", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (CHART / name).write_text(fresh[name])
+        print(f"wrote {name}")
+    return 0
+
+
+def _content(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
