@@ -1,0 +1,129 @@
+"""Rendering the chart with helm, and finding objects in what came out."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "deploy" / "helm" / "etcd-shield"
+EXAMPLES = sorted(CHART.glob("ci/*-values.yaml"))
+RELEASE, NAMESPACE = "etcd-shield", "shield"
+NEWEST = "1.36.3"
+# A render takes well under a second on an idle machine.
+_SECONDS = 60
+
+Object = dict[str, Any]
+Values = Mapping[str, Any] | Path
+
+
+class RenderError(Exception):
+    """helm refused to render; the message is what it said."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The objects of one rendering."""
+
+    objects: list[Object]
+
+    def of(self, kind: str) -> list[Object]:
+        """Return the objects of a kind, in the order of rendering."""
+        return [found for found in self.objects if kind == found["kind"]]
+
+    def one(self, kind: str, name: str | None = None) -> Object:
+        """Return the only object of a kind, or the only one of that name."""
+        found = [o for o in self.of(kind) if name in {None, o["metadata"]["name"]}]
+        assert 1 == len(found), f"{len(found)} of {kind} {name or ''}: {[*map(title, found)]}"
+        return found[0]
+
+    def config(self, service: str) -> str:
+        """Return a service's configuration file."""
+        text: str = self.one("ConfigMap", f"{RELEASE}-{service}")["data"][f"{service}.yaml"]
+        return text
+
+    def pod(self, component: str) -> Object:
+        """Return the pod template's spec of a component."""
+        kind = "StatefulSet" if component == "redis" else "Deployment"
+        spec: Object = self.one(kind, f"{RELEASE}-{component}")["spec"]["template"]["spec"]
+        return spec
+
+    def container(self, component: str) -> Object:
+        """Return the component's own container."""
+        containers = self.pod(component)["containers"]
+        return next(c for c in containers if component == c["name"])
+
+
+class Chart:
+    """The chart, and the helm that renders it."""
+
+    def __init__(self, helm: str) -> None:
+        self.helm = helm
+
+    def render(
+        self, *values: Values, kubernetes: str = NEWEST, offers: tuple[str, ...] = ()
+    ) -> Rendered:
+        """Render with values files and mappings, later ones winning.
+
+        Args:
+            values: what a user would pass with `--values`.
+            kubernetes: the version that the chart is told.
+            offers: API versions that it is told besides Kubernetes' own.
+
+        Raises:
+            RenderError: helm refused.
+        """
+        options = [f"--kube-version={kubernetes}", *(f"--api-versions={api}" for api in offers)]
+        text = self.run("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *options,
+                        values=values)  # fmt: skip
+        return Rendered([o for o in yaml.safe_load_all(text) if o is not None])
+
+    def run(self, *arguments: str, values: tuple[Values, ...] = ()) -> str:
+        """Run helm and return what it printed.
+
+        Raises:
+            RenderError: it failed.
+        """
+        # JSON is YAML; helm reads standard input as the file "-", which can be given once.
+        merged: dict[str, Any] = {}
+        for layer in values:
+            data = yaml.safe_load(layer.read_text()) if isinstance(layer, Path) else layer
+            merged = overlaid(merged, data)
+        done = subprocess.run(
+            [self.helm, *arguments, "--values=-"],
+            input=json.dumps(merged),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+        )
+        if done.returncode:
+            raise RenderError(done.stderr + done.stdout)
+        return done.stdout
+
+
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge values as helm does: mappings by key, everything else replaced."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = overlaid(old, value) if both else value
+    return result
+
+
+def nested(path: str, value: object) -> dict[str, Any]:
+    """Return `{"a": {"b": value}}` for `a.b`."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def title(thing: Object) -> str:
+    """Name an object for a person."""
+    return f"{thing['kind']}/{thing['metadata']['name']}"
