@@ -8,13 +8,20 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help test demo soak pictures lint format lock clean bootstrap servers
+=======
+.PHONY: help test e2e demo soak lint format lock chart clean bootstrap servers
+>>>>>>> 5256bdd (Chart: its generated files are checked for staleness; tox -e helm is part of make test)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-test: bootstrap servers ## Lint, type check, import contracts, unit and integration tests
+test: bootstrap servers ## Lint, type check, import contracts, unit and integration tests, the chart
 	$(TOX) run
+
+e2e: bootstrap servers ## The chart and the services on a real API server, which is built once
+	$(TOX) run -e e2e $(if $(ARGS),-- $(ARGS))
 
 demo: bootstrap servers ## Fill a real etcd and watch the shield close and open (ARGS=--help)
 	$(TOX) run -e demo $(if $(ARGS),-- $(ARGS))
@@ -34,6 +41,9 @@ format: bootstrap ## Rewrite the sources as `make lint` wants them
 
 lock: bootstrap ## Compile requirements/*.txt (ARGS=--upgrade moves the pins as well)
 	.venv-tox/bin/python tools/lock.py $(ARGS)
+
+chart: bootstrap ## Write the chart's README and schema after its values changed (ARGS=--check only tells)
+	$(TOX) run -q -e chart $(if $(ARGS),-- $(ARGS))
 
 clean: ## Remove what was built or cached, and the virtual environments
 	rm -rf .tox .venv-tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

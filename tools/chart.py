@@ -69,7 +69,9 @@ TYPES: Final[dict[str, dict[str, Any]]] = {
     "pem": {"type": "string", "pattern": "^-----BEGIN CERTIFICATE-----"},
 }
 # A date and time with its zone (RFC 3339).
-MOMENT: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"
+MOMENT: Final = (
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"
+)
 CUSTOM: Final[dict[type, dict[str, Any]]] = {
     durations.Duration: {"type": "string", "pattern": durations.PATTERN},
     # Helm turns large numbers into 8.388608e+06, so a size is text here.
@@ -175,9 +177,7 @@ def _typed(
     if isinstance(kind, list):
         return {**said, "type": "array", "items": _typed(kind[0], (*path, "[]"), about)}
     if isinstance(kind, dict):
-        properties = {
-            key: _typed(child, (*path, key), about) for key, child in kind.items()
-        }
+        properties = {key: _typed(child, (*path, key), about) for key, child in kind.items()}
         return {**said, **_object(properties)}
     if kind.startswith("settings "):
         return {**said, **_settings(kind.removeprefix("settings "), path, about)}
@@ -217,7 +217,7 @@ def _settings(
     return _object(properties)
 
 
-def _of_type(kind: inspect.Type) -> dict[str, Any]:  # noqa: PLR0911 - one line per type
+def _of_type(kind: inspect.Type) -> dict[str, Any]:  # noqa: C901, PLR0911 - one case per type
     """Return the JSON Schema of one type of the services' settings."""
     match kind:
         case inspect.StructType():

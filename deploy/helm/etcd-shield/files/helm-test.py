@@ -13,13 +13,13 @@ import urllib.request
 TIMEOUT_SECONDS = 10
 
 
-def ready(name, url):
+def ready(name: str, url: str) -> None:
     """See whether a service is ready and say what it says."""
     with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
         print(f"{name} is ready: {answer.read().decode()}")
 
 
-def review(url, ca_file):
+def review(url: str, ca_file: str | None) -> None:
     """Ask about an update, which is admitted whatever the shield's state, as a dry run."""
     request = {
         "uid": "helm-test",
@@ -44,7 +44,7 @@ def review(url, ca_file):
     print("the webhook answers over TLS")
 
 
-def main():
+def main() -> None:
     """Take the steps; where things are stands in the environment."""
     try:
         ready("evaluator", os.environ["EVALUATOR_READY_URL"])
