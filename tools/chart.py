@@ -102,6 +102,7 @@ def sections(text: str) -> list[Section]:
     """Read values.yaml with its comments."""
     lines = text.splitlines()
     root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)  # noqa: S101 - a values.yaml is one
     titles = [(n, line[3:]) for n, line in enumerate(lines) if line.startswith("## ")]
     found = [Section(title, []) for _, title in titles]
     for value, line in _documented(root, lines, ()):
@@ -111,10 +112,9 @@ def sections(text: str) -> list[Section]:
 
 
 def _documented(
-    node: yaml.Node, lines: list[str], path: tuple[str, ...]
+    node: yaml.MappingNode, lines: list[str], path: tuple[str, ...]
 ) -> Iterator[tuple[Value, int]]:
     """Yield keys with a comment; below a key that has one, only keys that have their own."""
-    assert isinstance(node, yaml.MappingNode)  # noqa: S101 - a mapping is all that is descended into
     for key, child in node.value:
         here = (*path, key.value)
         about = _comment_above(lines, key.start_mark.line)
@@ -241,7 +241,7 @@ def _of_type(kind: inspect.Type) -> dict[str, Any]:  # noqa: C901, PLR0911 - one
             return {"type": "object", **names, **values, **_given(bounds)}
         case inspect.StrType():
             bounds = {"minLength": kind.min_length, "maxLength": kind.max_length}
-            return {"type": "string", **_given({**bounds, "pattern": kind.pattern})}
+            return {"type": "string", **_given({**bounds, "pattern": _for_go(kind.pattern)})}
         case inspect.IntType():
             return {"type": "integer", **_given({"minimum": kind.ge, "maximum": kind.le})}
         case inspect.FloatType():
@@ -254,6 +254,11 @@ def _of_type(kind: inspect.Type) -> dict[str, Any]:  # noqa: C901, PLR0911 - one
             return dict(CUSTOM[cls])
         case _:
             raise NotImplementedError(kind)
+
+
+def _for_go(pattern: str | None) -> str | None:
+    """Return a pattern as Go reads it, where `$` is the end of the text alone."""
+    return pattern and pattern.removesuffix("(?!\\n)")
 
 
 def _given(limits: dict[str, Any]) -> dict[str, Any]:

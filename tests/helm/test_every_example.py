@@ -13,7 +13,10 @@ from tests.helm.kubernetes_schemas import KubernetesSchemas
 
 # The oldest that the chart supports and the newest; as in tools/go/schemas.txt.
 KUBERNETES = ("v1.28.15", "v1.36.3")
-SETTINGS = {"evaluator": EvaluatorSettings, "admitter": AdmitterSettings}
+SETTINGS: dict[str, type[SettingsStruct]] = {
+    "evaluator": EvaluatorSettings,
+    "admitter": AdmitterSettings,
+}
 # What a pod injects where the URL of an external Redis is in a Secret.
 URL_FROM_SECRET = {"SHIELD_REDIS_URL": "rediss://user:secret@redis.example.com:6379/0"}
 
@@ -52,7 +55,7 @@ def test_the_service_takes_its_configuration_file(
     env = rendered.container(service).get("env", [])
     injected = URL_FROM_SECRET if "SHIELD_REDIS_URL" in {e["name"] for e in env} else {}
 
-    kind: type[SettingsStruct] = SETTINGS[service]
+    kind = SETTINGS[service]
     assert isinstance(load(file, kind, environment=injected), kind)
 
 
