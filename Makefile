@@ -8,11 +8,7 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help test demo soak pictures lint format lock clean bootstrap servers
-=======
-.PHONY: help test e2e demo soak lint format lock chart clean bootstrap servers
->>>>>>> 5256bdd (Chart: its generated files are checked for staleness; tox -e helm is part of make test)
+.PHONY: help test e2e demo soak pictures lint format lock chart clean bootstrap servers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile

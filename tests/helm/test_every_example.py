@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from shield_admitter.settings import AdmitterSettings
 from shield_common.settings import SettingsStruct, load
@@ -60,16 +61,11 @@ def test_the_service_takes_its_configuration_file(
 
 
 @every_example
-def test_both_services_speak_of_the_same_cluster_and_default_tier(
-    chart: Chart, tmp_path: Path, example: Path
-) -> None:
+@pytest.mark.parametrize("shared", ["cluster", "default_tier"])
+def test_both_services_are_told_the_same(chart: Chart, example: Path, shared: str) -> None:
     rendered = chart.render(example)
-    for service in SETTINGS:
-        (tmp_path / service).write_text(rendered.config(service))
-    evaluator = load(tmp_path / "evaluator", EvaluatorSettings, environment=URL_FROM_SECRET)
-    admitter = load(tmp_path / "admitter", AdmitterSettings, environment=URL_FROM_SECRET)
-
-    assert (evaluator.cluster, evaluator.default_tier) == (admitter.cluster, admitter.default_tier)
+    evaluator, admitter = (yaml.safe_load(rendered.config(service)) for service in SETTINGS)
+    assert evaluator[shared] == admitter[shared]
 
 
 @every_example
