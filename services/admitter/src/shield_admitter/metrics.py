@@ -10,11 +10,12 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.process_collector import ProcessCollector
 
-from shield_admitter.core.freshness import Acceptance, Freshness, freshness
+from shield_admitter.core.freshness import CURRENT, Acceptance, Freshness, freshness
 from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, allows
+from shield_admitter.tally import CounterTally, HistogramTally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,18 +85,18 @@ class Metrics:
         self._held = held
         self._now_ms = now_ms
         self._policy = policy
-        self._children: dict[tuple[Outcome, str, Reason], Counter] = {}
-        self.requests = counter(
-            "admission_requests",
+        self._requests = CounterTally(
+            "etcd_shield_admission_requests",
             "Reviews, by verdict, tier and reason.",
             ("verdict", "tier", "reason"),
         )
-        self.duration = Histogram(
+        self._duration = HistogramTally(
             "etcd_shield_admission_duration_seconds",
             "From a review's last byte to its answer.",
-            buckets=BUCKETS,
-            registry=registry,
+            BUCKETS,
         )
+        registry.register(self._requests)
+        registry.register(self._duration)
         self.in_flight = gauge("admission_in_flight", "Requests of which a part has arrived.")
         self.updates = counter(
             "decision_updates", "Decision documents, by source and result.", ("source", "result")
@@ -135,9 +136,9 @@ class Metrics:
 
     def _preset(self) -> None:
         self._preset_tiers()
-        self.requests.labels(Outcome.ADMITTED.value, NO_TIER, Reason.NOT_JUDGED.value)
+        self._requests.preset(Outcome.ADMITTED.value, NO_TIER, Reason.NOT_JUDGED.value)
         for rejection in REJECTIONS:
-            self.requests.labels("rejected", NO_TIER, rejection)
+            self._requests.preset("rejected", NO_TIER, rejection)
         for source in SOURCES:
             for result in DOCUMENT_RESULTS:
                 self.updates.labels(source, result)
@@ -149,9 +150,9 @@ class Metrics:
         for tier in self._tiers():
             for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
                 for outcome in Outcome:
-                    self.requests.labels(outcome.value, tier, reason.value)
+                    self._requests.preset(outcome.value, tier, reason.value)
             for reason in (Reason.EXEMPT, Reason.MODE_OFF):
-                self.requests.labels(Outcome.ADMITTED.value, tier, reason.value)
+                self._requests.preset(Outcome.ADMITTED.value, tier, reason.value)
             self._tier_allow.labels(tier).set_function(partial(self._allow, tier))
 
     def show(self, server: Server) -> None:
@@ -171,27 +172,21 @@ class Metrics:
             verdict: what it was told.
             seconds: what that took.
         """
-        # A lookup by labels costs as much as the rest of counting.
-        key = (verdict.outcome, verdict.tier, verdict.reason)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = self.requests.labels(*key)
-        child.inc()
-        self.duration.observe(seconds)
+        self._requests.count(verdict.outcome, verdict.tier, verdict.reason)
+        self._duration.observe(seconds)
 
     def reject(self, reason: str) -> None:
         """Count a request that was no review to be judged."""
-        self.requests.labels("rejected", NO_TIER, reason).inc()
+        self._requests.count("rejected", NO_TIER, reason)
 
     def _tiers(self) -> list[str]:
         return sorted({rule.tier for rule in self._policy.tiers} | {self._policy.default_tier})
 
     def _allow(self, tier: str) -> float:
         held = self._held()
-        current = {Freshness.FRESH, Freshness.STALE}
         if (
             held is None
-            or freshness(held, self._policy.limits, now_ms=self._now_ms()) not in current
+            or freshness(held, self._policy.limits, now_ms=self._now_ms()) not in CURRENT
         ):
             return float(self._policy.allow_unknown)
         return float(allows(held.decision, tier))

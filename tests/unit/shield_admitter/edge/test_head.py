@@ -1,12 +1,14 @@
 """Which heads are requests, and which are refused (A5, A6, A11)."""
 
+from collections.abc import Callable
+from copy import copy
 from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.edge.head import HeadError, check_line_ends, parse_head
+from shield_admitter.edge.head import Head, HeadError, HeadReader, check_line_ends, parse_head
 
 GO = (
     b"POST /validate?timeout=10s HTTP/1.1\r\nHost: shield.svc:443\r\n"
@@ -186,3 +188,32 @@ def test_a4_a_mutated_head_is_a_head_or_refused(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         head[data.draw(st.integers(0, len(head) - 1))] = data.draw(st.integers(0, 255))
     assert status_of(bytes(head)) in {200, 400, 417, 501, 505}
+
+
+HEADS = [
+    GO,
+    GO.replace(b"19233", b"7"),
+    GO.replace(b"19233", b"007"),
+    GO.replace(b"19233", b"19233x"),
+    GO.replace(b"timeout=10s", b"timeout=3s"),
+    GO.replace(b"Content-Length", b"X-Content-Length"),
+    GO.replace(b"Accept-Encoding: gzip", b"Content-Length: 7"),
+    GO.replace(b"Accept-Encoding: gzip", b"Transfer-Encoding: chunked"),
+    GO.replace(b"POST", b"PUT"),
+    GO[:-2],
+    post(),
+]
+
+
+@given(st.lists(st.sampled_from(HEADS), min_size=1, max_size=6))
+def test_a_connection_s_heads_read_as_if_each_stood_alone(heads: list[bytes]) -> None:
+    reader = HeadReader()
+    for head in heads:
+        assert outcome(parse_head, head) == outcome(reader.read, head)
+
+
+def outcome(read: Callable[[bytes], Head], head: bytes) -> Head | str:
+    try:
+        return copy(read(head))
+    except HeadError as error:
+        return str(error)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision
@@ -34,6 +34,10 @@ class Freshness(enum.StrEnum):
     FRESH = "fresh"
     STALE = "stale"
     EXPIRED = "expired"
+
+
+# A decision of such an age is in force.
+CURRENT: Final = frozenset({Freshness.FRESH, Freshness.STALE})
 
 
 class Acceptance(enum.StrEnum):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shield_admitter.core.verdict import Verdict
+    from shield_common.decision import Decision
 
 MAX_WARNING: Final = 120  # kubectl shows a warning on one line
 MAX_KEPT: Final = 256  # renderings; a few tiers times outcomes, the bound is for odd kinds
@@ -52,7 +53,7 @@ class Renderer:
     def __init__(self, style: DenialStyle) -> None:
         self._style = style
         self._kept: dict[tuple[object, ...], bytes] = {}
-        self._order: tuple[int, int] | None = None
+        self._decision: Decision | None = None
 
     @property
     def kept(self) -> int:
@@ -69,10 +70,9 @@ class Renderer:
             retry_after: seconds after which to come back; None to leave it out.
         """
         kind = kind[:MAX_KIND]
-        order = None if verdict.decision is None else verdict.decision.order
-        if order != self._order or len(self._kept) > MAX_KEPT:
+        if verdict.decision is not self._decision or len(self._kept) > MAX_KEPT:
             self._kept.clear()
-            self._order = order
+            self._decision = verdict.decision
         key = (
             verdict.outcome,
             verdict.reason,
@@ -85,13 +85,15 @@ class Renderer:
             body = self._kept[key] = msgspec.json.encode(
                 response_fields(verdict, kind, self._style)
             )
-        parts = [_HEAD, msgspec.json.encode(uid), b",", body[1:-1]]
-        if not verdict.allowed and retry_after is not None:
-            # The status stands last, so its details can be put in before its closing brace.
-            parts[3] = body[1:-2]
-            parts.append(b',"details":{"retryAfterSeconds":%d}}' % retry_after)
-        parts.append(b"}}")
-        return b"".join(parts)
+        if retry_after is None or verdict.allowed:
+            return b"%s%s,%s}" % (_HEAD, msgspec.json.encode(uid), body[1:])
+        # The status stands last, so its details can be put in before its closing brace.
+        return b'%s%s,%s,"details":{"retryAfterSeconds":%d}}}}' % (
+            _HEAD,
+            msgspec.json.encode(uid),
+            body[1:-2],
+            retry_after,
+        )
 
 
 def response_fields(verdict: Verdict, kind: str, style: DenialStyle) -> dict[str, Any]:

@@ -95,7 +95,10 @@ def compile_globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
 
 def find_tier(rules: Sequence[TierRule], request: Request) -> TierRule | None:
     """Return the first tier rule that matches."""
-    return next((rule for rule in rules if rule.matcher.matches(request)), None)
+    for rule in rules:
+        if rule.matcher.matches(request):
+            return rule
+    return None
 
 
 def find_exemption(

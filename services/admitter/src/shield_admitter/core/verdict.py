@@ -10,7 +10,9 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from shield_admitter.core.freshness import Freshness, FreshnessLimits, Held, freshness
+from msgspec import Struct
+
+from shield_admitter.core.freshness import CURRENT, Freshness, FreshnessLimits, Held, freshness
 from shield_admitter.core.rules import (
     Exemption,
     RetryRule,
@@ -19,13 +21,13 @@ from shield_admitter.core.rules import (
     find_retry,
     find_tier,
 )
+from shield_common.decision import Decision, TierDecision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from shield_admitter.core.review import Request
-    from shield_common.decision import Decision, TierDecision
 
 
 class Mode(enum.StrEnum):
@@ -89,8 +91,7 @@ class Policy:
     kinds: frozenset[str] = frozenset({"PipelineRun"})
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What one request is told, and why.
 
     Attributes:
@@ -148,8 +149,7 @@ def judge(
             return Verdict(
                 Outcome.ADMITTED, Reason.EXEMPT, tier, age, tier_rule=rule, exemption=exemption
             )
-    current = held is not None and age in {Freshness.FRESH, Freshness.STALE}
-    decision = held.decision if held is not None and current else None
+    decision = held.decision if held is not None and age in CURRENT else None
     allow = policy.allow_unknown if decision is None else allows(decision, tier)
     outcome = Outcome.ADMITTED if allow else _DENIAL_BY_MODE[mode]
     return Verdict(

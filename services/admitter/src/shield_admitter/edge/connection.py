@@ -28,7 +28,7 @@ import msgspec
 
 from shield_admitter.edge.budget import SMALL
 from shield_admitter.edge.chunks import ChunkedBody, TooLargeError
-from shield_admitter.edge.head import END, MAX_HEAD, HeadError, check_line_ends, parse_head
+from shield_admitter.edge.head import END, MAX_HEAD, HeadError, HeadReader, check_line_ends
 from shield_admitter.edge.interface import BUSY, GONE, MALFORMED, TIMEOUT, TOO_LARGE, Answer
 from shield_common import logs
 
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Phase(enum.Enum):
+class Phase(enum.IntEnum):
     """What a connection waits for."""
 
-    IDLE = "idle"
-    HEAD = "head"
-    QUEUED = "queued"
-    BODY = "body"
-    LINGER = "linger"
-    CLOSING = "closing"
+    IDLE = 0
+    HEAD = 1
+    QUEUED = 2
+    BODY = 3
+    LINGER = 4
+    CLOSING = 5
 
 
 # Seconds. Go's http.Transport, the API server's client, keeps idle connections for 90 s; closing
@@ -66,6 +66,8 @@ PATIENCE: Final = {
 }
 WRITE_SECONDS: Final = 8.0
 _UNDER_WAY: Final = frozenset({Phase.HEAD, Phase.QUEUED, Phase.BODY})
+_BETWEEN: Final = frozenset({Phase.IDLE, Phase.HEAD})
+_OVER: Final = frozenset({Phase.LINGER, Phase.CLOSING})
 
 
 class Host(Protocol):
@@ -112,6 +114,7 @@ class Connection(asyncio.BufferedProtocol):
         "_chunks",
         "_claim",
         "_head",
+        "_heads",
         "_pending",
         "_received",
         "_refusal",
@@ -130,6 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         self._time = server.time
         self._transport: asyncio.Transport
         self._head: Head
+        self._heads = HeadReader()
         self._refusal: Answer | None = None
         self._pending = b""
         self._body: bytearray | None = None
@@ -177,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
         data = bytes(self._server.scratch[:nbytes])
         if self._blocked or self.phase is Phase.QUEUED:
             self._pending += data
-        elif self.phase in {Phase.LINGER, Phase.CLOSING}:
+        elif self.phase in _OVER:
             return
         else:
             self._guarded(self._pending + data if self._pending else data)
@@ -215,7 +219,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def expire(self) -> None:
         """Act on the deadline, which has passed."""
-        if self._blocked or self.phase in {Phase.LINGER, Phase.CLOSING}:
+        if self._blocked or self.phase in _OVER:
             self._transport.abort()
         elif self.phase is Phase.IDLE:
             self.close()
@@ -263,7 +267,7 @@ class Connection(asyncio.BufferedProtocol):
             elif self._blocked:
                 self._pending = data
                 return
-            elif self.phase in {Phase.IDLE, Phase.HEAD}:
+            elif self.phase in _BETWEEN:
                 data = self._take_head(data)
             else:
                 return
@@ -280,7 +284,7 @@ class Connection(asyncio.BufferedProtocol):
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head is above {MAX_HEAD} bytes"
             )
         if end >= 0:
-            self._head = parse_head(data[: end + 2])
+            self._head = self._heads.read(data[: end + 2])
             return self._begin(data[end + 4 :])
         self._pending = data
         if self.phase is Phase.IDLE:
