@@ -1,0 +1,86 @@
+"""A backtest of what a real etcd just did, beside what the real evaluator decided meanwhile."""
+
+import os
+import time
+from pathlib import Path
+
+from tests.integration.evaluator_cli.command import run
+from tests.rig.etcd import MEBIBYTE, EtcdServer
+from tests.rig.lifetime import Rig
+from tests.rig.prometheus import PrometheusOptions, PrometheusServer
+from tests.rig.redis import RedisServer
+from tests.rig.server import start_all
+from tests.rig.services import Config, Evaluator
+from tests.rig.waiting import wait_until
+
+QUOTA_BYTES = 16 * MEBIBYTE
+QUOTA = "(etcd_server_quota_backend_bytes > 0)"
+THRESHOLD = {"set": 0.6, "reset": 0.3}
+PREFIX = "/registry/tekton.dev/pipelineruns/"
+WITHIN = 30.0
+
+
+def _config(prometheus: PrometheusServer, redis: RedisServer) -> Config:
+    return {
+        "cluster": "live",
+        "interval": "500ms",
+        "prometheus": {"urls": [prometheus.url]},
+        "signals": [
+            {"name": "db-file", "query": f"etcd_mvcc_db_total_size_in_bytes / {QUOTA}"},
+            {"name": "db-in-use", "query": f"etcd_mvcc_db_total_size_in_use_in_bytes / {QUOTA}"},
+        ],
+        "tiers": {"standard": {"db-file": THRESHOLD, "db-in-use": dict(THRESHOLD)}},
+        "redis": {"url": redis.url},
+    }
+
+
+async def _fill(etcd: EtcdServer, share: float) -> None:
+    value = os.urandom(256 * 1024)
+    number = 0
+    while (await etcd.client.status()).db_size < share * QUOTA_BYTES:
+        await etcd.client.put(f"{PREFIX}{number:04}", value)
+        number += 1
+
+
+async def _clean_up(etcd: EtcdServer) -> None:
+    await etcd.client.delete_prefix(PREFIX)
+    await etcd.client.compact()
+    await etcd.client.defragment()
+
+
+async def test_it_closes_as_often_and_for_the_same_reason_as_the_evaluator_did(
+    tmp_path: Path,
+) -> None:
+    async with Rig() as rig:
+        etcd, redis = EtcdServer(rig, quota_bytes=QUOTA_BYTES), RedisServer(rig)
+        await start_all(etcd, redis)
+        jobs = {"etcd": [etcd.target]}
+        options = PrometheusOptions(jobs=jobs, scrape_interval="500ms")
+        prometheus = PrometheusServer(rig, options=options)
+        await prometheus.start()
+        await prometheus.wait_scraped()
+        began = time.time()
+        evaluator = Evaluator(rig, _config(prometheus, redis))
+        await evaluator.start()
+
+        async def admits() -> bool:
+            return await evaluator.metric("etcd_shield_allow") == 1
+
+        async def denies() -> bool:
+            return not await admits()
+
+        await wait_until(admits, within=WITHIN, what="the first decision")
+        await _fill(etcd, 0.7)
+        await wait_until(denies, within=WITHIN, what="a denial")
+        decision = (await evaluator.status())["decision"]
+        await _clean_up(etcd)
+        await wait_until(admits, within=WITHIN, what="an admission")
+
+        arguments = ("--config", evaluator.config_file, "--from", str(began), "--step", "500ms")
+        picture = tmp_path / "live.png"
+        ended = await run("backtest", *arguments, "--output", "json", "--plot", picture)
+        assert 0 == ended.status, ended.err
+        closings = ended.document["reports"][0]["tiers"]["standard"]["closings"]
+        assert [(decision["tiers"]["standard"]["signal"], True)] == [
+            (closing["signal"], closing["end"] is not None) for closing in closings
+        ]
