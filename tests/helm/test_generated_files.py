@@ -11,7 +11,7 @@ import yaml
 from tests.helm.chart import CHART, ROOT
 
 # Optional settings of the services: absent means off, so values.yaml has no default to show.
-WITHOUT_DEFAULT = {"evaluator.config.status_url"}
+WITHOUT_DEFAULT = {"evaluator.config.status_url", "evaluator.config.runbook_url"}
 
 
 def test_they_are_not_stale() -> None:
