@@ -148,7 +148,7 @@ class Report(Struct, frozen=True, kw_only=True):
         signals: by name.
         tiers: by name.
         outages: every stretch at the quota.
-        gaps: stretches without, or with partial, samples; the first `MAX_GAPS` of each signal.
+        gaps: stretches without, or with partial, samples; the first `gaps.MAX_GAPS` of each signal.
         gaps_left_out: how many more there were.
     """
 

@@ -29,6 +29,7 @@ FORMATS: Final = ("png", "svg")
 WIDTH: Final = 11.0  # inches; with DPI it gives a picture as wide as a page of documentation
 DPI: Final = 110
 _DAY_MS: Final = 86_400_000
+_HOUR_SECONDS: Final = 3_600
 COLUMNS: Final = 1_400  # about one per pixel: more points cost time and show nothing
 
 # Distinguishable without red and green (Okabe and Ito, https://jfly.uni-koeln.de/color/).
@@ -80,12 +81,14 @@ def draw(
             _usage(panel, signal, plan, query, grid, reports[0][1], colours)
         _lanes(panels[-1], lanes, colours, named=len(reports) > 1)
         _time_axis(panels[-1], reports[0][1])
-        first = reports[0][1]
-        figure.suptitle(
-            f"etcd-shield backtest, {first.start:%Y-%m-%d %H:%M} to {first.end:%Y-%m-%d %H:%M} UTC",
-            fontsize=11,
-        )
+        figure.suptitle(_title(reports[0][1]), fontsize=11)
         figure.savefig(path, format=form, metadata={"Date": None} if form == "svg" else None)
+
+
+def _title(report: Report) -> str:
+    short = (report.end - report.start).total_seconds() < _HOUR_SECONDS
+    form = "%Y-%m-%d %H:%M:%S" if short else "%Y-%m-%d %H:%M"
+    return f"etcd-shield backtest, {report.start:{form}} to {report.end:{form}} UTC"
 
 
 def _colours(reports: Sequence[tuple[str, Report]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""From replayed steps to findings: closings, outages and gaps.
+"""From replayed steps to findings: closings, outages, and the report around them.
 
 A step stands for the time up to the next one. Everything is counted while the steps go by, so that
 the memory does not grow with the range.
@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Final
 from shield_evaluator.backtest.findings import (
     Closing,
     Exposure,
-    Gap,
     Outage,
     Report,
-    SignalReport,
     TierReport,
 )
+from shield_evaluator.backtest.gaps import SignalLog
 from shield_evaluator.backtest.replay import instant
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.plan import OnBlind, Unit
+from shield_evaluator.core.plan import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 FULL: Final = 1.0  # of the quota: etcd raises NOSPACE and refuses writes
 # Whoever was let in and is refused again within ten minutes calls it flapping.
 FLAP_MS: Final = 600_000
-MAX_GAPS: Final = 1_000  # per signal; a scrape that fails every other time must not fill the memory
 
 # `decide` is asked for its words; the envelope around them is thrown away.
 _ENVELOPE: Final = Envelope(cluster="backtest", epoch=0, sequence=0, ttl_ms=1, interval_ms=1)
@@ -50,7 +48,7 @@ def build(plan: Plan, steps: Iterable[Step], grid: Grid, *, flap_ms: int = FLAP_
     """
     tiers = {tier: _TierLog(plan, tier, flap_ms) for tier in plan.tiers}
     outages = _OutageLog(plan, tiers)
-    signals = [_SignalLog(plan, name, grid.step_ms) for name in plan.signals]
+    signals = [SignalLog(plan, name, grid.step_ms) for name in plan.signals]
     for step in steps:
         for tier in tiers.values():
             tier.see(step)
@@ -236,79 +234,3 @@ class _OutageLog:
             )
         self._found.append((outage, exposures))
         self._began, self._peak = None, 0.0
-
-
-class _SignalLog:
-    """One signal's highest value and its gaps."""
-
-    def __init__(self, plan: Plan, name: str, step_ms: int) -> None:
-        self.name = name
-        self.left_out = 0
-        self._plan = plan.signals[name]
-        self._step_ms = step_ms
-        self._highest: tuple[float, Instant, str | None] | None = None
-        self._ms = {"missing": 0, "partial": 0}
-        self._gap: tuple[str, int, str] | None = None
-        self._gaps: list[Gap] = []
-
-    def see(self, step: Step) -> None:
-        seen = step.observations[self.name]
-        value = seen.value
-        if value is not None and (self._highest is None or value > self._highest[0]):
-            self._highest = (value, step.now, seen.member)
-        kind = "missing" if value is None else "partial" if seen.partial else None
-        if self._gap is not None and self._gap[0] != kind:
-            self._end_gap(step.now.ms, lasts=False)
-        if kind is not None:
-            self._ms[kind] += self._step_ms
-            if self._gap is None:
-                self._gap = (kind, step.now.ms, seen.problem or "")
-
-    def finish(self, end_ms: int) -> list[Gap]:
-        if self._gap is not None:
-            self._end_gap(end_ms, lasts=True)
-        return self._gaps
-
-    def report(self) -> SignalReport:
-        highest, at, member = self._highest or (None, None, None)
-        return SignalReport(
-            unit=self._plan.unit.value,
-            highest=highest,
-            highest_at=None if at is None else at.utc,
-            highest_member=member,
-            missing_seconds=self._ms["missing"] / 1000,
-            partial_seconds=self._ms["partial"] / 1000,
-        )
-
-    def _end_gap(self, end_ms: int, *, lasts: bool) -> None:
-        if self._gap is None:
-            return
-        kind, start_ms, problem = self._gap
-        self._gap = None
-        if len(self._gaps) >= MAX_GAPS:
-            self.left_out += 1
-            return
-        self._gaps.append(
-            Gap(
-                signal=self.name,
-                kind=kind,
-                start=instant(start_ms).utc,
-                end=None if lasts else instant(end_ms).utc,
-                seconds=(end_ms - start_ms) / 1000,
-                problem=problem,
-                treatment=self._treatment(kind, end_ms - start_ms),
-            )
-        )
-
-    def _treatment(self, kind: str, ms: int) -> str:
-        if kind == "partial":
-            return "could deny, could not admit again"
-        if ms < self._plan.blind_after_ms:
-            return "latches held"
-        after = f"latches held; blind after {self._plan.blind_after_ms / 1000:g}s"
-        verdicts = {
-            OnBlind.HOLD: "and still held",
-            OnBlind.DENY: "then denied",
-            OnBlind.ALLOW: "then admitted",
-        }
-        return f"{after}, {verdicts[self._plan.on_blind]}"

@@ -20,7 +20,8 @@ from shield_evaluator.cli.status import status
 def main() -> None:
     """Watch etcd through Prometheus and publish whether PipelineRuns are admitted.
 
-    Exit codes: 0 done or stopped by a signal, 1 cannot do its work, 2 bad configuration or usage.
+    Exit codes: 0 done or stopped by a signal, 1 cannot do its work, 2 bad configuration or usage,
+    130 interrupted. What else a command can end with stands in its own help.
     """
 
 

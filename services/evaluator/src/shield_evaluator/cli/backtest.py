@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,11 +15,11 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from shield_common.durations import Duration
-from shield_evaluator.backtest import moments, recording, report, table
+from shield_evaluator.backtest import recording, report, table
 from shield_evaluator.backtest.fetch import fetch
 from shield_evaluator.backtest.replay import replay
-from shield_evaluator.backtest.samples import Grid, Samples, SamplesError, check_size
+from shield_evaluator.backtest.samples import Samples, SamplesError, check_size
+from shield_evaluator.backtest.stretch import DEFAULT_FROM, Stretch
 from shield_evaluator.cli.options import (
     EXIT_BAD_CONFIG,
     EXIT_FAILED,
@@ -34,52 +33,10 @@ from shield_evaluator.prometheus.client import PrometheusClient
 
 if TYPE_CHECKING:
     from shield_evaluator.backtest.findings import Report
+    from shield_evaluator.backtest.samples import Grid
     from shield_evaluator.settings import EvaluatorSettings
 
-DEFAULT_STEP: Final = (
-    30.0  # seconds: a usual scrape interval; between scrapes there is nothing to see
-)
-DEFAULT_FROM: Final = "-7d"
 PLOT_FORMATS: Final = ("png", "svg")
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """The ``--from``, ``--to`` and ``--step`` of the command line."""
-
-    start: str | None
-    end: str | None
-    step: str | None
-
-    @property
-    def given(self) -> bool:
-        """Whether any of them was."""
-        return (self.start, self.end, self.step) != (None, None, None)
-
-    def grid(self, interval: float, now_ms: int) -> Grid:
-        """Return the steps that are meant.
-
-        Args:
-            interval: the configuration's, seconds: what the latches are stepped at, at the least.
-            now_ms: now, Unix milliseconds.
-
-        Raises:
-            ValueError: a time cannot be read, or nothing lies between them.
-        """
-        step = max(DEFAULT_STEP, interval) if self.step is None else Duration.parse(self.step)
-        step_ms = round(step * 1000)
-        if step_ms < 1:
-            raise ValueError("--step must be at least 1ms")
-        start_ms = moments.parse(self.start or DEFAULT_FROM, now_ms=now_ms)
-        end_ms = moments.parse(self.end or "now", now_ms=now_ms)
-        if start_ms >= now_ms:
-            raise ValueError("--from lies in the future, there are no samples yet")
-        # On whole multiples of the step, so that the same range asks for the same points again.
-        start_ms -= start_ms % step_ms
-        steps = (min(end_ms, now_ms) - start_ms) // step_ms + 1
-        if start_ms >= end_ms or steps < 2:  # noqa: PLR2004 - one step is no stretch of time
-            raise ValueError("the range is empty: --from must be at least one step before --to")
-        return Grid(start_ms, step_ms, steps)
 
 
 @click.command()
@@ -133,7 +90,7 @@ def backtest(
     plot: Path | None,
     output: str,
 ) -> None:
-    r"""Show what a configuration would have done to the past.
+    """Show what a configuration would have done to the past.
 
     The latches of `run` are stepped over samples of the past: when would which tier have closed,
     for how long, how long before etcd was full, and which outages would it have missed?
@@ -149,7 +106,7 @@ def backtest(
 
     Exit codes: 0 reported, 1 no samples or a file cannot be written, 2 bad configuration or usage,
     130 interrupted. A run that fails or is interrupted leaves no file half written.
-    """
+    """  # noqa: D301 - click's mark for lines to keep is a backspace
     stretch = Stretch(start, end, step)
     form = _plot_format(plot)
     with interruptible():

@@ -44,10 +44,11 @@ _NOT_TAKEN_UP = (
 
 @click.group()
 def override() -> None:
-    """Allow or deny by hand for a limited time, whatever etcd's usage says.
+    """Allow or deny by hand for a limited time.
 
-    One override at a time; a new one replaces the last. It is in force on every admitter at once,
-    ends by itself, and stands in status, metrics, logs and in every denial that it causes.
+    It speaks whatever etcd's usage is, is in force on every admitter at once, and ends by itself.
+    There is one at a time; a new one replaces the last. It stands in status, metrics, logs and in
+    every denial that it causes.
 
     Exit codes: 0 in force, 1 Redis does not answer or you said no, 2 bad configuration or usage,
     4 stored, but no evaluator took it up, 130 interrupted.
@@ -78,12 +79,12 @@ def allow(
     reason: str,
     by: str | None,
 ) -> None:
-    r"""Admit, even while etcd is close to its quota.
+    """Admit, even while etcd is close to its quota.
 
     \b
     Example:
       shield-evaluator override allow --tier critical --for 30m --reason "release 4.2, INC-1234"
-    """
+    """  # noqa: D301 - click's mark for lines to keep is a backspace
     settings = load_settings(config)
     chosen = _tiers(settings, tiers, every=every)
     composed, length = _composed(allow=True, tiers=chosen, lasts=lasts, reason=reason, by=by)
@@ -103,12 +104,12 @@ def deny(
     by: str | None,
     yes: bool,
 ) -> None:
-    r"""Refuse, even while etcd has room. Asks first on a terminal.
+    """Refuse, even while etcd has room. Asks first on a terminal.
 
     \b
     Example:
       shield-evaluator override deny --all --for 1h --reason "etcd is being restored" --yes
-    """
+    """  # noqa: D301 - click's mark for lines to keep is a backspace
     settings = load_settings(config)
     chosen = _tiers(settings, tiers, every=every)
     composed, length = _composed(allow=False, tiers=chosen, lasts=lasts, reason=reason, by=by)

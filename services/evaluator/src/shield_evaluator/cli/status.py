@@ -52,10 +52,11 @@ _EXITS: Final = {
 @click.option("--watch", is_flag=True, help="Look again every second until Ctrl-C.")
 @output_option
 def status(*, config: Path, tier: str | None, watch: bool, output: str) -> None:
-    """Show what the shield does now: tiers, signals, writer, override, admitters.
+    """Show what the shield does now.
 
-    Reads Redis, not the evaluator, so it shows what the admitters would read. With --watch and
-    --output json every look is one line.
+    Tiers, signals, since when and why, the time to full, the writer, the override, and how many
+    admitters are subscribed. Reads Redis, not the evaluator, so it shows what the admitters would
+    read. With --watch and --output json every look is one line.
 
     Exit codes: 0 admitting, 3 denying, 4 the decision is stale or there is none, 1 Redis does not
     answer, 2 bad configuration or usage, 130 interrupted.
