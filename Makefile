@@ -8,7 +8,7 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help test e2e demo soak pictures lint format lock chart clean bootstrap servers
+.PHONY: help test e2e bench demo soak pictures lint format lock chart clean bootstrap servers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ soak: bootstrap servers ## Break everything at random under load (ARGS='--minute
 
 pictures: bootstrap ## Draw the pictures of docs/tuning.md anew
 	$(TOX) run -e pictures
+
+bench: bootstrap servers ## Benchmarks, as ratios of one run; wants Go and nginx too (ARGS=--help)
+	$(TOX) run -e bench $(if $(ARGS),-- $(ARGS))
 
 lint: bootstrap ## Style, formatting, shell scripts, YAML, types, import contracts
 	$(TOX) run -e lint,type,arch

@@ -5,7 +5,6 @@ import asyncio
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.bench.contestants import (
     PinnedAdmitter,
     Yardstick,
 )
-from tests.bench.measuring import Run, drive, rss
+from tests.bench.measuring import Run, cpu_seconds, drive, rss
 from tests.integration.admitter.publisher import Publisher
 from tests.integration.admitter.site import config
 from tests.rig.certificates import Authority
@@ -31,6 +30,13 @@ from tests.rig.server import program
 
 STEADY_RATE = 500.0
 MEBIBYTE = 1024 * 1024
+RULES = {
+    "tiers": [
+        {"tier": "critical", "namespaces": ["*-releng"]},
+        {"tier": "background", "namespaces": ["mintmaker"]},
+    ],
+    "retry_after": [{"seconds": 30, "users": ["system:serviceaccount:*"]}],
+}
 
 
 @dataclass(frozen=True)
@@ -42,10 +48,16 @@ class Bar:
     bar: float
     at_most: bool = False
 
+    @property
+    def met(self) -> bool:
+        """Whether the promise is kept."""
+        return self.found <= self.bar if self.at_most else self.found >= self.bar
+
     def __str__(self) -> str:
-        met = self.found <= self.bar if self.at_most else self.found >= self.bar
-        sign = "≤" if self.at_most else "≥"
-        return f"{'met   ' if met else 'MISSED'}  {self.name}: {self.found:.2f} ({sign} {self.bar:g})"
+        """Write it on one line."""
+        word = "met   " if self.met else "MISSED"
+        sign = "at most" if self.at_most else "at least"
+        return f"{word}  {self.name}: {self.found:.2f}, {sign} {self.bar:g}"
 
 
 def build(name: str, target: Path) -> Path:
@@ -65,44 +77,35 @@ def build(name: str, target: Path) -> Path:
 Results = dict[tuple[str, str], list[Run]]
 
 
-async def measure(
-    load: Path,
-    servers: Sequence[Contestant | PinnedAdmitter],
-    files: dict[str, Path],
-    *,
-    rounds: int,
-    seconds: float,
-    rate: float = 0,
-) -> Results:
-    """Load every server with every body, in turn, several times."""
-    results: Results = {}
-    for round_ in range(rounds):
-        for body, path in files.items():
-            for server in servers:
-                run = await drive(load, server, path, seconds=seconds, rate=rate)
-                results.setdefault((server.name, body), []).append(run)
-                print(f"round {round_ + 1}: {server.name} {body} {run.per_core_second:.0f}/s", file=sys.stderr)
-    return results
-
-
 def median(runs: Sequence[Run], what: str) -> float:
     return float(statistics.median(getattr(run, what) for run in runs))
 
 
-def table(results: Results, *, saturated: bool) -> list[str]:
+def table(results: Results) -> list[str]:
     """Return the results as a Markdown table."""
-    rows = ["| review | server | requests/s | per s of CPU | p50 ms | p99 ms | RSS MiB | errors |", "|---|---|--:|--:|--:|--:|--:|--:|"]
-    for (server, body), runs in sorted(results.items(), key=lambda item: (int_of(item[0][1]), item[0][0])):
-        rows.append(
-            f"| {body} | {server} | {median(runs, 'rate'):.0f} | {median(runs, 'per_core_second'):.0f}"
-            f" | {median(runs, 'p50_ms'):.1f} | {median(runs, 'p99_ms'):.1f}"
-            f" | {median(runs, 'rss') / MEBIBYTE:.0f} | {sum(run.errors for run in runs)} |"
-        )
-    assert saturated or rows
+    rows = [
+        "| review | server | requests/s | per second of CPU | p50 ms | p99 ms | RSS MiB | errors |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for (server, body), runs in sorted(
+        results.items(), key=lambda item: (bytes_of(item[0][1]), item[0][0])
+    ):
+        cells = [
+            body,
+            server,
+            f"{median(runs, 'rate'):.0f}",
+            f"{median(runs, 'per_core_second'):.0f}",
+            f"{median(runs, 'p50_ms'):.1f}",
+            f"{median(runs, 'p99_ms'):.1f}",
+            f"{median(runs, 'rss') / MEBIBYTE:.0f}",
+            str(sum(run.errors for run in runs)),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
     return rows
 
 
-def int_of(body: str) -> float:
+def bytes_of(body: str) -> float:
+    """Return the size that a review's name tells."""
     number, unit = body.split()
     return float(number) * {"KB": 1e3, "MB": 1e6}[unit]
 
@@ -116,67 +119,100 @@ def ratio(results: Results, other: str, body: str) -> float:
     return float(statistics.median(a.per_core_second / b.per_core_second for a, b in pairs))
 
 
+class Bench:
+    """Everything that is measured, in one run."""
+
+    def __init__(self, rig: Rig, options: argparse.Namespace) -> None:
+        self._rig = rig
+        self._rounds: int = options.rounds
+        self._seconds: float = options.seconds
+        given: Path | None = options.reviews
+        self._files = bodies.invented(rig.directory) if given is None else bodies.real(given)
+        self._certificate = Authority(rig.directory / "certificates").server()
+        self._redis = RedisServer(rig)
+
+    async def run(self) -> tuple[Results, Results, list[Bar]]:
+        """Start everybody, measure at saturation and at a steady rate, and look at the bars."""
+        load, handler = build("load", self._rig.directory), build("handler", self._rig.directory)
+        await self._redis.start()
+        publisher = Publisher(RedisSettings(url=self._redis.url))
+        await publisher.publish(allow=True)
+        admitter = PinnedAdmitter(self._rig, config(self._redis.url, **RULES), self._certificate)
+        await admitter.start()
+        bars = [
+            Bar("CPU from start to ready, s", cpu_seconds(admitter.pid), 1.5, at_most=True),
+            Bar(
+                "memory before the first request, MiB",
+                rss(admitter.pid) / MEBIBYTE,
+                64.0,
+                at_most=True,
+            ),
+        ]
+        others: list[Contestant] = [
+            Yardstick(self._rig, self._certificate),
+            GoHandler(self._rig, self._certificate, handler),
+            Nginx(self._rig, self._certificate),
+        ]
+        for server in others:
+            await server.start()
+        servers: list[Contestant | PinnedAdmitter] = [admitter, *others]
+        usual = {name: path for name, path in self._files.items() if bytes_of(name) < 100_000}
+        async with publisher.beating():
+            full = await self._measure(load, servers, self._files)
+            steady = await self._measure(load, servers, usual, rate=STEADY_RATE)
+        await publisher.store.close()
+        return full, steady, [*self._bars(full, steady), *bars]
+
+    async def _measure(
+        self,
+        load: Path,
+        servers: Sequence[Contestant | PinnedAdmitter],
+        files: dict[str, Path],
+        *,
+        rate: float = 0,
+    ) -> Results:
+        results: Results = {}
+        for _ in range(self._rounds):
+            for body, path in files.items():
+                for server in servers:
+                    run = await drive(load, server, path, seconds=self._seconds, rate=rate)
+                    results.setdefault((server.name, body), []).append(run)
+        return results
+
+    def _bars(self, full: Results, steady: Results) -> list[Bar]:
+        _, typical, large, *_ = sorted(self._files, key=bytes_of)
+        added = median(steady["admitter", typical], "p99_ms") - median(
+            steady["nginx", typical], "p99_ms"
+        )
+        return [
+            Bar(f"{typical}: admitter / Go", ratio(full, "go", typical), 1.0),
+            Bar(
+                f"{typical}: admitter / hand-written protocol",
+                ratio(full, "protocol", typical),
+                0.6,
+            ),
+            Bar(f"{large}: admitter / Go", ratio(full, "go", large), 2.0),
+            Bar(
+                f"{typical}: p99 at {STEADY_RATE:.0f}/s above nginx's, ms",
+                added,
+                10.0,
+                at_most=True,
+            ),
+        ]
+
+
 async def main() -> int:
     """Run it; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each load lasts")
-    parser.add_argument("--reviews", type=Path, help="a directory of real reviews to send instead")
-    options = parser.parse_args()
+    parser.add_argument("--reviews", type=Path, help="a directory of three or more reviews to send")
     async with Rig("etcd-shield-bench-") as rig:
-        load, handler = build("load", rig.directory), build("handler", rig.directory)
-        certificate = Authority(rig.directory / "certificates").server()
-        redis = RedisServer(rig)
-        await redis.start()
-        publisher = Publisher(RedisSettings(url=redis.url))
-        await publisher.publish(allow=True)
-        rules = {
-            "tiers": [
-                {"tier": "critical", "namespaces": ["*-releng"]},
-                {"tier": "background", "namespaces": ["mintmaker"]},
-            ],
-            "retry_after": [{"seconds": 30, "users": ["system:serviceaccount:*"]}],
-        }
-        admitter = PinnedAdmitter(rig, config(redis.url, **rules), certificate)
-        started = time.perf_counter()
-        await admitter.start()
-        ready = time.perf_counter() - started
-        idle = rss(admitter.pid)
-        others = [Yardstick(rig, certificate), GoHandler(rig, certificate, handler), Nginx(rig, certificate)]
-        for server in others:
-            await server.start()
-        servers = [admitter, *others]
-        files = bodies.real(options.reviews) if options.reviews else bodies.invented(rig.directory)
-        async with publisher.beating():
-            full = await measure(load, servers, files, rounds=options.rounds, seconds=options.seconds)
-            typical = {name: path for name, path in files.items() if int_of(name) < 100_000}
-            steady = await measure(
-                load, servers, typical, rounds=options.rounds, seconds=options.seconds, rate=STEADY_RATE
-            )
-        await publisher.store.close()
-    print("\nAt saturation, 16 connections:\n")
-    print("\n".join(table(full, saturated=True)))
-    print(f"\nAt {STEADY_RATE:.0f} requests/s:\n")
-    print("\n".join(table(steady, saturated=False)))
-    names = sorted(files, key=int_of)
-    middle, large = names[1], names[2]
-    bars = [
-        Bar(f"requests per CPU second, {middle}, admitter ÷ Go", ratio(full, "go", middle), 1.0),
-        Bar(f"the same ÷ hand-written protocol, {middle}", ratio(full, "protocol", middle), 0.6),
-        Bar(f"the same ÷ Go, {large}", ratio(full, "go", large), 2.0),
-        Bar(
-            f"p99 at {STEADY_RATE:.0f}/s above nginx's, {middle}, ms",
-            median(steady["admitter", middle], "p99_ms") - median(steady["nginx", middle], "p99_ms"),
-            10.0,
-            at_most=True,
-        ),
-        Bar("memory before the first request, MiB", idle / MEBIBYTE, 64.0, at_most=True),
-        Bar("start to ready, s", ready, 1.5, at_most=True),
-    ]
-    print()
-    for bar in bars:
-        print(bar)
-    return 1 if any("MISSED" in str(bar) for bar in bars) else 0
+        full, steady, bars = await Bench(rig, parser.parse_args()).run()
+    print("\n".join(["", "At saturation, 16 connections:", "", *table(full)]))
+    print("\n".join(["", f"At {STEADY_RATE:.0f} requests/s:", "", *table(steady), ""]))
+    print("\n".join(map(str, bars)))
+    return 0 if all(bar.met for bar in bars) else 1
 
 
 if __name__ == "__main__":

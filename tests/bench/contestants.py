@@ -13,6 +13,7 @@ from tests.rig.server import Server, program
 from tests.rig.services import Admitter
 
 GO_SOURCES = Path(__file__).with_name("go")
+_CONSTANT = '{"apiVersion":"admission.k8s.io/v1","response":{"uid":"0","allowed":true}}'
 # The servers share one core, and the load has the other.
 SERVER_CORE, LOAD_CORE = 0, 1
 
@@ -100,7 +101,7 @@ http {{
     ssl_certificate_key {self.certificate.key_file};
     location / {{
       default_type application/json;
-      return 200 '{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"0","allowed":true}}}}';
+      return 200 '{_CONSTANT}';
     }}
   }}
 }}

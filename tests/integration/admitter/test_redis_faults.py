@@ -28,9 +28,10 @@ def client(server: RedisServer) -> Redis:
 
 async def denying(site: Site) -> None:
     """Start with a decision that denies, so that a false admission shows."""
-    await site.publisher.publish(allow=False)
-    await site.admitter.start()
-    await site.until_admits(admits=False)
+    site.publisher.allow = False
+    async with site.publisher.beating():
+        await site.admitter.start()
+        await site.until_admits(admits=False)
 
 
 async def in_step(site: Site) -> None:
@@ -57,7 +58,7 @@ async def test_r1_a_killed_redis_keeps_the_last_decision_and_comes_back(site: Si
 
 
 async def test_r2_a_frozen_redis_slows_nobody_and_ages_on_time(site: Site) -> None:
-    site.admitter.config["freshness"] = {"stale_after": "1s", "expired_after": "8s"}
+    site.admitter.config["freshness"] = {"stale_after": "2s", "expired_after": "15s"}
     await denying(site)
     site.redis.freeze()
     await site.until_metric("decision_freshness", 1.0, state="stale")
@@ -65,7 +66,7 @@ async def test_r2_a_frozen_redis_slows_nobody_and_ages_on_time(site: Site) -> No
     started = loop.time()
     assert not await site.allowed()
     # Redis would have taken at least its own time limit.
-    assert 1.0 > loop.time() - started or await site.metric("decision_age_seconds") > 8
+    assert 1.0 > loop.time() - started or await site.metric("decision_age_seconds") > 15
     await site.until_metric("decision_freshness", 1.0, state="expired")
     assert await site.allowed()
     site.redis.thaw()
@@ -89,7 +90,7 @@ async def _counts(site: Site, source: str, result: str) -> bool:
 
 
 async def test_r6_a_deleted_key_changes_nothing_until_the_decision_ages(site: Site) -> None:
-    site.admitter.config["freshness"] = {"stale_after": "2s", "expired_after": "6s"}
+    site.admitter.config["freshness"] = {"stale_after": "2s", "expired_after": "15s"}
     await denying(site)
     async with client(site.redis) as redis:
         await redis.delete(KEYS.decision)
@@ -174,12 +175,15 @@ async def test_r9_a_rotated_password_needs_no_restart(rig: Rig, authority: Autho
 async def test_r9_a_redis_with_another_name_in_its_certificate_is_refused(
     rig: Rig, authority: Authority
 ) -> None:
-    wrong = authority.server("redis", names=["redis.elsewhere.example"])
-    redis = RedisServer(rig, "redis", RedisOptions(tls=wrong))
+    # Valid for the address, but the admitter asks for a host name.
+    redis = RedisServer(rig, "redis", RedisOptions(tls=authority.server("redis", names=[LOOPBACK])))
     await redis.start()
     site = Site(rig, redis, authority)
     site.admitter.config |= {
-        "redis": {"url": redis.url, "ca_file": str(authority.ca_file)},
+        "redis": {
+            "url": redis.url.replace(LOOPBACK, "localhost"),
+            "ca_file": str(authority.ca_file),
+        },
         "startup_grace": "0s",
     }
     await site.admitter.start()
@@ -229,15 +233,16 @@ async def test_e4_without_an_evaluator_the_decision_ages_until_the_policy_speaks
 ) -> None:
     site.admitter.config["freshness"] = {
         "stale_after": "2s",
-        "expired_after": "4s",
+        "expired_after": "12s",
         "on_unknown": on_unknown,
     }
-    await site.publisher.publish(allow=on_unknown == "deny")
-    await site.admitter.start()
+    site.publisher.allow = on_unknown == "deny"
+    async with site.publisher.beating():
+        await site.admitter.start()
     for state in ("stale", "expired"):
         await site.until_metric("decision_freshness", 1.0, state=state)
     assert (on_unknown == "allow") == await site.allowed()
-    assert 4.0 <= await site.metric("decision_age_seconds")
+    assert 12.0 <= await site.metric("decision_age_seconds")
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
