@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from operator import mul
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 # An hour shows a compaction's saw-tooth and a burst; a point every 5 s is finer than any scrape
 # that matters and keeps the fit below a millisecond.
@@ -30,15 +34,20 @@ class History:
     """
 
     points: deque[tuple[int, float]] = field(default_factory=deque)
+    _since_drop: deque[tuple[int, float]] = field(default_factory=deque)
 
     def add(self, now_ms: int, value: float) -> None:
         """Remember a value; ``now_ms`` never goes back."""
-        points = self.points
+        points, since_drop = self.points, self._since_drop
         if len(points) > 1 and now_ms - points[-2][0] < SPACING_MS:
             points.pop()
-        points.append((now_ms, value))
-        while points[0][0] < now_ms - SPAN_MS:
-            points.popleft()
+            since_drop.pop()
+        if points and points[-1][1] - value > DROP:
+            since_drop.clear()
+        for series in (points, since_drop):
+            series.append((now_ms, value))
+            while series[0][0] < now_ms - SPAN_MS:
+                series.popleft()
 
     def seconds_to(self, limit: float) -> float | None:
         """Forecast when the value reaches a limit.
@@ -57,29 +66,25 @@ class History:
         _, last = self.points[-1]
         if last >= limit:
             return 0.0
-        slope = _slope(self._since_last_drop())
+        slope = _slope(self._since_drop)
         if slope is None or slope <= 0:
             return None
         seconds = (limit - last) / slope
         return seconds if seconds <= HORIZON_SECONDS else None
 
-    def _since_last_drop(self) -> list[tuple[int, float]]:
-        run: list[tuple[int, float]] = []
-        for point in reversed(self.points):
-            if run and point[1] - run[-1][1] > DROP:
-                break
-            run.append(point)
-        return run
 
+def _slope(points: Collection[tuple[int, float]]) -> float | None:
+    """Return the least-squares slope per second.
 
-def _slope(points: list[tuple[int, float]]) -> float | None:
-    """Return the least-squares slope per second."""
+    Over whole lists, because a generator over an hour's points would be most of a cycle's cost.
+    """
     if len(points) < MIN_POINTS:
         return None
-    count = len(points)
-    mean_t = sum(t for t, _ in points) / count
-    mean_v = sum(v for _, v in points) / count
-    spread = sum((t - mean_t) ** 2 for t, _ in points)
+    times = [t for t, _ in points]
+    mean_t, mean_v = sum(times) / len(times), sum([v for _, v in points]) / len(times)
+    from_mean = [t - mean_t for t in times]
+    spread: float = sum(map(mul, from_mean, from_mean))
     if spread == 0:
         return None
-    return 1000 * sum((t - mean_t) * (v - mean_v) for t, v in points) / spread
+    covered: float = sum(map(mul, from_mean, [v - mean_v for _, v in points]))
+    return 1000 * covered / spread

@@ -1,0 +1,216 @@
+"""What the evaluator costs: `python -m tests.bench.evaluator`.
+
+Figures, not tests. A cycle runs against a store in memory and answers that are parsed from bytes, so
+its own CPU time is measured and neither Prometheus' nor Redis'.
+"""
+
+import asyncio
+import json
+import resource
+import sys
+import time
+import tracemalloc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from shield_common import logs
+from shield_common.logs import LogSettings
+from shield_common.store.memory import MemoryBackend, MemoryStore
+from shield_evaluator.core.latch import Instant
+from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.cycle import Cycle, Watch
+from shield_evaluator.metrics import Metrics
+from shield_evaluator.override import OverrideInForce
+from shield_evaluator.prometheus.answer import Answer, parse
+from shield_evaluator.prometheus.source import PrometheusSource
+from shield_evaluator.writer import Writer
+
+SIGNALS = 4
+TIERS = 3
+MEMBERS = 3
+CYCLES = 2_000
+MEMORY_CYCLES = 10_000
+INTERVAL_MS = 5_000
+PARSES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One line of the result."""
+
+    what: str
+    value: float
+    bar: float
+    unit: str
+
+
+def vector(samples: int) -> bytes:
+    """Return Prometheus' answer with so many samples."""
+    labels = {"__name__": "etcd_size", "job": "etcd", "namespace": "openshift-etcd"}
+    result: list[dict[str, object]] = [
+        {
+            "metric": labels | {"instance": f"10.0.{n // 250}.{n % 250}:2379", "pod": f"etcd-{n}"},
+            "value": [1_795_000_000.123, f"0.{n:04}"],
+        }
+        for n in range(samples)
+    ]
+    return json.dumps(
+        {"status": "success", "data": {"resultType": "vector", "result": result}}
+    ).encode()
+
+
+class Answering:
+    """Answers every query from the same bytes, and counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._body = vector(MEMBERS)
+
+    async def query(self, expression: str, *, budget: float) -> Answer:
+        del expression, budget
+        self.asked += 1
+        return parse(self._body)
+
+
+class Stepping:
+    """A clock that only moves when told."""
+
+    def __init__(self) -> None:
+        self.ms = 0
+
+    def __call__(self) -> Instant:
+        return Instant(ms=self.ms, utc=datetime.now(UTC))
+
+
+def watch() -> Watch:
+    names = [f"signal-{n}" for n in range(SIGNALS)]
+    signal = SignalPlan(
+        members=MEMBERS, blind_after_ms=120_000, on_blind=OnBlind.HOLD, unit=Unit.RATIO
+    )
+    threshold = Threshold(set=0.9, reset=0.8, warn=0.85)
+    plan = Plan(
+        signals=dict.fromkeys(names, signal),
+        tiers={f"tier-{n}": dict.fromkeys(names, threshold) for n in range(TIERS)},
+        default_tier="tier-0",
+    )
+    expressions: Mapping[str, str] = dict.fromkeys(names, "etcd_size")
+    return Watch(
+        plan=plan,
+        expressions=expressions,
+        cluster="bench",
+        interval=INTERVAL_MS / 1000,
+        budget=4.0,
+        ttl_ms=300_000,
+    )
+
+
+class Evaluating:
+    """One evaluator with everything but the network: metrics, history and the store included."""
+
+    def __init__(self) -> None:
+        self.clock = Stepping()
+        store = MemoryStore(MemoryBackend(now_ms=lambda: self.clock.ms), cluster="bench")
+        seen = watch()
+        self.client = Answering()
+
+        async def emptied() -> bool:
+            return await store.read_latches() is None
+
+        self._cycle = Cycle(
+            seen,
+            source=PrometheusSource(self.client),
+            decisions=store,
+            override=OverrideInForce(store, emptied=emptied),
+            writer=Writer(
+                store,
+                holder="bench",
+                lease_ms=15_000,
+                allow_eviction=False,
+                now_ms=lambda: self.clock.ms,
+            ),
+            now=self.clock,
+            on_report=Metrics(seen.plan).record,
+        )
+
+    async def cycles(self, count: int) -> None:
+        for _ in range(count):
+            await self._cycle.evaluate()
+            self.clock.ms += INTERVAL_MS
+
+
+async def cost_of_a_cycle() -> list[Figure]:
+    evaluating = Evaluating()
+    await evaluating.cycles(1_000)  # an hour's history is in memory from now on
+    asked = evaluating.client.asked
+    before = time.process_time()
+    await evaluating.cycles(CYCLES)
+    spent = time.process_time() - before
+    return [
+        Figure(
+            what=f"CPU of a cycle, {SIGNALS} signals x {TIERS} tiers",
+            value=spent / CYCLES * 1000,
+            bar=5.0,
+            unit="ms",
+        ),
+        Figure(
+            what="queries per interval",
+            value=(evaluating.client.asked - asked) / CYCLES,
+            bar=SIGNALS,
+            unit="",
+        ),
+    ]
+
+
+def cost_of_parsing() -> Figure:
+    body = vector(1_000)
+    before = time.process_time()
+    for _ in range(PARSES):
+        parse(body)
+    spent = (time.process_time() - before) / PARSES * 1000
+    return Figure(what="CPU of parsing 1,000 samples", value=spent, bar=2.0, unit="ms")
+
+
+async def growth() -> Figure:
+    evaluating = Evaluating()
+    await evaluating.cycles(1_000)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    await evaluating.cycles(MEMORY_CYCLES)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return Figure(
+        what=f"memory gained over {MEMORY_CYCLES:,} cycles",
+        value=max(after - before, 0) / 1024,
+        bar=256.0,  # the hour's history is allocated anew while it is traced; a leak is more
+        unit="KiB",
+    )
+
+
+def main() -> int:
+    """Print the figures; 1 if one misses its bar."""
+    logs.configure(LogSettings(level="error"), service="bench")
+    figures = [*asyncio.run(cost_of_a_cycle()), cost_of_parsing(), asyncio.run(growth())]
+    table = Table("what", "figure", "bar", "")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for figure in figures:
+        met = figure.value <= figure.bar
+        table.add_row(
+            figure.what,
+            f"{figure.value:.3g} {figure.unit}".strip(),
+            f"≤ {figure.bar:g} {figure.unit}".strip(),
+            "met" if met else "missed",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    console.print(f"peak memory of this process: {peak / 1024:.0f} MiB")
+    return int(any(figure.value > figure.bar for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

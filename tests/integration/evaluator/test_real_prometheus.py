@@ -1,0 +1,209 @@
+"""The evaluator on a real Prometheus: three etcd members, alerts, and the `check` command."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.evaluator.installation import (
+    WITHIN,
+    Installation,
+    Stream,
+    config,
+    wait_metric,
+)
+from tests.rig.etcd import MEBIBYTE, EtcdCluster
+from tests.rig.lifetime import Rig
+from tests.rig.prometheus import PrometheusOptions, PrometheusServer
+from tests.rig.redis import RedisServer
+from tests.rig.services import service_script
+from tests.rig.waiting import wait_until
+
+QUOTA_BYTES = 16 * MEBIBYTE
+PREFIX = "/registry/tekton.dev/pipelineruns/"
+QUERY = "etcd_mvcc_db_total_size_in_bytes / (etcd_server_quota_backend_bytes > 0)"
+
+
+class Cluster:
+    """Three etcd members, scraped twice a second."""
+
+    def __init__(self, etcd: EtcdCluster) -> None:
+        self.etcd = etcd
+
+    async def fill(self, share: float) -> None:
+        value = os.urandom(256 * 1024)
+        number = 0
+        while (await self.etcd.client.status()).db_size < share * QUOTA_BYTES:
+            await self.etcd.client.put(f"{PREFIX}{number:04}", value)
+            number += 1
+
+    async def make_room(self, *members: int) -> None:
+        await self.etcd.client.delete_prefix(PREFIX)
+        await self.etcd.client.compact()
+        for member in members:
+            await self.etcd.members[member].client.defragment()
+
+
+async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
+    rig: Rig, installation: Installation
+) -> None:
+    etcd = EtcdCluster(rig, quota_bytes=QUOTA_BYTES)
+    await etcd.start()
+    cluster = Cluster(etcd)
+    prometheus = PrometheusServer(
+        rig, options=PrometheusOptions(jobs={"etcd": etcd.targets}, scrape_interval="500ms")
+    )
+    await prometheus.start()
+    await prometheus.wait_scraped()
+    one = await installation.started(
+        prometheus={"urls": [prometheus.url]},
+        signals=[{"name": "db-file", "query": QUERY, "members": 3}],
+        tiers={"standard": {"db-file": {"set": 0.6, "reset": 0.3}}},
+        interval="500ms",
+        lease_ttl="5s",
+    )
+    async with installation.listening() as stream:
+        await stream.wait_for(allow=True)
+        etcd.members[2].freeze()
+        await wait_metric(one, "etcd_shield_signal_state", 1, signal="db-file", state="partial")
+
+        await cluster.fill(0.7)
+        await stream.wait_for(allow=False)
+
+        await cluster.make_room(0, 1)
+        await wait_reading_below(stream, 0.3)
+        await stream.wait_longer(5)
+        assert not stream.decisions[-1].allow
+
+        etcd.members[2].thaw()
+        await wait_reading_below(stream, 2.0, members=3)
+        await cluster.make_room(2)
+        await stream.wait_for(allow=True)
+
+
+async def wait_reading_below(stream: Stream, value: float, *, members: int = 2) -> None:
+    def there() -> bool:
+        reading = stream.decisions[-1].signals["db-file"]
+        return members == reading.members and (reading.value or 0.0) < value
+
+    await wait_until(there, within=WITHIN, what=f"{members} members below {value:.0%}")
+
+
+class Alerting:
+    """A Prometheus whose one alert fires or does not."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rules = rig.directory / "rules.yaml"
+        self.fire(firing=False)
+        self.server = PrometheusServer(
+            rig, options=PrometheusOptions(scrape_interval="500ms", rule_files=[self._rules])
+        )
+
+    def fire(self, *, firing: bool) -> None:
+        rule = {"alert": "EtcdFull", "expr": f"vector({int(firing)}) > 0"}
+        self._rules.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}))
+
+    def change(self, *, firing: bool) -> None:
+        self.fire(firing=firing)
+        self.server.reload()
+
+
+async def test_a_firing_alert_closes_and_its_absence_opens(
+    rig: Rig, installation: Installation
+) -> None:
+    alerting = Alerting(rig)
+    await alerting.server.start()
+    await installation.started(
+        prometheus={"urls": [alerting.server.url]},
+        signals=[{"name": "full", "alert": "EtcdFull"}],
+        tiers={"standard": {"full": {}}},
+    )
+    async with installation.listening() as stream:
+        await stream.wait_for(allow=True)
+        assert 0.0 == stream.decisions[-1].signals["full"].value
+        alerting.change(firing=True)
+        await stream.wait_for(allow=False)
+        assert "alert full is firing" == stream.decisions[-1].tiers["standard"].reason
+        alerting.change(firing=False)
+        await stream.wait_for(allow=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        pytest.param("absent_metric", "no samples", id="no such metric"),
+        pytest.param("vector(0) / 0", "no finite, non-negative sample", id="NaN"),
+        pytest.param("vector(1) / 0", "no finite, non-negative sample", id="+Inf"),
+        pytest.param("vector(-1)", "no finite, non-negative sample", id="negative"),
+        pytest.param("scalar(vector(1))", "gives a scalar, not an instant vector", id="scalar"),
+        pytest.param('"text"', "gives a string, not an instant vector", id="string"),
+        pytest.param("up[5m]", "gives a matrix, not an instant vector", id="matrix"),
+        pytest.param("up(", "parse error", id="no PromQL"),
+    ],
+)
+async def test_p3_what_prometheus_cannot_say_is_told_by_check(
+    prometheus: PrometheusServer, tmp_path: Path, query: str, problem: str
+) -> None:
+    status, trial = await check(prometheus.url, query, tmp_path)
+    assert 1 == status
+    signal = trial["signals"]["db-file"]
+    assert "unusable" == signal["state"]
+    assert problem in signal["problem"]
+
+
+async def test_check_shows_what_each_tier_would_do(
+    prometheus: PrometheusServer, tmp_path: Path
+) -> None:
+    status, trial = await check(prometheus.url, "vector(0.95)", tmp_path)
+    assert (0, 0.95, "denies") == (
+        status,
+        trial["signals"]["db-file"]["value"],
+        trial["tiers"]["standard"]["effect"],
+    )
+
+
+async def test_check_says_that_nobody_answers(rig: Rig, tmp_path: Path) -> None:
+    status, trial = await check(f"http://127.0.0.1:{rig.ports.reserve()}", "up", tmp_path)
+    assert 1 == status
+    assert trial["signals"]["db-file"]["problem"].startswith("connection: ")
+
+
+async def check(url: str, query: str, directory: Path) -> tuple[int | None, Any]:
+    """Run `shield-evaluator check --output json`."""
+    document = config(url, "redis://127.0.0.1:1/0", interval="5s", lease_ttl="15s")
+    document["signals"] = [{"name": "db-file", "query": query}]
+    path = directory / "evaluator.yaml"
+    path.write_text(yaml.safe_dump(document))
+    command = await asyncio.create_subprocess_exec(
+        service_script("shield-evaluator"),
+        "check",
+        "--output",
+        "json",
+        "--config",
+        str(path),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await command.communicate()
+    return command.returncode, json.loads(output)
+
+
+async def test_p1_a_prometheus_that_comes_back_is_used_again(
+    installation: Installation, prometheus: PrometheusServer, redis: RedisServer
+) -> None:
+    del redis
+    one = await installation.started(
+        prometheus={"urls": [prometheus.url]},
+        signals=[{"name": "db-file", "query": "vector(0.95)"}],
+    )
+    async with installation.listening() as stream:
+        await stream.wait_for(allow=False)
+        prometheus.kill()
+        await wait_metric(one, "etcd_shield_signal_state", 1, signal="db-file", state="unusable")
+        await stream.wait_longer()
+        assert not any(stream.bits[-3:])
+        await prometheus.start()
+        await wait_metric(one, "etcd_shield_signal_state", 1, signal="db-file", state="ok")
