@@ -9,8 +9,8 @@ evaluator writes, the admitters only read; both only below their cluster's prefi
 {{- define "etcd-shield.redis.acl" -}}
 {{- $keys := printf "etcd-shield:{%s}:*" .root.Values.cluster -}}
 user default on nopass resetkeys resetchannels -@all +ping
-user evaluator on #{{ sha256sum .evaluator }} ~{{ $keys }} resetchannels &{{ $keys }} -@all +auth +hello +select +ping +client|setinfo +client|setname +info +get +set +del +pttl +time +eval +publish +subscribe +unsubscribe +pubsub|numsub
-user admitter on #{{ sha256sum .admitter }} %R~{{ $keys }} resetchannels &{{ $keys }} -@all +auth +hello +select +ping +client|setinfo +client|setname +get +pttl +subscribe +unsubscribe
+user evaluator on #{{ sha256sum .evaluator }} ~{{ $keys }} resetchannels &{{ $keys }} -@all +auth +hello +select +ping +info +get +set +del +pttl +time +eval +publish +subscribe +unsubscribe +pubsub|numsub
+user admitter on #{{ sha256sum .admitter }} %R~{{ $keys }} resetchannels &{{ $keys }} -@all +auth +hello +select +ping +get +pttl +subscribe +unsubscribe
 {{- end -}}
 
 {{/* The Secret's data as JSON: passwords that the cluster has are used again. Made once per rendering. */}}

@@ -1,0 +1,90 @@
+"""kubectl and helm as a person runs them."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# kubectl waits ten times `retry_after` before it gives up.
+_SECONDS = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class CommandFailedError(Exception):
+    """A command of the preparation failed; the message is what it said."""
+
+
+class Commands:
+    """kubectl and helm, with a kubeconfig and without anything of the developer's own.
+
+    Args:
+        kubectl: Its path.
+        helm: Its path.
+        kubeconfig: Which cluster they talk to.
+        directory: For their caches.
+    """
+
+    def __init__(self, *, kubectl: Path, helm: str, kubeconfig: Path, directory: Path) -> None:
+        self._kubectl, self._helm = str(kubectl), helm
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(directory),
+            "KUBECONFIG": str(kubeconfig),
+            "KUBECACHEDIR": str(directory / "kube-cache"),
+        }
+
+    async def kubectl(self, *arguments: str, given: Mapping[str, Any] | None = None) -> Done:
+        """Run kubectl, with an object on its standard input if one is given."""
+        return await self._run(self._kubectl, *arguments, given=given)
+
+    async def helm(self, *arguments: str, given: Mapping[str, Any]) -> str:
+        """Run helm with values on its standard input and return what it printed.
+
+        Raises:
+            CommandFailedError: it failed.
+        """
+        done = await self._run(self._helm, *arguments, "--values=-", given=given)
+        if done.status != 0:
+            raise CommandFailedError(done.err + done.out)
+        return done.out
+
+    async def apply(self, *things: Mapping[str, Any]) -> None:
+        """Create objects that the scenarios need.
+
+        Raises:
+            CommandFailedError: the API server refused.
+        """
+        for thing in things:
+            done = await self.kubectl("create", "-f", "-", given=thing)
+            if done.status != 0:
+                raise CommandFailedError(done.err)
+
+    async def _run(self, *command: str, given: Mapping[str, Any] | None = None) -> Done:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
+        )
+        text = b"" if given is None else json.dumps(given).encode()
+        try:
+            async with asyncio.timeout(_SECONDS):
+                out, err = await process.communicate(text)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode is not None
+        return Done(status=process.returncode, out=out.decode(), err=err.decode())

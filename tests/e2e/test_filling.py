@@ -1,0 +1,48 @@
+"""The reason for it all: etcd is filled through the API server, and the shield acts."""
+
+import asyncio
+from http import HTTPStatus
+
+import pytest
+
+from tests.e2e.apiserver import Reply
+from tests.e2e.installation import QUOTA, USUAL, Installation
+from tests.e2e.objects import TEAM, ballast, pipeline_run
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PIECE = 512 * 1024
+BALLAST = f"/api/v1/namespaces/{TEAM}/configmaps?labelSelector=ballast%3Dyes"
+# The shield closes at 90%; writers of other things are not its business and go on a little.
+ENOUGH = 0.92
+
+
+async def filled(shield: Installation) -> None:
+    """Write through the API server until etcd's file is as full as it has to be."""
+    while (await shield.etcd.client.status()).db_size < ENOUGH * QUOTA:
+        replies = await asyncio.gather(
+            *(shield.api.create(ballast(PIECE), namespace=TEAM) for _ in range(4))
+        )
+        assert {HTTPStatus.CREATED} == {reply.status for reply in replies}
+
+
+async def test_a_full_etcd_denies_until_it_is_compacted_and_defragmented(
+    shield: Installation,
+) -> None:
+    await shield.decide(USUAL, deny=False)
+    await filled(shield)
+    await shield.wait_decided(deny=True)
+    assert HTTPStatus.TOO_MANY_REQUESTS == (await created(shield)).status
+
+    # Deleting frees nothing by itself: the old revisions are still there.
+    assert HTTPStatus.OK == (await shield.api.delete(BALLAST)).status
+    assert HTTPStatus.TOO_MANY_REQUESTS == (await created(shield)).status
+
+    await shield.etcd.client.compact()
+    await shield.etcd.client.defragment()
+    await shield.wait_decided(deny=False)
+    assert HTTPStatus.CREATED == (await created(shield)).status
+
+
+async def created(shield: Installation) -> Reply:
+    return await shield.api.create(pipeline_run(), namespace=TEAM)
