@@ -1,6 +1,7 @@
 """What `shield-evaluator backtest` refuses, and what it makes of a recording."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,12 @@ def test_the_table_tells_the_gap_and_what_the_latches_made_of_it(tmp_path: Path)
     result = _replay(tmp_path, RECORDING)
     assert "no samples" in result.stdout
     assert "latches held" in result.stdout
+
+
+def test_a_picture_without_matplotlib_is_one_line_that_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # what Python calls not importable
+    result = _replay(tmp_path, RECORDING, "--plot", tmp_path / "usage.png")
+    assert (2, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+    assert "pip install 'shield-evaluator[plot]'" in result.stderr
