@@ -1,7 +1,7 @@
 """What the evaluator costs: `python -m tests.bench.evaluator`.
 
-Figures, not tests. A cycle runs against a store in memory and answers that are parsed from bytes, so
-its own CPU time is measured and neither Prometheus' nor Redis'.
+Figures, not tests. A cycle runs against a store in memory and answers that are parsed from bytes,
+so its own CPU time is measured and neither Prometheus' nor Redis'.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import resource
 import sys
 import time
 import tracemalloc
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -97,10 +96,9 @@ def watch() -> Watch:
         tiers={f"tier-{n}": dict.fromkeys(names, threshold) for n in range(TIERS)},
         default_tier="tier-0",
     )
-    expressions: Mapping[str, str] = dict.fromkeys(names, "etcd_size")
     return Watch(
         plan=plan,
-        expressions=expressions,
+        expressions=dict.fromkeys(names, "etcd_size"),
         cluster="bench",
         interval=INTERVAL_MS / 1000,
         budget=4.0,
