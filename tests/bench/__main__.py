@@ -181,9 +181,8 @@ class Bench:
 
     def _bars(self, full: Results, steady: Results) -> list[Bar]:
         _, typical, large, *_ = sorted(self._files, key=bytes_of)
-        added = median(steady["admitter", typical], "p99_ms") - median(
-            steady["nginx", typical], "p99_ms"
-        )
+        pairs = zip(steady["admitter", typical], steady["nginx", typical], strict=True)
+        added = statistics.median(ours.p99_ms - nginx.p99_ms for ours, nginx in pairs)
         return [
             Bar(f"{typical}: admitter / Go", ratio(full, "go", typical), 1.0),
             Bar(
