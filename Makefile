@@ -19,6 +19,7 @@ test: bootstrap servers ## Lint, type check, import contracts, unit and integrat
 e2e: bootstrap servers ## The chart and the services on a real API server, which is built once
 	$(TOX) run -e e2e $(if $(ARGS),-- $(ARGS))
 
+demo: SERVERS = redis prometheus etcd # no browser for a demo on a terminal
 demo: bootstrap servers ## Fill a real etcd and watch the shield close and open (ARGS=--help)
 	$(TOX) run -e demo $(if $(ARGS),-- $(ARGS))
 
@@ -53,4 +54,4 @@ bootstrap:
 	@tools/bootstrap
 
 servers:
-	@tools/install-servers
+	@tools/install-servers $(SERVERS)

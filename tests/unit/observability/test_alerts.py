@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from shield_evaluator.settings import SignalSettings
 from tests.rig.server import program
 from tests.unit.observability.exposure import ALERTS, rules, unknown
 from tests.unit.observability.promql import metric_names
@@ -116,3 +117,29 @@ def test_the_texts_that_the_chart_replaces_stand_nowhere_else() -> None:
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
 def test_every_metric_that_a_rule_asks_for_exists(rule: dict[str, Any]) -> None:
     assert set() == unknown(metric_names(rule["expr"]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "value"),
+    [
+        pytest.param('severity="critical"', 1, id="somebody else's is read"),
+        pytest.param(
+            'severity="critical",raised_by="etcd-shield"', 0, id="the shield's own is not"
+        ),
+    ],
+)
+def test_a_signal_that_watches_an_alert_of_that_name_does_not_hold_itself_closed(
+    tmp_path: Path, labels: str, value: int
+) -> None:
+    signal = SignalSettings(name="guard", alert="EtcdShieldDenyAdmission")
+    series = f'ALERTS{{alertname="EtcdShieldDenyAdmission",alertstate="firing",{labels}}}'
+    asked = {"expr": signal.expression, "eval_time": "1m"}
+    answer = {"exp_samples": [{"labels": "{}", "value": value}]}
+    case = {
+        "interval": "15s",
+        "input_series": [{"series": series, "values": "1x10"}],
+        "promql_expr_test": [asked | answer],
+    }
+    file = tmp_path / "case.yaml"
+    file.write_text(yaml.safe_dump({"tests": [case]}))
+    promtool("test", "rules", str(file))

@@ -171,6 +171,42 @@ def hostile() -> Facts:
     )
 
 
+def standby() -> Facts:
+    facts = denying()
+    assert facts.report is not None
+    report = replace(facts.report, outcome=Outcome.STANDBY, observations={})
+    return replace(facts, report=report, histories={}, lease_held=False, changes=())
+
+
+def kinds() -> Facts:
+    """Return a moment with an alert, a number and a signal that lacks a member."""
+    alert = replace(_SIGNAL, unit=Unit.ALERT, members=None)
+    plan = Plan(
+        signals={
+            "EtcdFull": alert,
+            "pending": replace(_SIGNAL, unit=Unit.NUMBER),
+            "db-file": _SIGNAL,
+        },
+        tiers={
+            "standard": {
+                "EtcdFull": Threshold(set=1, reset=0.5),
+                "pending": Threshold(warn=30, set=50, reset=10),
+            },
+            "background": {"db-file": Threshold(set=0.9, reset=0.8)},
+        },
+        default_tier="standard",
+    )
+    lacking = "2 of 3 members answered"
+    observations = {
+        "EtcdFull": Observation(value=1.0, member="", members=1),
+        "pending": seen(37.0),
+        "db-file": Observation(
+            value=0.82, member="etcd-0", members=2, partial=True, problem=lacking
+        ),
+    }
+    return scene(observations, plan=plan)
+
+
 SCENES = {
     "admitting": admitting,
     "denying": denying,
@@ -178,4 +214,6 @@ SCENES = {
     "overridden": overridden,
     "starting": starting,
     "hostile": hostile,
+    "standby": standby,
+    "kinds": kinds,
 }

@@ -25,6 +25,7 @@ from tests.unit.shield_evaluator.page_scenes import (
     admitting,
     denying,
     hostile,
+    kinds,
     overridden,
     scene,
     seen,
@@ -76,6 +77,8 @@ by_scene = pytest.mark.parametrize("name", list(SCENES))
         ("overridden", "Overridden: tier standard admits until 12:23:00Z (22 min left)."),
         ("starting", "No decision yet"),
         ("hostile", "Denying every tier"),
+        ("standby", "This evaluator stands by. What follows is the writer's last decision."),
+        ("kinds", "Denying tier standard Alert EtcdFull is firing."),
     ],
 )
 def test_it_says_in_a_sentence_how_things_are(name: str, words: str) -> None:
@@ -103,6 +106,22 @@ def test_a_denial_is_explained_with(words: str) -> None:
 def test_a_tier_waits_for_every_signal_whose_latch_is_set() -> None:
     facts = scene({"db-file": seen(0.95), "db-in-use": seen(0.9)})
     assert "Until db-file is below 80% and db-in-use is below 75%" in text_of(facts)
+
+
+def test_a_tier_that_an_alert_denies_waits_for_its_end() -> None:
+    assert "Until alert EtcdFull stops ." in text_of(kinds())
+
+
+def test_an_alert_has_no_thresholds_to_show() -> None:
+    assert "EtcdFull firing - - - set" in text_of(kinds())
+
+
+def test_a_number_is_no_percentage() -> None:
+    assert "pending 37 30 50 10 reset" in text_of(kinds())
+
+
+def test_a_missing_member_is_said_once() -> None:
+    assert 1 == text_of(kinds()).count("2 of 3 members answered")
 
 
 def test_an_override_says_who_and_why() -> None:

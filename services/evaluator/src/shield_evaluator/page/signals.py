@@ -53,8 +53,7 @@ def _signal(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> Elem
             element("span", {"class": "value"}, value(reading, unit)),
         ),
         *pictures,
-        element("p", {"class": "members"}, _members(reading, plan.signals[name].members)),
-        _problem(facts, name),
+        *_said(facts, reading, plan, name),
     )
 
 
@@ -79,13 +78,20 @@ def _level(value: float | None, thresholds: dict[str, Threshold]) -> str:
     return "near" if near and value >= min(near) else "good"
 
 
+def _said(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> list[Element]:
+    signal = plan.signals[name]
+    members = "" if signal.unit is Unit.ALERT else _members(reading, signal.members)
+    problem = facts.unusable.get(name)
+    said = []
+    if members:
+        said.append(element("p", {"class": "members"}, members))
+    if problem is not None and problem not in members:
+        said.append(element("p", {"class": "problem"}, sentence(problem)))
+    return said
+
+
 def _members(reading: SignalReading, expected: int | None) -> str:
     of = f" of {expected}" if expected is not None else ""
     noun = "member" if (expected or reading.members) == 1 else "members"
     seen = f"{reading.members}{of} {noun} answered"
     return f"Worst member: {reading.member}. {seen}." if reading.member else f"{seen}."
-
-
-def _problem(facts: Facts, signal: str) -> Element | None:
-    problem = facts.unusable.get(signal)
-    return None if problem is None else element("p", {"class": "problem"}, sentence(problem))

@@ -68,7 +68,7 @@ svg{display:block;overflow:visible}
 .curve{fill:none;stroke:var(--note);stroke-width:2;stroke-linejoin:round;vector-effect:non-scaling-stroke}
 .area{fill:var(--note);opacity:.14}
 .axis{display:flex;justify-content:space-between;gap:8px;font-size:12px;margin-top:4px}
-.legend{justify-content:flex-start;margin:0}
+.legend{justify-content:flex-start;margin:0 0 6px}
 .key::before{content:"";display:inline-block;width:3px;height:11px;margin-right:5px;background:var(--mark)}
 .key.set{--mark:var(--over)}.key.reset{--mark:var(--good)}.key.warn{--mark:var(--near)}
 .problem{color:var(--over)}

@@ -94,7 +94,9 @@ def _latches(facts: Facts, decision: Decision, plan: Plan, tier: str) -> Element
         unit = plan.signals[signal].unit
         latch = facts.latch(tier, signal)
         reading = decision.signals.get(signal)
-        bounds = (threshold.warn, threshold.set, threshold.reset)
+        bounds: tuple[float | None, ...] = (threshold.warn, threshold.set, threshold.reset)
+        if unit is Unit.ALERT:  # it fires or it does not
+            bounds = (None, None, None)
         rows.append(
             element(
                 "tr",
