@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 PATHS: Final = frozenset({"/validate", "/validate-resource", "/validate-tekton-dev-v1-pipelinerun"})
 JSON: Final = "application/json"
 
-# One answer in so many closes its connection, so that long-lived clients find new replicas.
-CLOSE_SHARE: Final = 1 / 1000
+# Give or take half, so that long-lived clients find new replicas, and not all at once.
+REQUESTS_PER_CONNECTION: Final = 1000
 
 
 class Webhook:
@@ -116,9 +116,9 @@ class Webhook:
         """Count what the edge refused."""
         self._metrics.reject(why)
 
-    def wants_close(self) -> bool:
-        """Let go of a connection now and then."""
-        return self._chance() < CLOSE_SHARE
+    def connection_length(self) -> int:
+        """Let go of a connection now and then, at a time of its own."""
+        return round(REQUESTS_PER_CONNECTION * (0.5 + self._chance()))
 
     def _reject(
         self,

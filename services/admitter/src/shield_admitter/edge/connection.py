@@ -74,18 +74,25 @@ class Host(Protocol):
     """What a connection asks of its server.
 
     Attributes:
-        service: answers the requests.
         budget: memory for large bodies, shared by all connections.
         scratch: where bytes arrive; each connection takes its own out before another gets it.
-        time: the loop's clock.
-        call_soon: the loop's.
     """
 
-    service: Service
     budget: BodyBudget
     scratch: memoryview
-    time: Callable[[], float]
-    call_soon: Callable[[Callable[[], None]], object]
+
+    @property
+    def service(self) -> Service:
+        """Answers the requests."""
+        ...
+
+    def time(self) -> float:
+        """Read the loop's clock."""
+        ...
+
+    def call_soon(self, call: Callable[[], None], /) -> object:
+        """Call in the next round of the loop."""
+        ...
 
     def opened(self, connection: Connection, certificate: dict[str, Any] | None) -> Answer | None:
         """Note a connection; return what all its requests are answered if it is not welcome."""
@@ -115,6 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         "_claim",
         "_head",
         "_heads",
+        "_left",
         "_pending",
         "_received",
         "_refusal",
@@ -134,6 +142,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._head: Head
         self._heads = HeadReader()
+        self._left = server.service.connection_length()
         self._refusal: Answer | None = None
         self._pending = b""
         self._body: bytearray | None = None
@@ -359,11 +368,9 @@ class Connection(asyncio.BufferedProtocol):
             return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
 
     def _reply(self, answer: Answer) -> None:
+        self._left -= 1
         close = (
-            answer.close
-            or not self._head.keep_alive
-            or self._service.closing
-            or self._service.wants_close()
+            answer.close or self._left <= 0 or not self._head.keep_alive or self._service.closing
         )
         # First the new phase: writing may find that the client does not read, and set a deadline.
         self._wait(Phase.IDLE)

@@ -59,6 +59,6 @@ class Service(Protocol):
         """Take note of a request that the edge refused, or of a client that left in the middle."""
         ...
 
-    def wants_close(self) -> bool:
-        """Say whether this answer's connection should be closed, so that clients move on."""
+    def connection_length(self) -> int:
+        """Say how many requests a new connection is for; the last one's answer closes it."""
         ...
