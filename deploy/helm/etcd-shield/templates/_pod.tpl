@@ -20,17 +20,18 @@ labels:
   {{- end }}
 annotations:
   kubectl.kubernetes.io/default-container: {{ .component }}
-  # The services re-read their file, so a change of it does not restart them; what they open once does.
-  checksum/sockets: {{ include "etcd-shield.sockets" . | sha256sum }}
+  # The services re-read their file, so a change of it does not restart them; of what they need once it does.
+  checksum/restart: {{ include "etcd-shield.restart" . | sha256sum }}
   {{- with $values.podAnnotations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
 
-{{/* The parts of a configuration file that a running service does not take over. */}}
-{{- define "etcd-shield.sockets" -}}
+{{/* The parts of a configuration file that a running service does not take over (NEEDS_RESTART in its reload module). */}}
+{{- define "etcd-shield.restart" -}}
 {{- $config := include (printf "etcd-shield.%s.config" .component) .root | fromYaml -}}
-{{- toYaml (pick $config "cluster" "listen" "metrics" "redis" "tls") -}}
+{{- toYaml (pick $config "cluster" "listen" "max_connections" "metrics" "redis" "startup_grace" "tls") -}}
+{{- $config.log.format -}}
 {{- end -}}
 
 {{- define "etcd-shield.scheduling" -}}
