@@ -81,7 +81,7 @@ async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
 
         etcd.members[2].thaw()
         await wait_reading_below(stream, 2.0, members=3)
-        await cluster.make_room(2)
+        await etcd.members[2].client.defragment()
         await stream.wait_for(allow=True)
 
 
