@@ -32,6 +32,7 @@ from shield_evaluator.console.glance import Glance, Standing, look
 from shield_evaluator.console.panel import render
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from shield_evaluator.settings import EvaluatorSettings
@@ -71,7 +72,7 @@ def status(*, config: Path, tier: str | None, watch: bool, output: str) -> None:
                 asyncio.run(_watch(settings, chosen, output))
             else:
                 glance = asyncio.run(_look(settings, chosen))
-                _print(glance, output)
+                _print(glance, output, _units(settings))
                 sys.exit(_EXITS[glance.standing])
         except StoreError as error:
             fail(f"Redis does not answer: {error}", EXIT_FAILED)
@@ -89,6 +90,7 @@ async def _watch(settings: EvaluatorSettings, tier: str, output: str) -> None:
     store = RedisStore(settings.redis, cluster=settings.cluster)
     terminal = console()
     shown = output == "table" and terminal.is_terminal
+    units = _units(settings)
     try:
         with Live(console=terminal, auto_refresh=False, screen=shown) as live:
             while True:
@@ -102,19 +104,25 @@ async def _watch(settings: EvaluatorSettings, tier: str, output: str) -> None:
                         say(f"Redis does not answer: {error}")
                 else:
                     if shown:
-                        live.update(Group(*render(glance)), refresh=True)
+                        live.update(Group(*render(glance, units)), refresh=True)
                     else:
-                        _print(glance, output, one_line=True)
+                        _print(glance, output, units, one_line=True)
                 await asyncio.sleep(REFRESH_SECONDS)
     finally:
         await store.close()
 
 
-def _print(glance: Glance, output: str, *, one_line: bool = False) -> None:
+def _print(
+    glance: Glance, output: str, units: Mapping[str, str], *, one_line: bool = False
+) -> None:
     if output == "json":
         document = msgspec.json.encode(glance)
         click.echo((document if one_line else msgspec.json.format(document)).decode())
         return
     terminal = console()
-    for part in render(glance):
+    for part in render(glance, units):
         terminal.print(part)
+
+
+def _units(settings: EvaluatorSettings) -> dict[str, str]:
+    return {name: signal.unit.value for name, signal in settings.plan().signals.items()}

@@ -12,7 +12,7 @@ from shield_evaluator.console.glance import Standing
 from shield_evaluator.wording import moment, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.console import RenderableType
 
@@ -27,8 +27,13 @@ _STYLES: Final = {
 }
 
 
-def render(glance: Glance) -> Iterator[RenderableType]:
-    """Yield what to print."""
+def render(glance: Glance, units: Mapping[str, str]) -> Iterator[RenderableType]:
+    """Yield what to print.
+
+    Args:
+        glance: what was seen.
+        units: how each signal's values read; the decision does not say.
+    """
     yield Text.assemble(
         f"{glance.cluster}, tier {glance.tier}: ",
         (glance.standing.value, _STYLES[glance.standing]),
@@ -36,7 +41,7 @@ def render(glance: Glance) -> Iterator[RenderableType]:
     yield from map(Text, _facts(glance))
     if glance.decision is not None:
         yield _tiers(glance.decision)
-        yield _signals(glance.decision)
+        yield _signals(glance.decision, units)
 
 
 def describe_override(override: Override, seconds: float | None) -> str:
@@ -89,13 +94,12 @@ def _tiers(decision: Decision) -> Table:
     return table
 
 
-def _signals(decision: Decision) -> Table:
+def _signals(decision: Decision, units: Mapping[str, str]) -> Table:
     table = Table()
     for column in ("signal", "value", "worst member", "members", "state"):
         table.add_column(column, justify="right" if column in {"value", "members"} else "left")
-    units = {tier.signal: tier.unit for tier in decision.tiers.values() if tier.signal}
     for name, reading in decision.signals.items():
-        unit = units.get(name, "ratio")
+        unit = units.get(name, "number")
         table.add_row(
             Text(name),
             "" if reading.value is None else format_value(reading.value, unit),
