@@ -1,0 +1,138 @@
+"""What an operator does: changes the file while it runs, and asks what would happen."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.admitter.site import WITHIN, Site
+from tests.rig.services import service_script
+from tests.rig.waiting import wait_until
+
+MANIFEST = """
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {generateName: run-, namespace: team-releng, labels: {started: 2026-11-21}}
+"""
+RULES = [{"tier": "critical", "namespaces": ["*-releng"]}]
+
+
+async def command(site: Site, *arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        service_script("shield-admitter"),
+        arguments[0],
+        "--config",
+        str(site.admitter.config_file),
+        *arguments[1:],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), WITHIN)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@pytest.fixture
+def manifest(site: Site) -> Path:
+    path = site.rig.directory / "run.yaml"
+    path.write_text(MANIFEST)
+    return path
+
+
+async def test_a_changed_mode_is_taken_up_while_running(site: Site) -> None:
+    await site.publisher.publish(allow=False)
+    await site.admitter.start()
+    assert not await site.allowed()
+    site.admitter.config["mode"] = "warn"
+    site.admitter.write()
+    await site.until_metric("config_reloads_total", 1.0, result="success")
+    assert await site.allowed()
+
+
+async def test_e8_a_bad_new_file_keeps_the_old_one_and_is_counted(site: Site) -> None:
+    await site.publisher.publish(allow=False)
+    await site.admitter.start()
+    site.admitter.config["mode"] = "deny"
+    site.admitter.write()
+    await site.until_metric("config_reloads_total", 1.0, result="failure")
+    assert not await site.allowed()
+    (line,) = [line for line in site.log() if "configuration refused" in line["event"]]
+    assert "mode: Invalid enum value 'deny'" in line["problem"]
+
+
+async def test_a_change_that_needs_a_restart_is_said(site: Site) -> None:
+    await site.publisher.publish()
+    await site.admitter.start()
+    site.admitter.config["max_connections"] = 99
+    site.admitter.write()
+
+    def said() -> bool:
+        return ["max_connections"] in [line.get("settings") for line in site.log()]
+
+    await wait_until(said, within=WITHIN, what="the log to say so")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "code", "tier", "rule"),
+    [(None, 0, "critical", "tiers[0]"), ("team", 3, "standard", None)],
+    ids=["of the object", "given"],
+)
+async def test_explain_says_what_would_happen_and_by_which_rule(
+    site: Site, manifest: Path, namespace: str | None, code: int, tier: str, rule: str | None
+) -> None:
+    site.admitter.config["tiers"] = RULES
+    site.admitter.write()
+    await site.publisher.publish(allow=False)
+    given = [] if namespace is None else ["--namespace", namespace]
+    status, out, err = await command(
+        site, "explain", "-f", str(manifest), "--user", "ada", "--output", "json", *given
+    )
+    found: dict[str, Any] = json.loads(out)
+    path = (found["tier_rule"] or {}).get("path")
+    assert (code, "", tier, rule) == (status, err, found["tier"], path)
+
+
+async def test_explain_says_so_when_redis_is_away(site: Site, manifest: Path) -> None:
+    site.admitter.write()
+    site.redis.kill()
+    status, out, _ = await command(site, "explain", "-f", str(manifest))
+    assert 0 == status
+    assert "Admitted: there is no current decision, and on_unknown is allow." in out
+    assert "Redis does not answer" in out
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "metadata: 3"])
+async def test_explain_refuses_what_is_no_object(site: Site, manifest: Path, text: str) -> None:
+    site.admitter.write()
+    manifest.write_text(text)
+    status, _, err = await command(site, "explain", "-f", str(manifest))
+    assert (2, 1) == (status, err.count("\n"))
+
+
+async def test_check_passes_when_an_admitter_could_work(site: Site) -> None:
+    site.admitter.write()
+    await site.publisher.publish(allow=False)
+    status, out, _ = await command(site, "check")
+    assert 0 == status
+    assert "decision: denies" in out
+
+
+async def test_check_names_everything_that_is_in_the_way(site: Site) -> None:
+    site.admitter.write()
+    site.admitter.certificate.key_file.write_text("no key")
+    status, out, _ = await command(site, "check", "--output", "json")
+    findings = {finding["name"]: finding["ok"] for finding in json.loads(out)}
+    assert (1, {"configuration": True, "certificate": False, "decision": False}) == (
+        status,
+        findings,
+    )
+
+
+async def test_e8_a_bad_configuration_is_exit_2_and_one_line(site: Site) -> None:
+    site.admitter.config["modus"] = "warn"
+    site.admitter.write()
+    for name in ("run", "check"):
+        status, _, err = await command(site, name)
+        assert (2, 1) == (status, err.count("\n"))
+        assert "unknown field `modus`" in err
