@@ -1,5 +1,6 @@
 """A kube-apiserver on loopback, in the way of envtest: etcd behind it, no controllers, no nodes."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -133,9 +134,10 @@ class KubeApiServer(Server):
         async with self.rig.http.request(
             method,
             f"{self.url}{path}",
-            json=body,
+            # A stream, because aiohttp warns of large bodies that are not.
+            data=None if body is None else io.BytesIO(json.dumps(body).encode()),
             params=query,
-            headers=headers,
+            headers={"Content-Type": "application/json", **(headers or {})},
             ssl=self._trust,
             timeout=_CALL,
         ) as response:
