@@ -131,10 +131,22 @@ def rules(rendered: Rendered) -> dict[str, Object]:
     return {rule["alert"]: rule for g in groups for rule in g["rules"] if "alert" in rule}
 
 
+def without_runbooks(found: dict[str, Object]) -> dict[str, Object]:
+    """Leave out the links, which point nowhere until `alerts.runbookUrl` says where to."""
+    return {
+        name: {
+            **rule,
+            "annotations": {k: v for k, v in rule["annotations"].items() if "runbook_url" != k},
+        }
+        for name, rule in found.items()
+    }
+
+
 def test_the_alerts_are_those_of_the_file(chart: Chart) -> None:
     file = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
-    rendered = chart.render(nested("alerts.enabled", value=True))
-    assert file["groups"] == rendered.one("PrometheusRule")["spec"]["groups"]
+    written = {r["alert"]: r for g in file["groups"] for r in g["rules"] if "alert" in r}
+    rendered = rules(chart.render(nested("alerts.enabled", value=True)))
+    assert without_runbooks(written) == without_runbooks(rendered)
 
 
 def test_a_disabled_alert_is_left_out(chart: Chart) -> None:
