@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "failure-modes.md"
 ROW = re.compile(r"^\| (?P<id>[ARPES]\d+) \| (?P<text>.*?) \| (?P<tests>[^|]*)\|$")
+# What shows a row besides tests with its name.
+COMMANDS = {"S1": "`make demo`", "S3": "`tox run -e soak`"}
 NAME = re.compile(r"^test_(?P<id>[arpes]\d+)_")
 
 
@@ -47,7 +49,8 @@ def _render_line(line: str, tests: dict[str, list[str]]) -> str:
     match = ROW.match(line)
     if match is None:
         return line
-    shown = ", ".join(f"`{test}`" for test in tests.get(match["id"], []))
+    named = [f"`{test}`" for test in tests.get(match["id"], [])]
+    shown = ", ".join([*named, *filter(None, [COMMANDS.get(match["id"])])])
     return f"| {match['id']} | {match['text']} | {shown} |"
 
 
