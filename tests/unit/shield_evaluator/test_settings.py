@@ -217,9 +217,11 @@ LIMIT = "tiers/standard/db-file"
         ),
         pytest.param("prometheus/urls", ["http://x?a=b"], "must be a base URL", id="a query in it"),
         pytest.param(
-            "prometheus/urls", ["http://x:99999"], "urls: 'http://x:99999'", id="an odd port"
+            "prometheus/urls", ["http://x:99999"], "urls[0]: is not a URL", id="an odd port"
         ),
-        pytest.param("prometheus/urls", ["http://[::1"], "urls: 'http://[::1'", id="half an IPv6"),
+        pytest.param(
+            "prometheus/urls", ["http://[::1"], "urls[0]: is not a URL", id="half an IPv6"
+        ),
         pytest.param(
             "prometheus/headers", {"Authorization": "x"}, "'Authorization' cannot be set", id="auth"
         ),

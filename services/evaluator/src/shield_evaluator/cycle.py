@@ -67,6 +67,20 @@ class Watch:
     status_url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Evaluation:
+    """What belongs together: observations, the state they led to, and what both went by.
+
+    A decision is made from one of these as a whole, because an override may ask for one while a
+    cycle has already adopted another configuration, or another writer's latches.
+    """
+
+    watch: Watch
+    at: Instant
+    state: ShieldState
+    observations: Mapping[str, Observation]
+
+
 class Cycle:
     """Evaluates; one call at a time.
 
@@ -95,8 +109,8 @@ class Cycle:
         self._on_report = on_report
         self._state = ShieldState()
         self._order = (0, 0)  # of the newest decision whose latches are in self._state
-        self._observations: Mapping[str, Observation] = {}
-        self._evaluated: Instant | None = None
+        # None unless it is ours to publish: a standby's is out of date when it takes over.
+        self._evaluation: _Evaluation | None = None
         self._histories: dict[str, History] = {}
         self._unreadable: bytes | None = None
         # A decision that only follows an override may come while a cycle waits for Prometheus.
@@ -125,26 +139,29 @@ class Cycle:
         started = self._now()
         self._adopt(self._next_watch)
         watch = self.watch
+        if not self._writer.held:
+            self._evaluation = None
         if not await self._leads():
             return await self._stand_by(started)
-        self._observations = await self._source.observe(
+        observations = await self._source.observe(
             watch.expressions, watch.plan, budget=watch.budget
         )
-        self._evaluated = self._now()
-        self._state = advance(watch.plan, self._state, self._observations, self._evaluated)
-        self._remember(self._evaluated)
         async with self._publishing:
-            return await self._publish(started, self._evaluated)
+            at = self._now()
+            self._state = advance(watch.plan, self._state, observations, at)
+            self._remember(observations, at)
+            self._evaluation = _Evaluation(watch, at, self._state, observations)
+            return await self._publish(started, self._evaluation)
 
     async def redecide(self) -> Report | None:
         """Publish again without observing, because the override changed; None on standby.
 
         It may be called while `evaluate` waits for its observations.
         """
-        if not self._writer.held or self._evaluated is None:
-            return None
         async with self._publishing:
-            return await self._publish(self._now(), self._evaluated, again=True)
+            if not self._writer.held or self._evaluation is None:
+                return None
+            return await self._publish(self._now(), self._evaluation, again=True)
 
     def _adopt(self, watch: Watch) -> None:
         if watch is self.watch:
@@ -198,40 +215,40 @@ class Cycle:
             decision = None if stored is None else decode_decision(stored.document)
         except (StoreError, DecisionError) as error:
             self._log.debug("the writer's decision cannot be read", problem=str(error))
-        self._observations = {}
         return self._report(Outcome.STANDBY, started, decision, None)
 
     async def _publish(
-        self, started: Instant, evaluated: Instant, *, again: bool = False
+        self, started: Instant, evaluation: _Evaluation, *, again: bool = False
     ) -> Report:
-        writer, watch = self._writer, self.watch
+        writer, watch = self._writer, evaluation.watch
         now_ms = self._now().ms
         self._override.expire(now_ms)
+        sure = True
         if writer.held:
-            await self._override.refresh(now_ms, unlimited_ms=watch.ttl_ms)
-        decision = self._decide(evaluated)
+            sure = await self._override.refresh(now_ms, unlimited_ms=watch.ttl_ms)
+        decision = self._decide(evaluation)
         result = None
-        if writer.held:
+        if writer.held and sure:
             self._order = decision.order
             result = await writer.publish(
                 encode_decision(decision),
                 ttl_ms=watch.ttl_ms,
                 allow=decision.allow,
                 latches=latches_document.write(
-                    self._state, now_ms=self._now().ms, order=decision.order
+                    evaluation.state, now_ms=self._now().ms, order=decision.order
                 ),
             )
         published = result is PublishResult.PUBLISHED
         outcome = Outcome.PUBLISHED if published else Outcome.UNPUBLISHED
-        return self._report(outcome, started, decision, result, again=again)
+        return self._report(outcome, started, decision, result, evaluation, again=again)
 
-    def _decide(self, evaluated: Instant) -> Decision:
-        watch = self.watch
+    def _decide(self, evaluation: _Evaluation) -> Decision:
+        watch = evaluation.watch
         return decide(
             watch.plan,
-            self._state,
-            self._observations,
-            now=evaluated,
+            evaluation.state,
+            evaluation.observations,
+            now=evaluation.at,
             envelope=Envelope(
                 cluster=watch.cluster,
                 epoch=self._writer.epoch,
@@ -241,22 +258,23 @@ class Cycle:
                 status_url=watch.status_url,
             ),
             override=self._override.value,
-            time_to_full_seconds=self._time_to_full(),
+            time_to_full_seconds=self._time_to_full(watch.plan),
         )
 
-    def _remember(self, now: Instant) -> None:
+    def _remember(self, observations: Mapping[str, Observation], now: Instant) -> None:
         for name in self._histories.keys() - self.watch.plan.signals.keys():
             del self._histories[name]
-        for name, observation in self._observations.items():
+        for name, observation in observations.items():
             if observation.value is not None and not observation.partial:
                 self._histories.setdefault(name, History()).add(now.ms, observation.value)
 
-    def _time_to_full(self) -> float | None:
-        signals = self.watch.plan.signals
+    def _time_to_full(self, plan: Plan) -> float | None:
+        signals = plan.signals
         forecasts = [
             seconds
             for name, history in self._histories.items()
-            if signals[name].unit is Unit.RATIO
+            if name in signals
+            and signals[name].unit is Unit.RATIO
             and (seconds := history.seconds_to(QUOTA)) is not None
         ]
         return min(forecasts, default=None)
@@ -267,6 +285,7 @@ class Cycle:
         started: Instant,
         decision: Decision | None,
         publish: PublishResult | None,
+        evaluation: _Evaluation | None = None,
         *,
         again: bool = False,
     ) -> Report:
@@ -274,10 +293,10 @@ class Cycle:
             outcome=outcome,
             at=started,
             seconds=(self._now().ms - started.ms) / 1000,
-            plan=self.watch.plan,
+            plan=self.watch.plan if evaluation is None else evaluation.watch.plan,
             decision=decision,
-            state=self._state,
-            observations=self._observations,
+            state=self._state if evaluation is None else evaluation.state,
+            observations={} if evaluation is None else evaluation.observations,
             publish=publish,
             again=again,
         )

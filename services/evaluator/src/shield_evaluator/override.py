@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from shield_common.store.protocol import OverrideStore
 
-# The subscription only makes a change count at once; every cycle reads the override as well.
+# The subscription only makes a change count at once; every cycle reads the override as well. One
+# that is silent for so long may be half open and is made anew.
 SILENCE_SECONDS: Final = 30.0
 
 
@@ -49,24 +50,28 @@ class OverrideInForce:
         if self.ends_ms is not None and self.ends_ms <= now_ms:
             self._set(None, None, None)
 
-    async def refresh(self, now_ms: int, *, unlimited_ms: int) -> None:
+    async def refresh(self, now_ms: int, *, unlimited_ms: int) -> bool:
         """Read it from the store; while that is silent the known one counts until its end.
 
         Args:
             now_ms: the present instant.
             unlimited_ms: how long to believe in one without an expiry, which someone wrote by
                 hand; it is read again every cycle.
+
+        Returns:
+            Whether it is sure what is in force. If not, an emptied store may still be owed the
+            override: nothing must be written that would make it look whole.
         """
         self.expire(now_ms)
         try:
             stored = await self._store.read_override()
             if stored is None and await self._restored(now_ms):
-                return
+                return True
         except StoreError:
-            return
+            return self._document is None
         if stored is None:
             self._set(None, None, None)
-            return
+            return True
         try:
             override = decode_override(stored.document)
         except DecisionError as error:
@@ -74,9 +79,10 @@ class OverrideInForce:
                 self._log.error("override ignored, it is unreadable", problem=str(error))
             self._unreadable = stored.document
             self._set(None, None, None)
-            return
+            return True
         remaining = unlimited_ms if stored.remaining_ms is None else stored.remaining_ms
         self._set(override, now_ms + remaining, stored.document)
+        return True
 
     async def _restored(self, now_ms: int) -> bool:
         """Give an emptied store the override back; say whether there was one to give."""
@@ -114,9 +120,8 @@ async def follow(store: OverrideStore, on_change: Callable[[], None]) -> None:
             async with store.subscribe_overrides() as subscription:
                 failures = 0
                 on_change()
-                while True:
-                    if await subscription.next(SILENCE_SECONDS) is not None:
-                        on_change()
+                while await subscription.next(SILENCE_SECONDS) is not None:
+                    on_change()
         except StoreError:
             failures += 1
             await asyncio.sleep(backoff(failures, secrets.randbelow(1000) / 1000))

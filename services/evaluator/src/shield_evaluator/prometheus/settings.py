@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import Meta, field
 
@@ -55,14 +55,8 @@ class PrometheusSettings(SettingsStruct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later, at the first query."""
-        for url in self.urls:
-            parts = _split(url)
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise ValueError(f"urls: {url!r} is not an http:// or https:// URL")
-            if parts.username or parts.password:
-                raise ValueError("urls: credentials belong into basic_auth or bearer_token_file")
-            if parts.query or parts.fragment:
-                raise ValueError(f"urls: {url!r} must be a base URL, without query or fragment")
+        for place, url in enumerate(self.urls):
+            _check_url(f"urls[{place}]", url)
         if self.basic_auth is not None and self.bearer_token_file is not None:
             raise ValueError("basic_auth and bearer_token_file exclude each other")
         for name, value in self.headers.items():
@@ -74,10 +68,16 @@ class PrometheusSettings(SettingsStruct, frozen=True, kw_only=True):
             raise ValueError("timeout: must be above 0s")
 
 
-def _split(url: str) -> SplitResult:
+def _check_url(place: str, url: str) -> None:
+    """Refuse what is no base URL; the URL itself is never shown, it may hold a password."""
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise ValueError(f"urls: {url!r}: {error}") from error
-    return parts
+        raise ValueError(f"{place}: is not a URL") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{place}: is not an http:// or https:// URL")
+    if parts.username or parts.password:
+        raise ValueError(f"{place}: credentials belong into basic_auth or bearer_token_file")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{place}: must be a base URL, without query or fragment")

@@ -1,0 +1,83 @@
+"""A decision that follows an override may come in the middle of a cycle; it must change no more."""
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shield_common.store.memory import MemoryStore
+from tests.unit.shield_evaluator.plans import one_latch
+from tests.unit.shield_evaluator.world import CLUSTER, Node, World, watch
+
+if TYPE_CHECKING:
+    from shield_evaluator.report import Report
+
+IN_THE_BAND = 0.85
+ABOVE_SET = 0.95
+
+
+class GatedStore(MemoryStore):
+    """A store whose answer about the latches can be held back."""
+
+    gate: asyncio.Event
+    asked: asyncio.Event
+
+    async def read_latches(self) -> bytes | None:
+        self.asked.set()
+        await self.gate.wait()
+        return await super().read_latches()
+
+
+async def test_an_override_between_a_takeover_and_its_latches_publishes_nothing() -> None:
+    world = World()
+    world.store = store = GatedStore(world.backend, cluster=CLUSTER)
+    store.gate, store.asked = asyncio.Event(), asyncio.Event()
+    store.gate.set()
+    successor = await evaluated_once_during_an_outage(world)
+    writer = world.evaluator("writer")
+    await writer.sees(ABOVE_SET)
+    await successor.sees(IN_THE_BAND)
+    await writer.sees(IN_THE_BAND)
+    await writer.writer.release()
+
+    store.gate.clear()
+    store.asked.clear()
+    takeover = asyncio.create_task(successor.sees(IN_THE_BAND))
+    await store.asked.wait()
+    assert await successor.cycle.redecide() is None
+    store.gate.set()
+    await takeover
+
+    decision = await world.published()
+    assert decision is not None
+    assert not decision.allow
+
+
+async def evaluated_once_during_an_outage(world: World) -> Node:
+    node = world.evaluator("successor")
+    world.backend.available = False
+    await node.sees(IN_THE_BAND)
+    world.backend.available = True
+    return node
+
+
+async def test_an_override_while_a_new_configuration_waits_for_observations_goes_by_the_old() -> (
+    None
+):
+    world = World()
+    node = world.evaluator()
+    await node.sees(0.5)
+    plan = one_latch()
+    wider = replace(plan, tiers={**plan.tiers, "extra": plan.tiers[plan.default_tier]})
+    node.cycle.replace(watch(wider))
+
+    decided: list[asyncio.Task[Report | None]] = []
+    node.source.meanwhile = lambda: decided.append(asyncio.create_task(node.cycle.redecide()))
+    node.source.takes = 0.01  # lets the other decision run before the observations are there
+    after = await node.cycle.evaluate()
+    during = await decided[0]
+
+    assert during is not None
+    assert during.decision is not None
+    assert after.decision is not None
+    assert plan.tiers.keys() == during.decision.tiers.keys()
+    assert wider.tiers.keys() == after.decision.tiers.keys()
