@@ -56,7 +56,11 @@ class Client:
     @property
     def is_open(self) -> bool:
         """Whether the server has not closed it."""
-        return not self._reader.at_eof() and not self._writer.is_closing()
+        return (
+            not self._reader.at_eof()
+            and self._reader.exception() is None
+            and not self._writer.is_closing()
+        )
 
     async def send(self, data: bytes) -> None:
         self._writer.write(data)

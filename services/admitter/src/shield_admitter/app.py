@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import time
@@ -19,6 +20,7 @@ from shield_admitter.webhook import Webhook
 from shield_common import logs
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, parse_address, probes_app
+from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 from shield_common.tls import ServerCertificate, TLSError
 from shield_common.watch import FileWatch
@@ -116,6 +118,7 @@ class _Admitter:
             listen=settings.metrics.listen,
         )
         self._server: Server | None = None
+        self._listening = False
         self._tasks: list[BackgroundTask] = []
 
     async def start(self) -> None:
@@ -145,7 +148,11 @@ class _Admitter:
         )
         metrics.show(server)
         await self._probes.start()
+        # Whoever connects first finds a decision, if there is one; otherwise `follow` keeps asking.
+        with contextlib.suppress(StoreError):
+            await self._feed.read()
         await server.start(*parse_address(self._settings.listen))
+        self._listening = True
         runs: dict[str, Callable[[], Awaitable[None]]] = {
             "follow": self._feed.follow,
             "refresh": self._feed.refresh,
@@ -184,7 +191,8 @@ class _Admitter:
             "decision": "ok" if self._feed.held is not None else "none yet",
             "draining": "yes" if draining else "no",
         }
-        return Readiness(ready=self._serving() and not draining, checks=checks)
+        ready = self._listening and self._serving() and not draining
+        return Readiness(ready=ready, checks=checks)
 
     def _adopt(self, settings: AdmitterSettings) -> None:
         policy = settings.policy()

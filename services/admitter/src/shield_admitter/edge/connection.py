@@ -123,6 +123,7 @@ class Connection(asyncio.BufferedProtocol):
         "_head",
         "_heads",
         "_left",
+        "_length",
         "_pending",
         "_received",
         "_refusal",
@@ -142,7 +143,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._head: Head
         self._heads = HeadReader()
-        self._left = server.service.connection_length()
+        self._length = self._left = server.service.connection_length()
         self._refusal: Answer | None = None
         self._pending = b""
         self._body: bytearray | None = None
@@ -220,6 +221,11 @@ class Connection(asyncio.BufferedProtocol):
     def is_idle(self) -> bool:
         """Whether no request is under way."""
         return self.phase is Phase.IDLE and not self._blocked
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether there has been no request yet."""
+        return self._left == self._length
 
     @property
     def has_request(self) -> bool:

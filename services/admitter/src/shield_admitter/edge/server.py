@@ -119,22 +119,28 @@ class Server:
     async def stop(self, *, within: float) -> None:
         """Take nobody in any more, finish what is under way, and close.
 
+        A client that has just got through TLS is about to send its request, and with TLS 1.3 it may
+        believe that it is through before the server does: such clients are waited for.
+
         Args:
             within: seconds after which what is left is cut off.
         """
+        ends = self.time() + within
         for task in self._accepting:
             await task.stop()
         for listener in self._sockets:
             listener.close()
+        if self._handshakes:
+            await asyncio.wait(list(self._handshakes), timeout=within)
         for handshake in list(self._handshakes):
             handshake.cancel()
         self._empty.clear()
         for connection in list(self._connections):
-            if connection.is_idle:
+            if connection.is_idle and not connection.is_fresh:
                 connection.close()
         if self._connections:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), within)
+                await asyncio.wait_for(self._empty.wait(), max(0.0, ends - self.time()))
         for connection in list(self._connections):
             connection.abort()
         await self._sweeping.stop()
