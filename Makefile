@@ -24,7 +24,6 @@ demo: bootstrap servers ## Fill a real etcd and watch the shield close and open 
 	$(TOX) run -e demo $(if $(ARGS),-- $(ARGS))
 
 soak: bootstrap servers ## Break everything at random under load (ARGS='--minutes 5 --seed 7')
-	tools/install-servers faketime
 	$(TOX) run -e soak $(if $(ARGS),-- $(ARGS))
 
 pictures: bootstrap ## Draw the pictures of docs/tuning.md anew

@@ -15,9 +15,9 @@ from tests.integration.evaluator.installation import (
     wait_outcome,
 )
 from tests.integration.evaluator.stub import frozen
+from tests.rig.clock import JumpingClock
 from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisServer
-from tests.rig.server import program
 from tests.rig.services import Evaluator
 from tests.rig.waiting import wait_until
 
@@ -82,17 +82,18 @@ async def test_e4_a_dead_evaluators_decision_ends_with_its_ttl_and_its_latches_s
 class Displaced(Evaluator):
     """An evaluator whose wall clock is wrong; its monotonic clock is not."""
 
-    def __init__(self, rig: Rig, document: dict[str, object], name: str, *, by: str) -> None:
+    def __init__(self, rig: Rig, document: dict[str, object], name: str, *, by: int) -> None:
         super().__init__(rig, document, name)
-        self._by = by
+        self._clock = JumpingClock(self.directory / "clock")
+        self._clock.set(by)
 
     def command(self) -> list[str]:
-        return [program("faketime"), "--exclude-monotonic", "-f", self._by, *super().command()]
+        return self._clock.command(super().command())
 
 
-@pytest.mark.parametrize("by", ["+1h", "-1h"])
+@pytest.mark.parametrize("by", [3600, -3600], ids=["an hour ahead", "an hour behind"])
 async def test_e5_an_evaluator_with_a_wrong_clock_takes_over_without_a_change(
-    installation: Installation, by: str
+    installation: Installation, by: int
 ) -> None:
     installation.measure(0.95)
     one = await installation.started()
