@@ -8,7 +8,6 @@ import pytest
 from tests.integration.admitter.http_client import connected, post
 from tests.integration.admitter.load import WORKERS, Load
 from tests.integration.admitter.site import Site, config
-from tests.rig.probing import answers_ok
 from tests.rig.reviews import ReviewRequest, admission_review
 from tests.rig.server import start_all
 from tests.rig.services import Admitter
@@ -19,15 +18,21 @@ WITHIN = 30.0
 RESTARTS = int(os.environ.get("SHIELD_TEST_RESTARTS", "20"))
 
 
-async def alive(site: Site) -> None:
-    url = f"{site.admitter.metrics_url}/livez"
-    await wait_until(lambda: answers_ok(site.rig.http, url), within=WITHIN, what="a live admitter")
+async def listening(site: Site) -> None:
+    async def connects() -> bool:
+        try:
+            (await site.connect()).close()
+        except OSError:
+            return False
+        return True
+
+    await wait_until(connects, within=WITHIN, what="an admitter that listens")
 
 
 async def test_a19_before_the_first_decision_the_answer_is_503_and_not_ready(site: Site) -> None:
     site.admitter.config["startup_grace"] = "10m"
     site.admitter.launch()
-    await alive(site)
+    await listening(site)
     response = await site.review()
     assert (503, "1", True) == (
         response.status,
