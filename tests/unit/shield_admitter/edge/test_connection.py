@@ -1,12 +1,13 @@
 """One connection's phases, with a transport that only remembers."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 import pytest
 
-from shield_admitter.edge.budget import BodyBudget
+from shield_admitter.edge.budget import SMALL, STEP, BodyBudget, Share
 from shield_admitter.edge.connection import PATIENCE, Connection, Phase
 from shield_admitter.edge.head import Head
 from shield_admitter.edge.interface import Answer
@@ -50,7 +51,7 @@ class Echo:
         self.noted: list[str] = []
         self.now = 0.0
         self.service = self
-        self.budget = BodyBudget(1_000_000)
+        self.budget = BodyBudget(2 * STEP)
         self.scratch = memoryview(bytearray(65536))
         self.later: list[Any] = []
         self.transport = Transport()
@@ -73,8 +74,9 @@ class Echo:
     def closed(self, connection: Connection) -> None:
         """Forget nobody."""
 
-    def render(self, answer: Answer, *, close: bool) -> bytes:
-        return b"%d%s;" % (answer.status, b" close" if close else b"")
+    def render(self, answer: Answer, *, close: bool, bodiless: bool) -> bytes:
+        ends = b" close" if close else b""
+        return b"%d%s%s;" % (answer.status, b" bodiless" if bodiless else b"", ends)
 
     def refuse(self, head: Head) -> Answer | None:
         return Answer(b"", HTTPStatus.NOT_FOUND) if head.path == "/no" else None
@@ -168,7 +170,7 @@ def test_a_client_that_reads_again_is_answered(echo: Echo) -> None:
 
 
 def test_a_refusal_without_a_body_keeps_the_connection(echo: Echo) -> None:
-    echo.receive(b"GET /no HTTP/1.1\r\nHost: x\r\n\r\n" + REQUEST)
+    echo.receive(b"POST /no HTTP/1.1\r\nHost: x\r\n\r\n" + REQUEST)
     assert b"404;200;" == echo.transport.written
 
 
@@ -196,22 +198,133 @@ def test_a20_while_draining_every_answer_closes(echo: Echo) -> None:
     assert (b"200 close;", "closed") == (echo.transport.written, echo.transport.ended)
 
 
-def test_a_large_body_waits_for_memory_and_then_goes_on(echo: Echo) -> None:
-    others = echo.budget.claim(900_000, lambda: None)
-    body = b"x" * 500_000
-    request = REQUEST.replace(b" 3\r\n", b" 500000\r\n").replace(b"abc", body)
-    echo.receive(request[:1_000])
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [(b"HEAD", b"404 bodiless close;"), (b"GET", b"404 close;"), (b"OPTIONS", b"404 close;")],
+    ids=["HEAD", "GET", "OPTIONS"],
+)
+def test_a_method_other_than_post_ends_the_connection(
+    echo: Echo, method: bytes, answer: bytes
+) -> None:
+    echo.receive(method + b" /no HTTP/1.1\r\nHost: x\r\n\r\n" + REQUEST)
+    assert (answer, "closed", []) == (echo.transport.written, echo.transport.ended, echo.seen)
+
+
+def test_a_head_request_with_a_body_is_refused_without_one(echo: Echo) -> None:
+    echo.receive(REQUEST.replace(b"POST /", b"HEAD /no"))
+    assert b"404 bodiless close;" == echo.transport.written
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3])
+def test_an_empty_line_before_each_request_is_ignored(echo: Echo, cut: int) -> None:
+    data = b"\r\n" + REQUEST
+    echo.receive(data[:cut])
+    echo.receive(data[cut:] + data)
+    assert (b"200;200;", [b"abc"] * 2) == (echo.transport.written, echo.seen)
+
+
+@pytest.mark.parametrize("pieces", [[b"\r\n" * 30_000], [b"\r\n"] * 3], ids=["whole", "cut"])
+def test_a11_a_second_empty_line_is_refused(echo: Echo, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        echo.receive(piece)
+    echo.receive(REQUEST)
+    assert (b"400 close;", ["http"], []) == (echo.transport.written, echo.noted, echo.seen)
+
+
+def test_a11_a_trailer_field_is_refused(echo: Echo) -> None:
+    echo.receive(CHUNKED + b"3\r\nabc\r\n0\r\nX: y\r\n\r\n" + REQUEST)
+    assert (b"400 close;", ["http"], []) == (echo.transport.written, echo.noted, echo.seen)
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+BODY = bytes(range(250)) * 2_000
+
+
+def declared(body: bytes) -> bytes:
+    return REQUEST.replace(b" 3\r\n", b" %d\r\n" % len(body)).replace(b"abc", body)
+
+
+def in_chunks(body: bytes) -> bytes:
+    parts = [body[start : start + 10_000] for start in range(0, len(body), 10_000)]
+    return CHUNKED + b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in parts) + b"0\r\n\r\n"
+
+
+FORMS = pytest.mark.parametrize("form", [declared, in_chunks], ids=["declared", "in chunks"])
+
+
+def test_a_length_that_is_only_declared_costs_nothing(echo: Echo) -> None:
+    echo.receive(declared(BODY)[: SMALL // 2])
+    room = len(echo.connection.get_buffer(-1))
+    assert (0, True) == (echo.budget.used, room <= SMALL)
+
+
+def test_chunks_that_did_not_arrive_cost_nothing(echo: Echo) -> None:
+    echo.receive(in_chunks(BODY)[: SMALL // 2])
+    assert 0 == echo.budget.used
+
+
+@FORMS
+def test_memory_is_set_aside_as_a_body_arrives(echo: Echo, form: Callable[[bytes], bytes]) -> None:
+    echo.receive(form(BODY)[: STEP - 1_000])
+    assert STEP == echo.budget.used
+
+
+@FORMS
+def test_a_large_body_arrives_whole_and_gives_its_memory_back(
+    echo: Echo, form: Callable[[bytes], bytes]
+) -> None:
+    echo.receive(form(BODY) + REQUEST)
+    assert ([BODY, b"abc"], 0) == (echo.seen, echo.budget.used)
+
+
+def occupied(echo: Echo) -> list[Share]:
+    """Take the whole pool, and be the favourite too."""
+    shares = [Share(echo.budget, lambda: None) for _ in range(2)]
+    for share in shares:
+        share.enlarge(2 * STEP)
+    return shares
+
+
+@FORMS
+def test_a_large_body_waits_for_memory_and_then_goes_on(
+    echo: Echo, form: Callable[[bytes], bytes]
+) -> None:
+    others = occupied(echo)
+    request = form(BODY)
+    echo.receive(request[:50_000])
     assert (Phase.QUEUED, False) == (echo.connection.phase, echo.transport.reading)
-    others.release()
+    for other in others:
+        other.release()
     for call in echo.later:
         call()
-    echo.receive(request[1_000:])
-    assert ([body], 0) == (echo.seen, echo.budget.used)
+    assert (Phase.BODY, True) == (echo.connection.phase, echo.transport.reading)
+    echo.receive(request[50_000:] + REQUEST)
+    assert ([BODY, b"abc"], 0) == (echo.seen, echo.budget.used)
+
+
+def test_a_body_s_way_through_the_line_does_not_move_its_deadline(echo: Echo) -> None:
+    others = occupied(echo)
+    echo.receive(declared(BODY)[:1_000])
+    echo.now = 1.0
+    echo.receive(declared(BODY)[1_000:40_000])
+    queued = echo.connection.deadline
+    for other in others:
+        other.release()
+    for call in echo.later:
+        call()
+    assert [PATIENCE[Phase.BODY]] * 2 == [queued, echo.connection.deadline]
+
+
+def test_whoever_waits_in_vain_is_told_to_come_again(echo: Echo) -> None:
+    occupied(echo)
+    echo.receive(declared(BODY)[:50_000])
+    echo.connection.expire()
+    assert (b"503 close;", ["busy"]) == (echo.transport.written, echo.noted)
 
 
 def test_a_client_that_leaves_gives_its_memory_back_and_is_counted(echo: Echo) -> None:
-    echo.receive(REQUEST.replace(b" 3\r\n", b" 500000\r\n"))
-    assert 500_000 == echo.budget.used
+    echo.receive(declared(BODY)[:50_000])
+    assert STEP == echo.budget.used
     echo.connection.connection_lost(None)
     assert (0, ["client"]) == (echo.budget.used, echo.noted)
 

@@ -1,4 +1,7 @@
-"""Bodies in chunks (RFC 9112, 7.1): read piece by piece, and never more than allowed."""
+"""Bodies in chunks (RFC 9112, 7.1): read piece by piece, and never more than allowed.
+
+Trailer fields are refused: no API server sends any, and nobody here would read them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from http import HTTPStatus
 from typing import Final
 
-from shield_admitter.edge.head import MAX_HEAD, HeadError
+from shield_admitter.edge.head import HeadError
 
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 MAX_SIZE_LINE: Final = 256  # a number, and extensions that nobody uses
@@ -29,9 +32,14 @@ class ChunkedBody:
         self._waiting = bytearray()
         self._left = 0  # of the present chunk, with its line end
         self._in_chunk = False
-        self._in_trailers = False
+        self._at_end = False
         self.body = bytearray()
         self.rest = b""
+
+    @property
+    def held(self) -> int:
+        """How many bytes it keeps."""
+        return len(self.body) + len(self._waiting)
 
     def feed(self, data: bytes) -> bool:
         """Take bytes; say whether the body is complete.
@@ -45,8 +53,8 @@ class ChunkedBody:
             if self._in_chunk:
                 if not self._take_chunk():
                     return False
-            elif self._in_trailers:
-                return self._take_trailers()
+            elif self._at_end:
+                return self._take_end()
             elif not self._take_size():
                 return False
 
@@ -78,20 +86,15 @@ class ChunkedBody:
             raise TooLargeError
         del self._waiting[: len(line) + 2]
         if size == 0:
-            self._in_trailers = True
+            self._at_end = True
         else:
             self._left, self._in_chunk = size + 2, True
         return True
 
-    def _take_trailers(self) -> bool:
-        """Skip trailers, up to the empty line."""
-        while True:
-            line, end, _ = self._waiting.partition(b"\r\n")
-            if len(line) > MAX_HEAD or b"\n" in line:
-                raise HeadError(HTTPStatus.BAD_REQUEST, "malformed trailers")
-            if not end:
-                return False
-            del self._waiting[: len(line) + 2]
-            if not line:
-                self.rest = bytes(self._waiting)
-                return True
+    def _take_end(self) -> bool:
+        if not b"\r\n".startswith(self._waiting[:2]):
+            raise HeadError(HTTPStatus.BAD_REQUEST, "trailer fields are not served here")
+        if len(self._waiting) < 2:  # noqa: PLR2004 - the line end, CR LF
+            return False
+        self.rest = bytes(self._waiting[2:])
+        return True

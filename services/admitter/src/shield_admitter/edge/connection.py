@@ -11,10 +11,10 @@ Theory of operation
     LINGER   the client to take a refusal in    abort
     CLOSING  the peer to agree                  abort
 
-A request is answered in the call that brings its last byte: there is no task and no future per
-request. A client that does not read its answers is not read from either, and aborted after
-WRITE_SECONDS. Deadlines are numbers, and the server's sweep looks at them twice a second, so
-nothing has a timer of its own.
+QUEUED and BODY alternate as a large body grows, under one deadline for both. A request is
+answered in the call that brings its last byte: there is no task and no future per request. A client
+that does not read its answers is not read from either, and aborted after WRITE_SECONDS. Deadlines
+are numbers, and the server's sweep looks at them twice a second, so nothing has a timer of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
 
-from shield_admitter.edge.budget import SMALL
+from shield_admitter.edge.budget import SMALL, STEP, Share
 from shield_admitter.edge.chunks import ChunkedBody, TooLargeError
 from shield_admitter.edge.head import END, MAX_HEAD, HeadError, HeadReader, check_line_ends
 from shield_admitter.edge.interface import BUSY, GONE, MALFORMED, TIMEOUT, TOO_LARGE, Answer
@@ -35,7 +35,7 @@ from shield_common import logs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shield_admitter.edge.budget import BodyBudget, Claim
+    from shield_admitter.edge.budget import BodyBudget
     from shield_admitter.edge.head import Head
     from shield_admitter.edge.interface import Service
 
@@ -55,12 +55,15 @@ class Phase(enum.IntEnum):
 
 # Seconds. Go's http.Transport, the API server's client, keeps idle connections for 90 s; closing
 # later than the client does avoids the race in which it sends on a connection that was just closed.
-# A body of 8 MiB takes a tenth of a second within a cluster.
+# A body of 8 MiB takes a tenth of a second within a cluster, and the API server waits 3 s for an
+# answer (`webhook.timeoutSeconds` in the chart): a body that is later is for nobody any more.
+# QUEUED has no time of its own; what it takes is taken from BODY.
+_BODY_SECONDS: Final = 3.0
 PATIENCE: Final = {
     Phase.IDLE: 120.0,
     Phase.HEAD: 5.0,
-    Phase.QUEUED: 8.0,
-    Phase.BODY: 8.0,
+    Phase.QUEUED: _BODY_SECONDS,
+    Phase.BODY: _BODY_SECONDS,
     Phase.LINGER: 2.0,
     Phase.CLOSING: 3.0,
 }
@@ -102,8 +105,8 @@ class Host(Protocol):
         """Forget a connection."""
         ...
 
-    def render(self, answer: Answer, *, close: bool) -> bytes:
-        """Write an answer as HTTP/1.1."""
+    def render(self, answer: Answer, *, close: bool, bodiless: bool) -> bytes:
+        """Write an answer as HTTP/1.1; one to HEAD has no body (RFC 9110, 9.3.2)."""
         ...
 
 
@@ -116,10 +119,10 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
+        "_after_empty_line",
         "_blocked",
         "_body",
         "_chunks",
-        "_claim",
         "_head",
         "_heads",
         "_left",
@@ -129,6 +132,7 @@ class Connection(asyncio.BufferedProtocol):
         "_refusal",
         "_server",
         "_service",
+        "_share",
         "_time",
         "_transport",
         "_view",
@@ -150,7 +154,8 @@ class Connection(asyncio.BufferedProtocol):
         self._view = memoryview(b"")
         self._received = 0
         self._chunks: ChunkedBody | None = None
-        self._claim: Claim | None = None
+        self._share: Share | None = None
+        self._after_empty_line = False
         self._blocked = False
         self.phase = Phase.IDLE
         self.deadline = 0.0
@@ -186,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._body is not None and self.phase is Phase.BODY:
             self._received += nbytes
             if self._received == len(self._body):
-                self._finish(self._body)
+                self._fill(b"")
             return
         data = bytes(self._server.scratch[:nbytes])
         if self._blocked or self.phase is Phase.QUEUED:
@@ -275,6 +280,9 @@ class Connection(asyncio.BufferedProtocol):
         while data:
             if self._chunks is not None:
                 chunks = self._chunks
+                if not self._reserve(chunks.held + len(data)):
+                    self._pending = data
+                    return
                 if not chunks.feed(data):
                     return
                 data = chunks.rest
@@ -289,8 +297,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take_head(self, data: bytes) -> bytes:
         """Begin with a request if its head is there; return the bytes that are still to be read."""
-        if self.phase is Phase.IDLE and data.startswith(b"\r\n"):
-            return data[2:]  # RFC 9112, 2.2: an empty line before a request is ignored
+        if data.startswith(b"\r\n"):
+            # RFC 9112, 2.2: at least one is ignored. More cost work and are no request.
+            if self._after_empty_line:
+                raise HeadError(HTTPStatus.BAD_REQUEST, "empty lines before the request")
+            self._after_empty_line = True
+            return data[2:]
         end = data.find(END)
         if end < 0:
             check_line_ends(data)
@@ -299,6 +311,7 @@ class Connection(asyncio.BufferedProtocol):
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head is above {MAX_HEAD} bytes"
             )
         if end >= 0:
+            self._after_empty_line = False
             self._head = self._heads.read(data[: end + 2])
             return self._begin(data[end + 4 :])
         self._pending = data
@@ -315,35 +328,15 @@ class Connection(asyncio.BufferedProtocol):
             if length == 0:
                 self._reply(refusal)
                 return data
-            self._refuse(refusal)
+            self._refuse(refusal, bodiless=head.method == "HEAD")
         elif length is not None and length > self._service.max_body:
             raise TooLargeError
         elif length is not None and length <= len(data):
             self._reply(self._answer(data[:length]))
             return data[length:]
         else:
-            return self._queue(data, self._service.max_body if length is None else length)
+            return self._read_body(data)
         return b""
-
-    def _queue(self, data: bytes, size: int) -> bytes:
-        if size > SMALL:
-            self._claim = self._server.budget.claim(size, self._granted)
-            if not self._claim.granted:
-                self._wait(Phase.QUEUED)
-                self._pending = data
-                self._transport.pause_reading()
-                return b""
-        return self._read_body(data)
-
-    def _granted(self) -> None:
-        # Not at once: whoever released the memory is in the middle of something.
-        self._server.call_soon(self._leave_queue)
-
-    def _leave_queue(self) -> None:
-        if self.phase is Phase.QUEUED:
-            self._transport.resume_reading()
-            data, self._pending = self._pending, b""
-            self._guarded(self._read_body(data))
 
     def _read_body(self, data: bytes) -> bytes:
         self._wait(Phase.BODY)
@@ -353,13 +346,62 @@ class Connection(asyncio.BufferedProtocol):
         if length is None:
             self._chunks = ChunkedBody(self._service.max_body)
             return data
-        self._body = bytearray(length)
-        self._received = min(length, len(data))
-        self._body[: self._received] = data[: self._received]
-        self._view = memoryview(self._body)
-        if self._received == length:  # the rest came while it was queued
-            self._finish(self._body)
-        return data[length:]
+        self._received = 0
+        self._provide(min(length, SMALL))
+        return self._fill(data)
+
+    def _fill(self, data: bytes) -> bytes:
+        """Take what arrived of a body of known length; return the bytes behind it."""
+        while self._body is not None:
+            part = data[: len(self._body) - self._received]
+            end = self._received + len(part)
+            self._view[self._received : end] = part
+            self._received = end
+            data = data[len(part) :]
+            length = cast("int", self._head.length)
+            if end == length:
+                self._finish(self._body)
+            elif end < len(self._body):
+                break
+            else:
+                larger = min(length, max(STEP, 2 * end))
+                if not self._reserve(larger):
+                    self._pending = data
+                    return b""
+                self._provide(larger)
+        return data
+
+    def _provide(self, size: int) -> None:
+        """Go on with a body of this size; the transport may still hold a view of the old one."""
+        body = bytearray(size)
+        if self._body is not None:
+            body[: self._received] = self._body
+        self._body, self._view = body, memoryview(body)
+
+    def _reserve(self, size: int) -> bool:
+        """Say whether a body may be so large now; if not, wait in line."""
+        if size <= SMALL:
+            return True
+        if self._share is None:
+            self._share = Share(self._server.budget, self._granted)
+        if self._share.enlarge(size):
+            return True
+        self.phase = Phase.QUEUED  # with BODY's deadline
+        self._transport.pause_reading()
+        return False
+
+    def _granted(self) -> None:
+        # Not at once: whoever released the memory is in the middle of something.
+        self._server.call_soon(self._leave_queue)
+
+    def _leave_queue(self) -> None:
+        if self.phase is Phase.QUEUED:
+            self.phase = Phase.BODY
+            self._transport.resume_reading()
+            data, self._pending = self._pending, b""
+            rest = data if self._chunks is not None else self._fill(data)
+            if rest:
+                self._guarded(rest)
 
     def _finish(self, body: bytearray) -> None:
         answer = self._answer(body)
@@ -375,12 +417,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def _reply(self, answer: Answer) -> None:
         self._left -= 1
+        # Whoever sends another method is no API server; its next bytes are not worth a guess.
         close = (
-            answer.close or self._left <= 0 or not self._head.keep_alive or self._service.closing
+            answer.close
+            or self._left <= 0
+            or not self._head.keep_alive
+            or self._head.method != "POST"
+            or self._service.closing
         )
         # First the new phase: writing may find that the client does not read, and set a deadline.
         self._wait(Phase.IDLE)
-        self._write(answer, close=close)
+        self._write(answer, close=close, bodiless=self._head.method == "HEAD")
         if close:
             self.close()
 
@@ -391,14 +438,14 @@ class Connection(asyncio.BufferedProtocol):
             _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
         )
 
-    def _refuse(self, answer: Answer) -> None:
+    def _refuse(self, answer: Answer, *, bodiless: bool = False) -> None:
         """Answer a request whose rest is not read, and let the client take the answer in."""
         self._drop_body()
         self._wait(Phase.LINGER)
-        self._write(answer, close=True)
+        self._write(answer, close=True, bodiless=bodiless)
 
-    def _write(self, answer: Answer, *, close: bool) -> None:
-        self._transport.write(self._server.render(answer, close=close))
+    def _write(self, answer: Answer, *, close: bool, bodiless: bool = False) -> None:
+        self._transport.write(self._server.render(answer, close=close, bodiless=bodiless))
 
     def _wait(self, phase: Phase) -> None:
         self.phase = phase
@@ -408,9 +455,9 @@ class Connection(asyncio.BufferedProtocol):
         self._body = None
         self._chunks = None
         self._view = memoryview(b"")
-        if self._claim is not None:
-            claim, self._claim = self._claim, None
-            claim.release()
+        if self._share is not None:
+            share, self._share = self._share, None
+            share.release()
 
 
 def _problem(status: HTTPStatus, message: str) -> Answer:

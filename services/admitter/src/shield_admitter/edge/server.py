@@ -28,7 +28,7 @@ BACKLOG: Final = 1024  # connections that wait to be accepted, for when all clie
 HANDSHAKE_SECONDS: Final = 5.0
 SHUTDOWN_SECONDS: Final = 2.0  # for the peer to agree to the end of TLS
 SWEEP_SECONDS: Final = 0.5
-SCRATCH_BYTES: Final = 64 * 1024  # a typical review comes whole
+SCRATCH_BYTES: Final = 32 * 1024  # a typical review comes whole
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # when the process is out of file descriptors
 
 _FORBIDDEN: Final = Answer(
@@ -161,8 +161,8 @@ class Server:
         if not self._connections:
             self._empty.set()
 
-    def render(self, answer: Answer, *, close: bool) -> bytes:
-        """Write an answer as HTTP/1.1."""
+    def render(self, answer: Answer, *, close: bool, bodiless: bool) -> bytes:
+        """Write an answer as HTTP/1.1; one to HEAD has no body (RFC 9110, 9.3.2)."""
         return b"".join(
             (
                 _STATUS_LINES[answer.status],
@@ -170,7 +170,7 @@ class Server:
                 answer.headers,
                 b"Connection: close\r\n" if close else b"",
                 b"Content-Length: %d\r\n\r\n" % len(answer.body),
-                answer.body,
+                b"" if bodiless else answer.body,
             )
         )
 
