@@ -27,7 +27,7 @@ annotations:
   {{- end }}
 {{- end -}}
 
-{{/* The parts of a configuration file that a running service does not take over (NEEDS_RESTART in its reload module). */}}
+{{/* The parts of a configuration file that a running service does not take over (`needing_restart` in its reload module). */}}
 {{- define "etcd-shield.restart" -}}
 {{- $config := include (printf "etcd-shield.%s.config" .component) .root | fromYaml -}}
 {{- toYaml (pick $config "cluster" "listen" "max_connections" "metrics" "redis" "startup_grace" "tls") -}}

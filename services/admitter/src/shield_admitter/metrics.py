@@ -52,6 +52,7 @@ REJECTIONS: Final = (
     "client_name",  # a client certificate without an allowed name
     "client",  # gone before its request was complete
 )
+RELOADS: Final = ("success", "failure", "restart_needed")
 SOURCES: Final = ("subscription", "get")
 DOCUMENT_RESULTS: Final = (
     *(acceptance.value for acceptance in Acceptance),
@@ -142,8 +143,9 @@ class Metrics:
         for source in SOURCES:
             for result in DOCUMENT_RESULTS:
                 self.updates.labels(source, result)
-        for result in ("success", "failure"):
+        for result in RELOADS:
             self.config_reloads.labels(result)
+        for result in ("success", "failure"):
             self.certificate_reloads.labels(result)
 
     def _preset_tiers(self) -> None:

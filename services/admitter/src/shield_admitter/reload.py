@@ -1,7 +1,8 @@
-"""Taking up a changed configuration file while running.
+"""Following the configuration file while running.
 
-What a request is told, and how, follows the file at once. What was opened with the old values
-(addresses, files, Redis, the cluster's name) needs a restart, and the log says so.
+A file counts as a whole or not at all: what runs is always what one version of the file says. A
+bad one, and one that changes what was opened with the old values and so needs a restart, leaves
+everything as it is.
 """
 
 from __future__ import annotations
@@ -16,15 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-NEEDS_RESTART: Final = (
-    "cluster",
-    "listen",
-    "tls",
-    "redis",
-    "metrics",
-    "max_connections",
-    "startup_grace",
-)
+SUCCESS: Final = "success"
+FAILURE: Final = "failure"
+RESTART_NEEDED: Final = "restart_needed"
 
 
 class Reload:
@@ -46,7 +41,7 @@ class Reload:
             settings: what it said at start.
             environment: the process environment, which goes on to win over the file.
             adopt: takes good settings up.
-            on_result: counts ``success`` and ``failure``.
+            on_result: counts ``success``, ``failure`` and ``restart_needed``.
         """
         self._path = path
         self._settings = settings
@@ -56,16 +51,39 @@ class Reload:
         self._log = logs.get(__name__)
 
     async def __call__(self) -> None:
-        """Read the file; a bad one keeps what is in force."""
+        """Read the file and act; never raises."""
+        result, problem = self._try()
+        if problem is not None:
+            self._log.error(
+                "configuration not taken over, the old one stays in force", problem=problem
+            )
+        self._on_result(result)
+
+    def _try(self) -> tuple[str, str | None]:
         try:
             fresh = load(self._path, AdmitterSettings, environment=self._environment)
         except SettingsError as error:
-            self._log.error("configuration refused, keeping the old one", problem=str(error))
-            self._on_result("failure")
-            return
-        waiting = [n for n in NEEDS_RESTART if getattr(fresh, n) != getattr(self._settings, n)]
-        if waiting:
-            self._log.warning("configuration changed that needs a restart", settings=waiting)
-        self._adopt(fresh)
-        self._log.info("configuration reloaded")
-        self._on_result("success")
+            return FAILURE, str(error)
+        fixed = needing_restart(self._settings, fresh)
+        if fixed:
+            return RESTART_NEEDED, f"{', '.join(fixed)} cannot change without a restart"
+        if fresh != self._settings:
+            self._adopt(fresh)
+            self._settings = fresh
+            self._log.info("configuration reloaded")
+        return SUCCESS, None
+
+
+def needing_restart(old: AdmitterSettings, new: AdmitterSettings) -> list[str]:
+    """Name the keys that differ and cannot change while running."""
+    pairs = {
+        "cluster": (old.cluster, new.cluster),
+        "listen": (old.listen, new.listen),
+        "tls": (old.tls, new.tls),
+        "redis": (old.redis, new.redis),
+        "metrics.listen": (old.metrics.listen, new.metrics.listen),
+        "max_connections": (old.max_connections, new.max_connections),
+        "startup_grace": (old.startup_grace, new.startup_grace),
+        "log.format": (old.log.format, new.log.format),
+    }
+    return [key for key, (before, after) in pairs.items() if before != after]
