@@ -96,6 +96,8 @@ def test_the_environment_names_redis() -> None:
         ("freshness: {on_unknown: maybe}", "freshness.on_unknown: Invalid enum value 'maybe'"),
         ("denial: {code: 503}", "denial.code: Invalid enum value 503"),
         ("denial: {url: 'ftp://x'}", "denial.url: Expected `str` matching regex"),
+        ('denial: {url: "https://x/\\n"}', "denial.url: Expected `str` matching regex"),
+        ('default_tier: "gold\\n"', "default_tier: Expected `str` matching regex"),
         ("listen: '8443'", "listen: '8443' is not host:port"),
         ("metrics: {listen: 'x:99999'}", "metrics: listen: 'x:99999' is not host:port"),
         ("refresh: 0s", "refresh: must be above 0s"),
@@ -124,13 +126,24 @@ def test_e8_a_mistake_is_named_with_its_place(more: str, message: str) -> None:
         ("cluster: a\ncluster: b", "key 'cluster' stands twice"),
         ("cluster: a", "missing required field `tls`"),
         (MINIMAL.replace("rh01", "a/b"), "cluster: Expected `str` matching regex"),
+        (MINIMAL.replace("rh01", r'"rh01\n"'), "cluster: Expected `str` matching regex"),
         (MINIMAL.replace("redis://", "http://"), "redis: url: must begin with redis://"),
         (
             MINIMAL.replace("key.pem}", "key.pem, client_names: [a]}"),
             "tls: client_names needs client_ca_file",
         ),
     ],
-    ids=["empty", "list", "no YAML", "twice", "no tls", "odd cluster", "odd url", "names alone"],
+    ids=[
+        "empty",
+        "list",
+        "no YAML",
+        "twice",
+        "no tls",
+        "odd cluster",
+        "cluster, 2 lines",
+        "odd url",
+        "names alone",
+    ],
 )
 def test_e8_a_file_that_is_no_configuration_is_refused(text: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:

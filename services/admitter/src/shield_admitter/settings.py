@@ -13,12 +13,14 @@ from shield_admitter.core.rules import Exemption, Matcher, RetryRule, TierRule, 
 from shield_admitter.core.verdict import Mode, Policy
 from shield_common.durations import Duration
 from shield_common.logs import LogSettings
+from shield_common.names import Name
 from shield_common.probes import MetricsSettings, parse_address
 from shield_common.settings import SettingsStruct
 from shield_common.sizes import Size
 from shield_common.store.connection import RedisSettings
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
+# Python's `$` also matches before a last newline, hence the (?!\n).
+Link = Annotated[str, Meta(max_length=500, pattern=r"^https?://[!-~]+$(?!\n)")]
 Glob = Annotated[str, Meta(min_length=1, max_length=512)]
 Globs = Annotated[tuple[Glob, ...], Meta(max_length=1000)]
 ModeName = Literal["enforce", "warn", "audit", "off"]
@@ -147,7 +149,7 @@ class DenialSettings(SettingsStruct, frozen=True, kw_only=True):
     """
 
     code: Literal[429, 403] = 429
-    url: Annotated[str, Meta(max_length=500, pattern=r"^https?://[!-~]+$")] | None = None
+    url: Link | None = None
 
 
 class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import Meta
 from shield_common.decision import MAX_TEXT
 from shield_common.durations import Duration
 from shield_common.logs import LogSettings
+from shield_common.names import Name
 from shield_common.probes import MetricsSettings
 from shield_common.settings import SettingsStruct
 from shield_common.store.connection import RedisSettings
@@ -19,10 +20,7 @@ from shield_evaluator.prometheus.settings import PrometheusSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Names go into Redis keys, metric labels and sentences. The braces of a hash tag, spaces and
-# control characters must not get in.
 # Python's `$` also matches before a last newline, hence the (?!\n).
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$(?!\n)")]
 AlertName = Annotated[str, Meta(pattern=r"^[A-Za-z_:][A-Za-z0-9_:.\-]{0,127}$(?!\n)")]
 Hold = Literal["hold", "deny", "allow"]
 
