@@ -80,6 +80,13 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
     """When a signal denies a tier; see `core.plan.Threshold`.
 
     An ``alert:`` signal reads 1 or 0 and needs neither ``set`` nor ``reset``.
+
+    Attributes:
+        set: at or above, the tier denies.
+        reset: below, it admits again; always lower than ``set``.
+        warn: at or above, requests are admitted with a warning.
+        set_for: how long the value must stay at or above ``set``.
+        reset_for: how long it must stay below ``reset``.
     """
 
     set: float | None = None

@@ -41,6 +41,7 @@ class SentinelSettings(SettingsStruct, frozen=True, kw_only=True):
     Attributes:
         master: the master's name in Sentinel's configuration.
         addresses: ``host:port`` of each Sentinel.
+        password_file: the Sentinels' own password; read anew at every connect.
     """
 
     master: Annotated[str, Meta(min_length=1)]
