@@ -33,9 +33,9 @@ Written by `python -m tools.configuration_doc` from the settings' types. The sam
 
 Each service reads one YAML file (`--config`). A key that does not exist, a value that cannot be and
 settings that contradict each other are refused before anything starts: exit code 2, and one line
-that names file and path. `shield-evaluator check` and `shield-admitter check` tell without starting.
-The file is re-read when it changes; a bad new file leaves the old settings in force, is logged and
-counted.
+that names file and path. `shield-evaluator check` and `shield-admitter check` tell without
+starting. The file is re-read when it changes; a bad new file leaves the old settings in force, is
+logged and counted.
 
 A *duration* is written as in Go (`15s`, `1h30m`), a *size* in bytes or with a suffix (`8Mi`). `off`
 is a word and not *false*: scalars are read as YAML 1.2 reads them.
