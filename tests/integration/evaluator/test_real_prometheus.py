@@ -16,6 +16,7 @@ from tests.integration.evaluator.installation import (
     config,
     wait_metric,
 )
+from tests.rig.errors import RigError
 from tests.rig.etcd import MEBIBYTE, EtcdCluster
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
@@ -33,6 +34,14 @@ class Cluster:
 
     def __init__(self, etcd: EtcdCluster) -> None:
         self.etcd = etcd
+
+    async def writes(self) -> bool:
+        """Whether it takes writes: not before the members left have elected a leader."""
+        try:
+            await self.etcd.client.put("/registry/leases/anything", b"")
+        except RigError:
+            return False
+        return True
 
     async def fill(self, share: float) -> None:
         value = os.urandom(256 * 1024)
@@ -71,6 +80,7 @@ async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
         etcd.members[2].freeze()
         await wait_metric(one, "etcd_shield_signal_state", 1, signal="db-file", state="partial")
 
+        await wait_until(cluster.writes, within=WITHIN, what="a leader among the members left")
         await cluster.fill(0.7)
         await stream.wait_for(allow=False)
 
