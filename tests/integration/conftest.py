@@ -1,5 +1,6 @@
 """The servers that tests ask for; each test gets its own, and nothing outlives it."""
 
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +10,11 @@ from tests.rig.etcd import EtcdServer
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusServer
 from tests.rig.redis import RedisServer
+
+
+# A shell's background job begins with SIGINT ignored, and so would every program under test; one
+# that is sent Ctrl-C has to see it however the tests were started.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
