@@ -11,7 +11,6 @@ from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusServer
 from tests.rig.redis import RedisServer
 
-
 # A shell's background job begins with SIGINT ignored, and so would every program under test; one
 # that is sent Ctrl-C has to see it however the tests were started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
