@@ -18,6 +18,7 @@ QUOTA = "(etcd_server_quota_backend_bytes > 0)"
 THRESHOLD = {"set": 0.6, "reset": 0.3}
 PREFIX = "/registry/tekton.dev/pipelineruns/"
 WITHIN = 30.0
+STEP = 0.5
 
 
 def _config(prometheus: PrometheusServer, redis: RedisServer) -> Config:
@@ -76,7 +77,12 @@ async def test_it_closes_as_often_and_for_the_same_reason_as_the_evaluator_did(
         await _clean_up(etcd)
         await wait_until(admits, within=WITHIN, what="an admission")
 
-        arguments = ("--config", evaluator.config_file, "--from", str(began), "--step", "500ms")
+        # A backtest ends with the last whole step: that one must lie after the admission.
+        reopened = time.time()
+        await wait_until(
+            lambda: time.time() > reopened + STEP, within=WITHIN, what="a whole step since"
+        )
+        arguments = ("--config", evaluator.config_file, "--from", str(began), "--step", f"{STEP}s")
         picture = tmp_path / "live.png"
         ended = await run("backtest", *arguments, "--output", "json", "--plot", picture)
         assert 0 == ended.status, ended.err

@@ -15,7 +15,7 @@ import pytest
 from tests.integration.observability.story import Stage, deny, recover, staged
 from tests.unit.observability.exposure import FILES, rules
 
-STEP = "1"
+STEP = 1
 # What Grafana puts in. All of a variable is `.*`, which matches series without the label too.
 SUBSTITUTIONS = {
     "$__rate_interval": "10s",
@@ -104,14 +104,19 @@ async def play() -> Seen:
     return seen
 
 
-async def has_finite_values(stage: Stage, expr: str) -> bool:
-    data = await stage.ask_prometheus(
+async def answers(stage: Stage, expr: str) -> Any:
+    """Ask for every step from the start until now, and the one after, which sees the last scrape."""
+    return await stage.ask_prometheus(
         "query_range",
-        query=filled_in(expr),
+        query=expr,
         start=f"{stage.began:.3f}",
-        end=f"{time.time():.3f}",
-        step=STEP,
+        end=f"{time.time() + STEP:.3f}",
+        step=str(STEP),
     )
+
+
+async def has_finite_values(stage: Stage, expr: str) -> bool:
+    data = await answers(stage, filled_in(expr))
     values = (float(value) for series in data["result"] for _, value in series["values"])
     return any(map(math.isfinite, values))
 
@@ -127,13 +132,7 @@ async def look_at_rules(stage: Stage, seen: Seen) -> None:
     for group in data["groups"]:
         for rule in group["rules"]:
             seen.rule_health[rule["name"]] = rule["health"]
-    data = await stage.ask_prometheus(
-        "query_range",
-        query='ALERTS{alertstate="firing"}',
-        start=f"{stage.began:.3f}",
-        end=f"{time.time():.3f}",
-        step=STEP,
-    )
+    data = await answers(stage, 'ALERTS{alertstate="firing"}')
     seen.fired = {series["metric"]["alertname"] for series in data["result"]}
 
 
