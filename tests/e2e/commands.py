@@ -59,6 +59,10 @@ class Commands:
             raise CommandFailedError(done.err + done.out)
         return done.out
 
+    async def helm_test(self, *arguments: str) -> Done:
+        """Run `helm test`, which waits until its pod has ended."""
+        return await self._run(self._helm, "test", *arguments)
+
     async def apply(self, *things: Mapping[str, Any]) -> None:
         """Create objects that the scenarios need.
 

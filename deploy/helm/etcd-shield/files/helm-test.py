@@ -46,14 +46,19 @@ def review(url: str, ca_file: str | None) -> None:
 
 def main() -> None:
     """Take the steps; where things are stands in the environment."""
-    try:
-        ready("evaluator", os.environ["EVALUATOR_READY_URL"])
-        ready("admitter", os.environ["ADMITTER_READY_URL"])
-        if os.environ.get("WEBHOOK_URL"):
-            review(os.environ["WEBHOOK_URL"], os.environ.get("WEBHOOK_CA_FILE"))
-    except (OSError, ValueError, KeyError) as error:
-        detail = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
-        sys.exit(f"FAILED: {error} {detail}".rstrip())
+    place = os.environ
+    steps = {
+        "evaluator": lambda: ready("evaluator", place["EVALUATOR_READY_URL"]),
+        "admitter": lambda: ready("admitter", place["ADMITTER_READY_URL"]),
+    }
+    if place.get("WEBHOOK_URL"):
+        steps["webhook"] = lambda: review(place["WEBHOOK_URL"], place.get("WEBHOOK_CA_FILE"))
+    for name, step in steps.items():
+        try:
+            step()
+        except (OSError, ValueError, KeyError) as error:
+            detail = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
+            sys.exit(f"FAILED: {name}: {error} {detail}".rstrip())
 
 
 main()

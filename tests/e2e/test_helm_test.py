@@ -1,0 +1,139 @@
+"""`helm test`: helm runs the pod, and what a node would do with it is done here."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.commands import Done
+from tests.e2e.installation import (
+    CHANGE_SECONDS,
+    NAMESPACE,
+    RELEASE,
+    START_SECONDS,
+    Installation,
+    config_map,
+)
+from tests.e2e.installation import secret as secret_of
+from tests.rig.waiting import wait_until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+POD = f"/api/v1/namespaces/{NAMESPACE}/pods/{RELEASE}-test"
+# The cluster's DNS: its names are on this machine. Python imports this file when it starts.
+DNS = """\
+import socket
+
+real = socket.getaddrinfo
+
+
+def getaddrinfo(host, *args, **kwargs):
+    return real("127.0.0.1" if host.endswith(".svc") else host, *args, **kwargs)
+
+
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was seen of it.
+
+    Attributes:
+        helm: How `helm test` ended.
+        out: What the pod's container printed.
+        left: Whether the pod is there afterwards.
+    """
+
+    helm: Done
+    out: str
+    left: bool
+
+
+async def _pod(shield: Installation) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    async def there() -> bool:
+        found.update((await shield.api.get(POD)).body)
+        return "Pod" == found["kind"] and "Pending" == found["status"]["phase"]
+
+    await wait_until(there, within=CHANGE_SECONDS, what="helm's pod")
+    return found
+
+
+async def _mounted(shield: Installation, pod: dict[str, Any], root: Path) -> None:
+    """Write the pod's volumes below `root`, where its container would see them."""
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    for mount in pod["spec"]["containers"][0]["volumeMounts"]:
+        directory = root / mount["mountPath"].lstrip("/")
+        directory.mkdir(parents=True)
+        volume = volumes[mount["name"]]
+        if "configMap" in volume:
+            for key, text in (await config_map(shield.api, volume["configMap"]["name"])).items():
+                (directory / key).write_text(text)
+        else:
+            data = await secret_of(shield.api, volume["secret"]["secretName"])
+            for item in volume["secret"]["items"]:
+                (directory / item["path"]).write_bytes(data[item["key"]])
+
+
+async def _run(shield: Installation, pod: dict[str, Any], root: Path) -> tuple[bool, str]:
+    """Run the pod's command; only places differ from what a node would do."""
+    container = pod["spec"]["containers"][0]
+    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+    environment["WEBHOOK_CA_FILE"] = str(root) + environment["WEBHOOK_CA_FILE"]
+    environment["EVALUATOR_READY_URL"] = f"{shield.evaluator.metrics_url}/readyz"
+    environment["ADMITTER_READY_URL"] = f"{shield.admitters[0].metrics_url}/readyz"
+    (root / "sitecustomize.py").write_text(DNS)
+    program, script = container["command"]
+    assert "python" == program
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(root) + script,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(root), **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    return 0 == process.returncode, out.decode()
+
+
+async def helm_tests(shield: Installation, root: Path) -> Outcome:
+    """Run `helm test`, and its pod."""
+    helm = asyncio.create_task(shield.commands.helm_test(RELEASE, f"--namespace={NAMESPACE}"))
+    pod = await _pod(shield)
+    await _mounted(shield, pod, root)
+    succeeded, out = await _run(shield, pod, root)
+    status = {"status": {"phase": "Succeeded" if succeeded else "Failed"}}
+    patched = await shield.commands.kubectl(
+        "patch", "pod", pod["metadata"]["name"], f"--namespace={NAMESPACE}",
+        "--subresource=status", "--type=merge", f"--patch={json.dumps(status)}",
+    )  # fmt: skip
+    assert 0 == patched.status, patched.err
+    done = await helm
+    return Outcome(helm=done, out=out, left="Pod" == (await shield.api.get(POD)).body["kind"])
+
+
+async def test_it_passes_when_the_services_are_ready_and_cleans_up(
+    shield: Installation, tmp_path: Path
+) -> None:
+    outcome = await helm_tests(shield, tmp_path)
+    lines = outcome.out.splitlines()
+    assert ["evaluator is ready", "admitter is ready"] == [n.partition(":")[0] for n in lines[:2]]
+    assert ["the webhook answers over TLS"] == lines[2:]
+    assert (0, False) == (outcome.helm.status, outcome.left), outcome.helm.err
+
+
+async def test_it_fails_and_says_what_does_not_answer(shield: Installation, tmp_path: Path) -> None:
+    await shield.evaluator.stop()
+    try:
+        outcome = await helm_tests(shield, tmp_path)
+    finally:
+        await shield.evaluator.start(within=START_SECONDS)
+    assert outcome.out.startswith("FAILED: evaluator: <urlopen error [Errno"), outcome.out
+    assert (1, True) == (outcome.helm.status, outcome.left), outcome.helm.err
