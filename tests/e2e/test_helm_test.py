@@ -59,8 +59,9 @@ async def _pod(shield: Installation) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     async def there() -> bool:
+        found.clear()
         found.update((await shield.api.get(POD)).body)
-        return "Pod" == found["kind"] and "Pending" == found["status"]["phase"]
+        return "Pod" == found["kind"]
 
     await wait_until(there, within=CHANGE_SECONDS, what="helm's pod")
     return found

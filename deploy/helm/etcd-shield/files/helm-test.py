@@ -9,6 +9,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
 TIMEOUT_SECONDS = 10
 
@@ -47,7 +48,7 @@ def review(url: str, ca_file: str | None) -> None:
 def main() -> None:
     """Take the steps; where things are stands in the environment."""
     place = os.environ
-    steps = {
+    steps: dict[str, Callable[[], None]] = {
         "evaluator": lambda: ready("evaluator", place["EVALUATOR_READY_URL"]),
         "admitter": lambda: ready("admitter", place["ADMITTER_READY_URL"]),
     }
