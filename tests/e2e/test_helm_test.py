@@ -61,7 +61,7 @@ async def _pod(shield: Installation) -> dict[str, Any]:
     async def there() -> bool:
         found.clear()
         found.update((await shield.api.get(POD)).body)
-        return "Pod" == found["kind"]
+        return bool("Pod" == found["kind"])
 
     await wait_until(there, within=CHANGE_SECONDS, what="helm's pod")
     return found

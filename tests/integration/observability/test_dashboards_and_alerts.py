@@ -105,7 +105,7 @@ async def play() -> Seen:
 
 
 async def answers(stage: Stage, expr: str) -> Any:
-    """Ask for every step from the start until now, and the one after, which sees the last scrape."""
+    """Ask for every step until now, and the one after, which sees the last scrape."""
     return await stage.ask_prometheus(
         "query_range",
         query=expr,

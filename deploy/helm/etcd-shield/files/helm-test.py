@@ -9,7 +9,6 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 
 TIMEOUT_SECONDS = 10
 
@@ -48,15 +47,13 @@ def review(url: str, ca_file: str | None) -> None:
 def main() -> None:
     """Take the steps; where things are stands in the environment."""
     place = os.environ
-    steps: dict[str, Callable[[], None]] = {
-        "evaluator": lambda: ready("evaluator", place["EVALUATOR_READY_URL"]),
-        "admitter": lambda: ready("admitter", place["ADMITTER_READY_URL"]),
-    }
-    if place.get("WEBHOOK_URL"):
-        steps["webhook"] = lambda: review(place["WEBHOOK_URL"], place.get("WEBHOOK_CA_FILE"))
-    for name, step in steps.items():
+    steps = ["evaluator", "admitter", *(["webhook"] if place.get("WEBHOOK_URL") else [])]
+    for name in steps:
         try:
-            step()
+            if name == "webhook":
+                review(place["WEBHOOK_URL"], place.get("WEBHOOK_CA_FILE"))
+            else:
+                ready(name, place[f"{name.upper()}_READY_URL"])
         except (OSError, ValueError, KeyError) as error:
             detail = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
             sys.exit(f"FAILED: {name}: {error} {detail}".rstrip())
