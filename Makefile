@@ -29,7 +29,7 @@ soak: bootstrap servers ## Break everything at random under load (ARGS='--minute
 pictures: bootstrap ## Draw the pictures of docs/tuning.md anew
 	$(TOX) run -e pictures
 
-bench: bootstrap servers ## Benchmarks, as ratios of one run; wants Go and nginx too (ARGS=--help)
+bench: bootstrap servers ## Benchmarks: bars, and ratios of one run; wants Go and nginx too (ARGS=--help)
 	$(TOX) run -e bench $(if $(ARGS),-- $(ARGS))
 
 lint: bootstrap ## Style, formatting, shell scripts, YAML, types, import contracts

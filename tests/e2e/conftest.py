@@ -1,34 +1,24 @@
 """One installation for all scenarios: a kube-apiserver takes too long to start for each."""
 
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.e2e.installation import ROOT, USUAL, Installation, install
+from tests.e2e.installation import USUAL, Installation, install
+from tests.rig.kubernetes import installed
 from tests.rig.lifetime import Rig
-
-_BUILD_SECONDS = 3600  # kube-apiserver is built where it is not cached
-
-
-def _installed(name: str) -> str:
-    tool = ROOT / "tools" / "install-kubernetes"
-    done = subprocess.run(
-        [tool, name], stdout=subprocess.PIPE, text=True, check=True, timeout=_BUILD_SECONDS
-    )
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="session")
 def assets() -> Path:
-    return Path(_installed("apiserver"))
+    return Path(installed("apiserver"))
 
 
 @pytest.fixture(scope="session")
 def helm() -> str:
-    return _installed("helm")
+    return installed("helm")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

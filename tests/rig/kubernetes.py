@@ -1,0 +1,19 @@
+"""What of Kubernetes the tests need, found or built by tools/install-kubernetes."""
+
+import subprocess
+from pathlib import Path
+
+_TOOL = Path(__file__).resolve().parents[2] / "tools" / "install-kubernetes"
+_SECONDS = 3600  # kube-apiserver is built where it is not cached
+
+
+def installed(name: str) -> str:
+    """Return the path of `helm`, `apiserver` or `schemas`.
+
+    Raises:
+        subprocess.CalledProcessError: It could not be made; the tool has said why.
+    """
+    done = subprocess.run(
+        [_TOOL, name], stdout=subprocess.PIPE, text=True, check=True, timeout=_SECONDS
+    )
+    return done.stdout.strip()
