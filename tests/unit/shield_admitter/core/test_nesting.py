@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.nesting import MAX_LEVELS, NestingError, cut
+from shield_admitter.core.nesting import BLOCK, MAX_LEVELS, NestingError, cut
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.text(),
@@ -36,6 +36,32 @@ def test_what_lies_above_stays_and_what_lies_deeper_is_null(
     )
 
 
+# Everything that means something, so placed that the block ends within or beside it.
+SAMPLE = b'{"a":{"b":["\\\\","[\\"]",{"c":[1,[2]]}],"d\\\\\\"":[]},"e":"{"}'
+
+
+@pytest.mark.parametrize("keep", range(6))
+@pytest.mark.parametrize("before", range(len(SAMPLE) + 1))
+def test_where_a_block_ends_does_not_matter(before: int, keep: int) -> None:
+    text = b"[" + b" " * (BLOCK - 1 - before) + SAMPLE + b"]"
+    assert expected([json.loads(SAMPLE)], keep) == json.loads(cut(text, keep=keep))
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_a_text_may_go_through_whole_blocks(blocks: int) -> None:
+    inner = ["[" * BLOCK * blocks, [["{" * BLOCK * blocks]], {"a": "}" * BLOCK}]
+    assert [1, inner[0], None, None, 2] == json.loads(
+        cut(json.dumps([1, *inner, 2]).encode(), keep=1)
+    )
+
+
+@pytest.mark.parametrize("height", [1, 7, BLOCK - 1, BLOCK, BLOCK + 1, 9_000])
+def test_rising_and_falling_again_and_again_is_cut_each_time(height: int) -> None:
+    peak = b"[" * height + b"]" * height
+    text = b"[" + b",".join([peak] * 5) + b"]"
+    assert b"[" + b",".join([b"null"] * 5) + b"]" == cut(text, keep=1)
+
+
 @pytest.mark.parametrize("name", ['[{"', '\\"]', "\\\\", '{\\"[['])
 def test_brackets_and_quotes_inside_texts_are_text(name: str) -> None:
     text = json.dumps({"a": {name: {"b": [1]}}, "c": 1}).encode()
@@ -48,8 +74,15 @@ def test_the_deepest_that_the_api_server_accepts_can_be_cut() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"[" * (MAX_LEVELS + 1) + b"]" * (MAX_LEVELS + 1), b"[[", b"]"],
-    ids=["one level more", "not closed", "not opened"],
+    [
+        b"[" * (MAX_LEVELS + 1) + b"]" * (MAX_LEVELS + 1),
+        b"[[",
+        b"]",
+        b"]" * 100_000,
+        b"[[1]" + b"]" * 3 * BLOCK,
+        b"[[\0]]",
+    ],
+    ids=["one level more", "not closed", "not opened", "only closed", "more closed", "NUL"],
 )
 def test_what_cannot_be_cut_is_refused(text: bytes) -> None:
     with pytest.raises(NestingError):

@@ -42,6 +42,11 @@ def test_labels_are_read_from_the_object() -> None:
     assert {"tier": "gold"} == decode(VALID).labels()
 
 
+def test_the_object_is_read_once_however_many_rules_ask() -> None:
+    request = decode(VALID)
+    assert request.labels() is request.labels()
+
+
 @pytest.mark.parametrize(
     ("request_", "name"),
     [

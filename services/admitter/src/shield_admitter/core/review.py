@@ -7,6 +7,7 @@ its name are ever read, and only when a rule or a log line wants them.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final, TypeVar
 
 import msgspec
@@ -43,7 +44,8 @@ class UserInfo(Struct, frozen=True):
     groups: tuple[str, ...] | None = None
 
 
-class Request(Struct, frozen=True):
+# `dict` is what `cached_property` needs.
+class Request(Struct, frozen=True, dict=True):
     """What the API server asks about; names as the API server writes them."""
 
     uid: str
@@ -58,14 +60,21 @@ class Request(Struct, frozen=True):
 
     def labels(self) -> dict[str, str]:
         """Return the object's labels; none if it has none that are well formed."""
-        return _metadata(self.object).labels or {}
+        return self._metadata.labels or {}
 
     def display_name(self) -> str:
         """Return the object's name, or the prefix that the API server will complete."""
         if self.name:
             return self.name
-        metadata = _metadata(self.object)
-        return metadata.name or metadata.generateName or ""
+        return self._metadata.name or self._metadata.generateName or ""
+
+    @cached_property
+    def _metadata(self) -> _Metadata:
+        # Read when a rule first asks, then kept: any number of rules may.
+        try:
+            return _read(_object_decoder, self.object, _OBJECT_LEVELS).metadata or _Metadata()
+        except (msgspec.DecodeError, UnicodeDecodeError, NestingError):
+            return _Metadata()
 
 
 class _Review(Struct):
@@ -112,13 +121,6 @@ def decode(body: bytes | bytearray) -> Request:
     if not review.request.uid:
         raise ReviewError("the request has no uid")
     return review.request
-
-
-def _metadata(body: Raw) -> _Metadata:
-    try:
-        return _read(_object_decoder, body, _OBJECT_LEVELS).metadata or _Metadata()
-    except (msgspec.DecodeError, UnicodeDecodeError, NestingError):
-        return _Metadata()
 
 
 def _read(decoder: msgspec.json.Decoder[T], text: bytes | bytearray | Raw, levels: int) -> T:
