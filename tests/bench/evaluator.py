@@ -11,11 +11,9 @@ import json
 import resource
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.table import Table
 
 from shield_common import logs
 from shield_common.logs import LogSettings
@@ -28,6 +26,7 @@ from shield_evaluator.override import OverrideInForce
 from shield_evaluator.prometheus.answer import Answer, parse
 from shield_evaluator.prometheus.source import PrometheusSource
 from shield_evaluator.writer import Writer
+from tests.bench.figures import Figure, show
 
 SIGNALS = 4
 TIERS = 3
@@ -37,16 +36,6 @@ BATCH = 10
 MEMORY_CYCLES = 10_000
 INTERVAL_MS = 5_000
 PARSES = 200
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One line of the result."""
-
-    what: str
-    value: float
-    bar: float
-    unit: str
 
 
 def vector(samples: int) -> bytes:
@@ -196,22 +185,11 @@ def main() -> int:
     """Print the figures; 1 if one misses its bar."""
     logs.configure(LogSettings(level="error"), service="bench")
     figures = [*asyncio.run(cost_of_a_cycle()), cost_of_parsing(), asyncio.run(growth())]
-    table = Table("what", "figure", "bar", "")
-    for column in table.columns[1:3]:
-        column.justify = "right"
-    for figure in figures:
-        met = figure.value <= figure.bar
-        table.add_row(
-            figure.what,
-            f"{figure.value:.3g} {figure.unit}".strip(),
-            f"≤ {figure.bar:g} {figure.unit}".strip(),
-            "met" if met else "missed",
-        )
     console = Console(highlight=False)
-    console.print(table)
+    status = show(console, figures)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     console.print(f"peak memory of this process: {peak / 1024:.0f} MiB")
-    return int(any(figure.value > figure.bar for figure in figures))
+    return status
 
 
 if __name__ == "__main__":
