@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from shield_evaluator.prometheus.answer import PrometheusError, member_of, parse_envelope
+from shield_evaluator.prometheus.answer import Response, malformed, member_of, parse_result
 
 # Prometheus refuses a range query of more points per series ("exceeded maximum resolution").
 MAX_POINTS: Final = 11_000
@@ -70,7 +70,7 @@ class _Series(Struct):
     values: list[tuple[float, str]]
 
 
-_matrix = msgspec.json.Decoder(list[_Series])
+_matrix = msgspec.json.Decoder(Response[list[_Series]])
 
 
 def parse_range(body: bytes) -> RangeAnswer:
@@ -79,7 +79,7 @@ def parse_range(body: bytes) -> RangeAnswer:
     Raises:
         PrometheusError: not a success, not JSON, or not a range of vectors.
     """
-    result, warnings = parse_envelope(body, "matrix", "a vector at each step")
+    result, warnings = parse_result(body, _matrix, "matrix", "a vector at each step")
     try:
         series = tuple(
             RangeSeries(
@@ -87,8 +87,8 @@ def parse_range(body: bytes) -> RangeAnswer:
                 member=member_of(one.metric),
                 points=[(round(at * 1000), float(value)) for at, value in one.values],
             )
-            for one in _matrix.decode(result)
+            for one in result
         )
-    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
-        raise PrometheusError("malformed", f"not an answer of Prometheus' API: {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise malformed(error) from error
     return RangeAnswer(series, warnings)
