@@ -8,10 +8,10 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help test e2e bench demo soak pictures lint format lock chart clean bootstrap servers
+.PHONY: help test e2e bench demo soak pictures lint format lock chart generate clean bootstrap servers
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 test: bootstrap servers ## Lint, type check, import contracts, unit and integration tests, the chart
 	$(TOX) run
@@ -43,6 +43,9 @@ lock: bootstrap ## Compile requirements/*.txt (ARGS=--upgrade moves the pins as 
 
 chart: bootstrap ## Write the chart's README and schema after its values changed (ARGS=--check only tells)
 	$(TOX) run -q -e chart $(if $(ARGS),-- $(ARGS))
+
+generate: bootstrap ## Write everything that is generated: pages, schemas, dashboards, the chart's tables
+	$(TOX) run -q -e generate
 
 clean: ## Remove what was built or cached, and the virtual environments
 	rm -rf .tox .venv-tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -27,7 +27,7 @@ _CUSTOM = {Duration: "duration", Size: "size"}
 
 _HEAD = """# Configuration
 
-Written by `python -m tools.configuration_doc` from the settings' types. The same as JSON Schemas:
+Written by `make generate` from the settings' types. The same as JSON Schemas:
 [evaluator](evaluator.schema.json), [admitter](admitter.schema.json). To begin with:
 [examples](examples/).
 

@@ -33,7 +33,7 @@ OPEN_LABELS: Final = {
 INTRODUCTION: Final = """\
 # Metrics
 
-<!-- Written by `python -m tools.metrics_doc` from the code; a test holds it to it. -->
+<!-- Written by `make generate` from the code; a test holds it to it. -->
 
 Both services show these at `/metrics` on port 9100 (`metrics.listen`), besides `process_*`. Every
 series exists from the start, so that a rate over a counter begins at its first event and an alert
@@ -158,7 +158,7 @@ def main() -> int:
     if not arguments.check:
         PAGE.write_text(fresh)
     elif not PAGE.exists() or PAGE.read_text() != fresh:
-        print("docs/metrics.md is stale: run `python -m tools.metrics_doc`", file=sys.stderr)
+        print("docs/metrics.md is stale: run `make generate`", file=sys.stderr)
         return 1
     return 0
 

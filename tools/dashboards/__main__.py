@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit with 1 when one is stale")
     if parser.parse_args().check:
         for name in stale():
-            print(f"{name} is stale: run `python -m tools.dashboards`", file=sys.stderr)
+            print(f"{name} is stale: run `make generate`", file=sys.stderr)
         return 1 if stale() else 0
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     for name, text in rendered().items():

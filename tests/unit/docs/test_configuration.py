@@ -7,7 +7,7 @@ from tools.settings_schema import KINDS
 
 
 def test_the_page_is_current() -> None:
-    assert page() == PAGE.read_text(encoding="utf-8"), "run python -m tools.configuration_doc"
+    assert page() == PAGE.read_text(encoding="utf-8"), "run `make generate`"
 
 
 @pytest.mark.parametrize("service", KINDS)

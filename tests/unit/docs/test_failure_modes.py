@@ -18,4 +18,4 @@ def test_every_test_that_names_a_row_names_one_of_the_table() -> None:
 
 
 def test_the_table_is_current() -> None:
-    assert render(PAGE_TEXT, TESTS) == PAGE_TEXT, "run python tools/failure_modes.py"
+    assert render(PAGE_TEXT, TESTS) == PAGE_TEXT, "run `make generate`"

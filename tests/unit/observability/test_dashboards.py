@@ -29,7 +29,7 @@ by_panel = pytest.mark.parametrize("panel", PANELS)
 
 
 def test_the_files_are_what_their_builder_writes() -> None:
-    assert [] == stale(), "run `python -m tools.dashboards`"
+    assert [] == stale(), "run `make generate`"
 
 
 @by_dashboard

@@ -23,7 +23,7 @@ def registry(service: str) -> CollectorRegistry:
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    assert PAGE.read_text() == page(), "run `python -m tools.metrics_doc`"
+    assert PAGE.read_text() == page(), "run `make generate`"
 
 
 @by_service

@@ -10,7 +10,7 @@ from tools.settings_schema import DOCS, KINDS, schema
 @pytest.mark.parametrize("service", KINDS)
 def test_the_published_schema_is_what_the_code_says(service: str) -> None:
     page = DOCS / f"{service}.schema.json"
-    assert page.read_text() == schema(service), "run `python -m tools.settings_schema`"
+    assert page.read_text() == schema(service), "run `make generate`"
 
 
 @pytest.mark.parametrize("service", KINDS)

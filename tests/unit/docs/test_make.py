@@ -1,0 +1,28 @@
+"""`make help` lists every target, and CONTRIBUTING says what each is for."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENTED = re.compile(r"^([a-z0-9-]+):.* ## ", re.MULTILINE)
+
+
+def targets() -> set[str]:
+    return set(DOCUMENTED.findall((ROOT / "Makefile").read_text()))
+
+
+def test_help_lists_every_target() -> None:
+    listed = subprocess.run(
+        ["make", "--silent", "help"],  # noqa: S607 - the make of whoever runs the tests
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert targets() == set(re.findall(r"^ +make ([a-z0-9-]+)", listed, re.MULTILINE))
+
+
+def test_contributing_names_every_target() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert targets() == set(re.findall(r"`make ([a-z0-9-]+)", page))
