@@ -100,7 +100,46 @@ async def test_explain_says_so_when_redis_is_away(site: Site, manifest: Path) ->
     assert "Redis does not answer" in out
 
 
-@pytest.mark.parametrize("text", ["a: [", "- 1", "metadata: 3"])
+async def test_explain_takes_json_as_programs_indent_it(site: Site, manifest: Path) -> None:
+    site.admitter.write()
+    await site.publisher.publish(allow=False)
+    manifest.write_text(json.dumps({"kind": "PipelineRun", "metadata": {}}, indent="\t"))
+    status, _, err = await command(site, "explain", "-f", str(manifest))
+    assert (3, "") == (status, err)
+
+
+async def test_explain_knows_no_operation_but_those_of_the_api_server(
+    site: Site, manifest: Path
+) -> None:
+    site.admitter.write()
+    status, _, err = await command(site, "explain", "-f", str(manifest), "--operation", "create")
+    assert 2 == status
+    assert "'CREATE', 'UPDATE', 'DELETE', 'CONNECT'" in err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [",
+        "- 1",
+        "metadata: {}",
+        "kind: PipelineRun\nmetadata: 3",
+        "kind: PipelineRun\nmetadata: {namespace: 5}",
+        "kind: PipelineRun\nspec: &a [*a]",
+        'kind: PipelineRun\nspec: "\\ud800"',
+        "kind: PipelineRun\nspec: " + "[" * 3_000 + "]" * 3_000,
+    ],
+    ids=[
+        "malformed",
+        "list",
+        "no kind",
+        "odd metadata",
+        "number as namespace",
+        "part of itself",
+        "lone surrogate",
+        "3,000 levels",
+    ],
+)
 async def test_explain_refuses_what_is_no_object(site: Site, manifest: Path, text: str) -> None:
     site.admitter.write()
     manifest.write_text(text)

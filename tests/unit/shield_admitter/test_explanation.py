@@ -26,6 +26,9 @@ exemptions: [{users: [fixer], reason: repair, expires: "2027-01-01T00:00:00Z"}]
 SETTINGS = parse(CONFIG, AdmitterSettings, source="c", environment={})
 
 
+FINAL = parse(CONFIG + "denial: {code: 403}", AdmitterSettings, source="c", environment={})
+
+
 def explained(now: Held | None = None, problem: str | None = None, **changes: Any) -> Explanation:
     return explain_request(request(**changes), now, SETTINGS, now_ms=0, utc=NOW, problem=problem)
 
@@ -74,6 +77,12 @@ def test_a_denial_is_explained_in_words() -> None:
 )
 def test_every_way_to_a_verdict_has_its_words(explanation: Explanation, line: str) -> None:
     assert line in words(explanation)
+
+
+def test_nobody_comes_back_by_themselves_after_a_403() -> None:
+    explanation = explain_request(request(), held(), FINAL, now_ms=0, utc=NOW)
+    assert explanation.retry is None
+    assert "Comes back by itself: no, denial.code is 403." in in_words(explanation, FINAL)
 
 
 def test_an_exemption_is_named_with_its_reason() -> None:

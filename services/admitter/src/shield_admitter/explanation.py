@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from shield_admitter.core.response import denial, response_fields
 from shield_admitter.core.verdict import NO_TIER, Reason, judge
+from shield_admitter.settings import TOO_MANY_REQUESTS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -122,7 +123,10 @@ def in_words(explanation: Explanation, settings: AdmitterSettings) -> list[str]:
     if explanation.retry is not None:
         lines.append(f"Comes back by itself: {explanation.retry}.")
     elif not explanation.allowed:
-        lines.append("Comes back by itself: no, no rule of retry_after matches.")
+        why = "no rule of retry_after matches"
+        if settings.denial.code != TOO_MANY_REQUESTS:
+            why = f"denial.code is {settings.denial.code}"
+        lines.append(f"Comes back by itself: no, {why}.")
     if explanation.message is not None:
         lines.append(f"Message: {explanation.message}")
     lines += [f"Warning: {warning}" for warning in explanation.warnings]

@@ -24,11 +24,13 @@ Link = Annotated[str, Meta(max_length=500, pattern=r"^https?://[!-~]+$(?!\n)")]
 Glob = Annotated[str, Meta(min_length=1, max_length=512)]
 Globs = Annotated[tuple[Glob, ...], Meta(max_length=1000)]
 ModeName = Literal["enforce", "warn", "audit", "off"]
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 # The API server refuses objects above 3 MiB; JSON inside an AdmissionReview, old object and all,
 # stays below 8 MiB (https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/).
 MAX_BODY: Final = Size(8 * 1024 * 1024)
 MIN_BODY: Final = 64 * 1024
+TOO_MANY_REQUESTS: Final = 429
 MAX_RETRY_SECONDS: Final = 300  # client-go comes back up to ten times; longer parks it for an hour
 
 
@@ -165,7 +167,8 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
         tiers: ordered rules; the first that matches names the tier.
         default_tier: for requests that no rule matches.
         exemptions: requests that are admitted whatever the shield says, until a date.
-        retry_after: ordered rules; the first that matches tells a denied requester to come back.
+        retry_after: ordered rules; the first that matches tells a denied requester to come back,
+            unless ``denial.code`` is 403.
         freshness: what becomes of a decision that nobody renews.
         operations: which operations are judged; others are admitted and counted.
         kinds: which kinds are judged; others are admitted and counted. ``*`` judges all.
@@ -190,9 +193,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
     exemptions: Annotated[tuple[ExemptionSettings, ...], Meta(max_length=1000)] = ()
     retry_after: Annotated[tuple[RetrySettings, ...], Meta(max_length=1000)] = ()
     freshness: FreshnessSettings = FreshnessSettings()
-    operations: Annotated[
-        tuple[Literal["CREATE", "UPDATE", "DELETE", "CONNECT"], ...], Meta(min_length=1)
-    ] = ("CREATE",)
+    operations: Annotated[tuple[Operation, ...], Meta(min_length=1)] = ("CREATE",)
     kinds: Annotated[tuple[str, ...], Meta(min_length=1)] = ("PipelineRun",)
     denial: DenialSettings = DenialSettings()
     startup_grace: Duration = Duration(10)
@@ -232,9 +233,11 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
                 Exemption(rule.matcher(), rule.reason, rule.expires, position)
                 for position, rule in enumerate(self.exemptions)
             ],
+            # Clients re-send after a 429 alone.
             retry_rules=[
                 RetryRule(rule.seconds, rule.matcher(), position)
                 for position, rule in enumerate(self.retry_after)
+                if self.denial.code == TOO_MANY_REQUESTS
             ],
             operations=frozenset(self.operations),
             kinds=frozenset(self.kinds),

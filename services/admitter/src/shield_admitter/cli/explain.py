@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import click
 import msgspec
 import yaml
+from msgspec import Meta, Struct
 
 from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.options import (
@@ -22,10 +23,21 @@ from shield_admitter.cli.options import (
 )
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.explanation import explain_request, in_words
+from shield_admitter.settings import Operation
 
 if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
+
+
+class _Metadata(Struct):
+    namespace: str | None = None
+
+
+class _Object(Struct):
+    kind: Annotated[str, Meta(min_length=1)]
+    apiVersion: str = ""  # noqa: N815 - Kubernetes' name
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
 
 
 @click.command()
@@ -41,7 +53,13 @@ if TYPE_CHECKING:
 @click.option("--user", default="", help="Who creates it, as the API server knows them.")
 @click.option("--group", "groups", multiple=True, help="A group of the user; may be repeated.")
 @click.option("--namespace", help="Where.  [default: the object's, or default]")
-@click.option("--operation", default="CREATE", show_default=True, help="What is done.")
+@click.option(
+    "--operation",
+    type=click.Choice(get_args(Operation)),
+    default="CREATE",
+    show_default=True,
+    help="What is done.",
+)
 @output_option
 def explain(
     *,
@@ -61,7 +79,8 @@ def explain(
     Exit codes: 0 admitted, 3 denied, 2 bad configuration, object or usage.
     """
     settings = load_settings(config)
-    request = _request(_read(manifest), user, groups, namespace, operation)
+    subject = _read(manifest)
+    request = _request(manifest.name, subject, user, groups, namespace, operation)
     held, problem = asyncio.run(read_once(settings, now_ms=now_ms))
     explanation = explain_request(
         request, held, settings, now_ms=now_ms(), utc=utc_now(), problem=problem
@@ -73,31 +92,43 @@ def explain(
     sys.exit(0 if explanation.allowed else EXIT_DENIED)
 
 
-def _read(manifest: BufferedReader) -> dict[str, Any]:
+def _read(manifest: BufferedReader) -> bytes:
+    """Return the object as JSON."""
+    content = manifest.read()
     try:
-        document = yaml.safe_load(manifest)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        fail(f"{manifest.name}: not one YAML document: {error}", EXIT_BAD_CONFIG)
-    if not isinstance(document, dict) or not isinstance(document.get("metadata", {}), dict):
-        fail(f"{manifest.name}: not a Kubernetes object", EXIT_BAD_CONFIG)
-    return document
+        # YAML knows dates, which JSON does not; labels are text in any case.
+        return msgspec.json.encode(_parse(content), enc_hook=str)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        problem = str(error).replace('in "<byte string>", ', "in ")
+        fail(f"{manifest.name}: not one YAML document: {problem}", EXIT_BAD_CONFIG)
+
+
+def _parse(content: bytes) -> Any:  # noqa: ANN401 - whatever it is
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # JSON may be indented with tabs, YAML may not: neither contains the other.
+        return yaml.safe_load(content)
 
 
 def _request(
-    document: dict[str, Any],
+    name: str,
+    subject: bytes,
     user: str,
     groups: tuple[str, ...],
     namespace: str | None,
     operation: str,
 ) -> Request:
-    metadata = document.get("metadata", {})
-    group, _, version = str(document.get("apiVersion", "")).rpartition("/")
+    try:
+        known = msgspec.json.decode(subject, type=_Object)
+    except msgspec.DecodeError as error:
+        fail(f"{name}: not a Kubernetes object: {error}", EXIT_BAD_CONFIG)
+    group, _, version = known.apiVersion.rpartition("/")
     return Request(
         uid="explain",
         operation=operation,
-        kind=Kind(group, version, str(document.get("kind", ""))),
-        namespace=namespace or str(metadata.get("namespace") or "default"),
+        kind=Kind(group, version, known.kind),
+        namespace=namespace or known.metadata.namespace or "default",
         userInfo=UserInfo(user, groups),
-        # YAML knows dates, which JSON does not; labels are text in any case.
-        object=msgspec.Raw(msgspec.json.encode(document, enc_hook=str)),
+        object=msgspec.Raw(subject),
     )
