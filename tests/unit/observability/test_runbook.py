@@ -33,6 +33,19 @@ def test_an_alert_s_section_has_commands(rule: dict[str, Any]) -> None:
     assert rule["alert"].lower() in {block.section for block in blocks()}
 
 
+def test_every_alert_has_a_first_step() -> None:
+    steps = re.findall(r"(?m)^\| \[(\w+)\]\(#(\w+)\) \| \S", sections()["first"])
+    names = sorted(rule["alert"] for rule in rules() if "alert" in rule)
+    assert [(name, name.lower()) for name in names] == sorted(steps)
+
+
+def test_every_name_in_a_command_is_set_before() -> None:
+    commands = "".join(block.text for block in blocks() if block.language == "sh")
+    used = set(re.findall(r"\$\{?([A-Z_]+)", commands)) - {"USER"}
+    prepared = sections()["what-the-commands-need"]
+    assert set() == {name for name in used if f"{name}=" not in prepared}
+
+
 @pytest.mark.parametrize("name", list(SCENES))
 def test_the_status_page_links_to_sections(name: str) -> None:
     anchors = re.findall(rf'href="{re.escape(PUBLISHED)}#([^"]+)"', render(SCENES[name]()).decode())
