@@ -119,6 +119,14 @@ def test_a_wrong_value_is_refused_with_its_path(chart: Chart, path: str, value: 
             "tiers.standard.db-file: reset must be below set",
         ),
         (
+            nested(THRESHOLD, {"set": 90, "reset": 0.8}),
+            "tiers.standard.db-file: set is above 1: write 0.9 for 90%",
+        ),
+        (
+            nested("evaluator.config.prometheus.urls", ["prometheus:9090"]),
+            "prometheus.urls: each has to begin with http:// or https://",
+        ),
+        (
             nested("evaluator.config.tiers.standard.disk", {"set": 0.8, "reset": 0.7}),
             "tiers.standard.disk: evaluator.config.signals has no signal of that name",
         ),
