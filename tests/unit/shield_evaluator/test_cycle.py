@@ -10,8 +10,8 @@ from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import Threshold
 from shield_evaluator.report import Outcome
 from shield_evaluator.writer import EvictionPolicyError
-from tests.unit.shield_evaluator.plans import SIGNAL, TIER, one_latch, silent
-from tests.unit.shield_evaluator.world import KEYS, LEASE, World, watch
+from tests.unit.shield_evaluator.plans import BLIND_AFTER_MS, SIGNAL, TIER, one_latch, silent
+from tests.unit.shield_evaluator.world import INTERVAL, KEYS, LEASE, World, watch
 
 
 @pytest.fixture
@@ -149,6 +149,29 @@ class TestTwoEvaluators:
         world.clock.step(LEASE)
         report = await two.sees(0.85)
         assert (Outcome.PUBLISHED, False) == (report.outcome, await allows(world))
+
+    async def test_e3_the_time_without_a_writer_counts_for_no_timer(self, world: World) -> None:
+        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=round(LEASE * 1000)))
+        one, two = world.evaluator("one", plan=plan), world.evaluator("two", plan=plan)
+        await one.sees(0.95)
+        await one.sees(0.5)  # the timer starts, and the writer dies
+        await two.sees(0.5)
+        world.clock.step(LEASE)
+        await two.sees(0.5)
+        assert not await allows(world)
+
+    async def test_e3_a_standby_without_a_store_goes_on_from_its_own_latches(
+        self, world: World
+    ) -> None:
+        one, two = world.evaluator("one"), world.evaluator("two")
+        await one.sees(0.5)
+        await two.sees(0.5)
+        world.backend.available = False
+        await two.sees(0.95)
+        world.backend.available = True
+        world.clock.step(LEASE)
+        await two.sees(0.85)
+        assert not await allows(world)
 
     async def test_e3_a_late_write_of_the_old_holder_is_rejected(self, world: World) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
@@ -381,6 +404,28 @@ async def test_a_forecast_follows_from_the_history(world: World) -> None:
     decision = await world.published()
     assert decision is not None
     assert 140 == decision.time_to_full_seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "forecast"),
+    [
+        pytest.param(40, 100, id="counts down"),
+        pytest.param(BLIND_AFTER_MS / 1000, None, id="ends when the signal is blind"),
+    ],
+)
+async def test_a_forecast_without_observations(
+    world: World, seconds: float, forecast: int | None
+) -> None:
+    one = world.evaluator()
+    for value in (0.70, 0.71, 0.72):
+        await one.sees(value)
+        world.clock.step()
+    world.clock.step(seconds - INTERVAL)
+    one.source.seen = {SIGNAL: silent()}
+    await one.cycle.evaluate()
+    decision = await world.published()
+    assert decision is not None
+    assert forecast == decision.time_to_full_seconds
 
 
 async def test_a_silent_signal_leaves_the_history_alone(world: World) -> None:

@@ -222,6 +222,21 @@ LIMIT = "tiers/standard/db-file"
         pytest.param(
             "prometheus/urls", ["http://[::1"], "urls[0]: is not a URL", id="half an IPv6"
         ),
+        *(
+            pytest.param(
+                "prometheus/urls",
+                [f"http://{host}:1"],
+                "urls[0]: is not a URL",
+                id=f"host {host:.5}",
+            )
+            for host in ("a..b", ".", "a" * 64)
+        ),
+        *(
+            pytest.param(
+                "prometheus/headers", {name: "x"}, f"{name!r} cannot be set", id=f"header {name!r}"
+            )
+            for name in ("", "a b", "a:b", "ä", "Content-Type", "accept-encoding")
+        ),
         pytest.param(
             "prometheus/headers", {"Authorization": "x"}, "'Authorization' cannot be set", id="auth"
         ),

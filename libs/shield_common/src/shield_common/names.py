@@ -1,6 +1,7 @@
-"""Names of clusters, tiers and signals: they go into Redis keys, metric labels and sentences.
+"""Which names are refused before anything starts.
 
-The braces of a Redis hash tag, spaces and control characters must not get in.
+Those of clusters, tiers and signals go into Redis keys, metric labels and sentences: the braces of
+a Redis hash tag, spaces and control characters must not get in. Those of hosts go to the resolver.
 """
 
 from __future__ import annotations
@@ -12,3 +13,16 @@ from msgspec import Meta
 # Python's `$` also matches before a last newline, hence the (?!\n); a schema's reader, whose
 # `$` does not, need not know `\Z`.
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$(?!\n)")]
+
+
+def can_be_host(name: str) -> bool:
+    """Say whether a name can be looked up at all.
+
+    Python's resolver raises UnicodeError, which no client expects, for an empty label (``a..b``)
+    and for one of more than 63 bytes (RFC 1035, 2.3.4).
+    """
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True

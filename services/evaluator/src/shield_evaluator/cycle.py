@@ -19,7 +19,7 @@ from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import state as latches_document
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.history import History
-from shield_evaluator.core.latch import Instant, ShieldState, advance
+from shield_evaluator.core.latch import Instant, ShieldState, advance, is_blind
 from shield_evaluator.core.plan import Plan, Unit
 from shield_evaluator.report import Outcome, Report
 
@@ -109,6 +109,7 @@ class Cycle:
         self._on_report = on_report
         self._state = ShieldState()
         self._order = (0, 0)  # of the newest decision whose latches are in self._state
+        self._inherited = False  # self._state is just what that decision's writer left
         # None unless it is ours to publish: a standby's is out of date when it takes over.
         self._evaluation: _Evaluation | None = None
         self._histories: dict[str, History] = {}
@@ -149,6 +150,7 @@ class Cycle:
         async with self._publishing:
             at = self._now()
             self._state = advance(watch.plan, self._state, observations, at)
+            self._inherited = False
             self._remember(observations, at)
             self._evaluation = _Evaluation(watch, at, self._state, observations)
             return await self._publish(started, self._evaluation)
@@ -192,7 +194,11 @@ class Cycle:
         return held
 
     def _catch_up(self, document: bytes | None) -> None:
-        """Take over the stored latches if they are newer than what is in memory."""
+        """Take over the stored latches if they are newer than what is in memory.
+
+        The same ones are read anew, because their ages count from the reading: the time since
+        the writer's last word, in which perhaps nobody looked, must count for no timer.
+        """
         if document is None:
             return
         try:
@@ -204,8 +210,8 @@ class Cycle:
                 )
             self._unreadable = document
             return
-        if stored.order > self._order:
-            self._state, self._order = stored.state, stored.order
+        if stored.order > self._order or (self._inherited and stored.order == self._order):
+            self._state, self._order, self._inherited = stored.state, stored.order, True
 
     async def _stand_by(self, started: Instant) -> Report:
         decision = None
@@ -258,7 +264,7 @@ class Cycle:
                 status_url=watch.status_url,
             ),
             override=self._override.value,
-            time_to_full_seconds=self._time_to_full(watch.plan),
+            time_to_full_seconds=self._time_to_full(evaluation),
         )
 
     def _remember(self, observations: Mapping[str, Observation], now: Instant) -> None:
@@ -268,14 +274,15 @@ class Cycle:
             if observation.value is not None and not observation.partial:
                 self._histories.setdefault(name, History()).add(now.ms, observation.value)
 
-    def _time_to_full(self, plan: Plan) -> float | None:
-        signals = plan.signals
+    def _time_to_full(self, evaluation: _Evaluation) -> float | None:
+        now_ms, last_usable_ms = evaluation.at.ms, evaluation.state.last_usable_ms
         forecasts = [
             seconds
-            for name, history in self._histories.items()
-            if name in signals
-            and signals[name].unit is Unit.RATIO
-            and (seconds := history.seconds_to(QUOTA)) is not None
+            for name, signal in evaluation.watch.plan.signals.items()
+            if signal.unit is Unit.RATIO
+            and not is_blind(signal, last_usable_ms[name], now_ms=now_ms)
+            and (history := self._histories.get(name)) is not None
+            and (seconds := history.seconds_to(QUOTA, now_ms=now_ms)) is not None
         ]
         return min(forecasts, default=None)
 

@@ -36,6 +36,11 @@ def test_a_sensible_configuration_is_taken(settings: dict[str, object]) -> None:
         ({"url": "redis:6379"}, "url: must begin with redis://"),
         ({"url": "redis://"}, "url: names no host"),
         ({"url": "redis://redis:99999"}, "url: the port is not a number"),
+        ({"url": "redis://redis..svc"}, "url: what stands for the host cannot be one"),
+        (
+            {"url": "redis:///0", "sentinel": {"master": "m", "addresses": ["a..b:1"]}},
+            "addresses: 'a..b' cannot be a host",
+        ),
         ({"url": "redis://redis/zero"}, "url: what follows the host must be a database"),
         ({"url": "redis://redis/0?socket_timeout=60"}, "url: takes no options"),
         ({"url": "rediss://redis/0?ssl_cert_reqs=none"}, "url: takes no options"),

@@ -21,6 +21,7 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError
 
 from shield_common.durations import Duration
+from shield_common.names import can_be_host
 from shield_common.settings import SettingsStruct
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class SentinelSettings(SettingsStruct, frozen=True, kw_only=True):
             host, _, port = address.rpartition(":")
             if not host or not port.isdigit():
                 raise ValueError(f"addresses: {address!r} is not host:port")
+            if not can_be_host(host):
+                raise ValueError(f"addresses: {host!r} cannot be a host")
 
     def endpoints(self) -> list[tuple[str, int]]:
         """Return host and port of each Sentinel."""
@@ -92,6 +95,8 @@ class RedisSettings(SettingsStruct, frozen=True, kw_only=True):
         parts = _split(self.url)
         if parts.scheme != "unix" and not parts.hostname and self.sentinel is None:
             raise ValueError("url: names no host")
+        if parts.scheme != "unix" and not can_be_host(parts.hostname or ""):
+            raise ValueError("url: what stands for the host cannot be one")
         if self.cluster and self.sentinel is not None:
             raise ValueError("sentinel and cluster exclude each other")
         if (self.cert_file is None) != (self.key_file is None):

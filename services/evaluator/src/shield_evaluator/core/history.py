@@ -49,27 +49,29 @@ class History:
             while series[0][0] < now_ms - SPAN_MS:
                 series.popleft()
 
-    def seconds_to(self, limit: float) -> float | None:
+    def seconds_to(self, limit: float, *, now_ms: int) -> float | None:
         """Forecast when the value reaches a limit.
 
         Fits a line through the values since the last drop (least squares).
 
         Args:
             limit: in the signal's unit.
+            now_ms: the present instant, not before the last value's.
 
         Returns:
-            Seconds from the last value; 0 if it is there already; None when there is too little
-            to see, or the value is flat or falling, or the forecast is beyond `HORIZON_SECONDS`.
+            Seconds from now; 0 if it is there already, or would be if it went on like that since
+            the last value; None when there is too little to see, or the value is flat or falling,
+            or the forecast is beyond `HORIZON_SECONDS`.
         """
         if not self.points:
             return None
-        _, last = self.points[-1]
+        at_ms, last = self.points[-1]
         if last >= limit:
             return 0.0
         slope = _slope(self._since_drop)
         if slope is None or slope <= 0:
             return None
-        seconds = (limit - last) / slope
+        seconds = max((limit - last) / slope - (now_ms - at_ms) / 1000, 0.0)
         return seconds if seconds <= HORIZON_SECONDS else None
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from msgspec import Meta, field
 
 from shield_common.durations import Duration
+from shield_common.names import can_be_host
 from shield_common.settings import SettingsStruct
 
-FORBIDDEN_HEADERS: Final = {"authorization", "host", "content-length", "transfer-encoding"}
+# What the client itself says, about the body, about itself, and about what it can read.
+FORBIDDEN_HEADERS: Final = {
+    "accept-encoding",
+    "authorization",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+}
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
 class BasicAuth(SettingsStruct, frozen=True, kw_only=True):
@@ -60,7 +71,7 @@ class PrometheusSettings(SettingsStruct, frozen=True, kw_only=True):
         if self.basic_auth is not None and self.bearer_token_file is not None:
             raise ValueError("basic_auth and bearer_token_file exclude each other")
         for name, value in self.headers.items():
-            if name.lower() in FORBIDDEN_HEADERS or not name.isascii() or not name.isprintable():
+            if name.lower() in FORBIDDEN_HEADERS or not _HEADER_NAME.fullmatch(name):
                 raise ValueError(f"headers: {name!r} cannot be set")
             if not value.isprintable():
                 raise ValueError(f"headers: the value of {name!r} has control characters")
@@ -77,6 +88,8 @@ def _check_url(place: str, url: str) -> None:
         raise ValueError(f"{place}: is not a URL") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"{place}: is not an http:// or https:// URL")
+    if not can_be_host(parts.hostname):
+        raise ValueError(f"{place}: is not a URL that names a host")
     if parts.username or parts.password:
         raise ValueError(f"{place}: credentials belong into basic_auth or bearer_token_file")
     if parts.query or parts.fragment:
