@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shield_common.decision import Decision, TierDecision
+from shield_common.decision import Decision, Override, TierDecision
 from shield_evaluator.core.latch import Instant, ShieldState
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
 from shield_evaluator.metrics import Metrics
@@ -25,22 +25,30 @@ def plan(*tiers: str) -> Plan:
     )
 
 
+def decision(*, allow: bool = True, override: Override | None = None) -> Decision:
+    return Decision(
+        cluster="test",
+        epoch=1,
+        sequence=1,
+        ttl_ms=300_000,
+        evaluated_at=NOW.utc,
+        allow=allow,
+        tiers={"standard": TierDecision(allow=allow, since=NOW.utc)},
+        signals={},
+        override=override,
+    )
+
+
 def report(*, allow: bool | None) -> Report:
     """Return a published report, or that of a standby if `allow` is None."""
-    decision = None
-    if allow is not None:
-        decision = Decision(
-            cluster="test",
-            epoch=1,
-            sequence=1,
-            ttl_ms=300_000,
-            evaluated_at=NOW.utc,
-            allow=allow,
-            tiers={"standard": TierDecision(allow=allow, since=NOW.utc)},
-            signals={},
-        )
+    if allow is None:
+        return of(None, Outcome.STANDBY)
+    return of(decision(allow=allow), Outcome.PUBLISHED)
+
+
+def of(decision: Decision | None, outcome: Outcome) -> Report:
     return Report(
-        outcome=Outcome.STANDBY if decision is None else Outcome.PUBLISHED,
+        outcome=outcome,
         at=NOW,
         seconds=0.01,
         plan=plan("standard"),
@@ -84,6 +92,48 @@ def test_a_changed_bit_is_counted_as_a_transition() -> None:
     for allow in (True, False, False):
         metrics.record(report(allow=allow))
     assert 1 == value(metrics, "transitions_total", {**TIER, "to": "deny"})
+
+
+def said(*, allow: bool, by: str = "ops") -> Override:
+    return Override(allow=allow, reason="upgrade", by=by, since=NOW.utc, until=NOW.utc)
+
+
+ALLOW, DENY, ANOTHER = said(allow=True), said(allow=False), said(allow=False, by="dev")
+
+
+@pytest.mark.parametrize(
+    ("seen", "counted"),
+    [
+        pytest.param([None, None], {}, id="none at all"),
+        pytest.param([None, DENY, DENY], {"deny": 1}, id="set"),
+        pytest.param([None, ALLOW, None], {"allow": 1, "none": 1}, id="set and over"),
+        pytest.param([None, DENY, ANOTHER], {"deny": 2}, id="replaced by another"),
+        pytest.param([DENY, DENY], {}, id="there before this process looked"),
+    ],
+)
+def test_each_change_of_the_override_is_counted(
+    seen: list[Override | None], counted: dict[str, int]
+) -> None:
+    metrics = Metrics(plan("standard"))
+    for override in seen:
+        metrics.record(of(decision(override=override), Outcome.PUBLISHED))
+    expected = {"allow": 0, "deny": 0, "none": 0} | counted
+    assert expected == {to: value(metrics, "override_changes_total", {"to": to}) for to in expected}
+
+
+def test_a_change_that_only_a_standby_saw_is_the_writers_to_count() -> None:
+    metrics = Metrics(plan("standard"))
+    metrics.record(of(decision(), Outcome.STANDBY))
+    metrics.record(of(decision(override=DENY), Outcome.STANDBY))
+    metrics.record(of(decision(override=DENY), Outcome.PUBLISHED))
+    assert 0 == value(metrics, "override_changes_total", {"to": "deny"})
+
+
+def test_a_change_at_a_takeover_is_counted() -> None:
+    metrics = Metrics(plan("standard"))
+    metrics.record(of(decision(), Outcome.STANDBY))
+    metrics.record(of(decision(override=DENY), Outcome.PUBLISHED))
+    assert 1 == value(metrics, "override_changes_total", {"to": "deny"})
 
 
 def test_a_reload_that_keeps_a_tier_keeps_its_bit() -> None:

@@ -22,7 +22,7 @@ from shield_evaluator.report import Outcome
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from shield_common.decision import Decision
+    from shield_common.decision import Decision, Override
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.report import Report
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # must not fill Prometheus.
 MAX_MEMBERS: Final = 20
 MAX_MEMBER_NAME: Final = 128  # characters; an address or a pod's name, whatever the label holds
+OVERRIDES: Final = ("allow", "deny", "none")
 SIGNAL_STATES: Final = ("ok", "partial", "unusable", "blind")
 UNDECIDED: Final = float("nan")
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -95,6 +96,11 @@ class Metrics:
         self.override_active = gauge(
             "override_active", "1 while an operator's override speaks for the tier.", ("tier",)
         )
+        self.override_changes = counter(
+            "override_changes",
+            "How often the override changed, by what it changed to; none when it ended.",
+            ("to",),
+        )
         self.time_to_full = gauge(
             "time_to_full_seconds",
             "Until the quota is reached at the present slope; +Inf when usage is flat or falls.",
@@ -105,6 +111,7 @@ class Metrics:
             version("shield-evaluator")
         ).set(1)
         self._bits: dict[str, bool] = {}
+        self._last: Decision | None = None  # whoever decided it
         self._plan = plan
         self._preset(plan)
 
@@ -128,9 +135,12 @@ class Metrics:
         if not report.again:
             self.evaluations.labels(report.outcome).inc()
             self.duration.observe(report.seconds)
+        before, self._last = self._last, report.decision or self._last
         if report.decision is None or report.outcome is Outcome.STANDBY:
             self._stand_by(report.plan)
             return
+        if before is not None and before.override != report.decision.override:
+            self.override_changes.labels(_word(report.decision.override)).inc()
         if report.publish is not None or report.outcome is Outcome.UNPUBLISHED:
             self.publish.labels("error" if report.publish is None else report.publish.value).inc()
         self._record_decision(report.decision)
@@ -171,6 +181,8 @@ class Metrics:
             self.publish.labels(result)
         for result in RESULTS:
             self.config_reloads.labels(result)
+        for to in OVERRIDES:
+            self.override_changes.labels(to)
         self._stand_by(plan)
 
     def _stand_by(self, plan: Plan) -> None:
@@ -212,6 +224,12 @@ class Metrics:
                 self.signal_value.remove(*labels)
         for member, value in shown.items():
             self.signal_value.labels(name, member).set(value)
+
+
+def _word(override: Override | None) -> str:
+    if override is None:
+        return "none"
+    return "allow" if override.allow else "deny"
 
 
 def _keep(metric: Gauge, wanted: AbstractSet[tuple[str, ...]], *, start: float) -> None:

@@ -109,6 +109,7 @@ def _told(override: Override | None) -> dict[str, object]:
         "tiers": override.tiers or "all",
         "reason": override.reason,
         "by": override.by,
+        "until": override.until.isoformat(),
     }
 
 
