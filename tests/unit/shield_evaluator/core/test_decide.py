@@ -1,8 +1,9 @@
 """What the decision says in words, and what an override lays over it."""
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pytest
+from msgspec.structs import replace
 
 from shield_common.decision import (
     Decision,
@@ -118,10 +119,21 @@ def test_a_denying_tier_does_not_warn_as_well() -> None:
             "etcd is at 85.0% of its quota",
             id="inside the band",
         ),
+        pytest.param(
+            [complete(0.95), partial(0.5)],
+            "etcd is at 50.0% of its quota, but not every member answers",
+            id="low, as far as one can see",
+        ),
+        pytest.param(
+            [complete(0.95), complete(0.5)],
+            "etcd is at 50.0% of its quota, but not for long enough yet",
+            id="low, but not for reset_for",
+        ),
     ],
 )
 def test_a_held_denial_says_why(story: list[Observation], reason: str) -> None:
-    assert reason == tier(one_latch(), *story).reason
+    threshold = Threshold(set=0.9, reset=0.8, reset_for_ms=60_000)
+    assert reason == tier(one_latch(threshold), *story).reason
 
 
 def test_a_denial_for_blindness_says_so() -> None:
@@ -152,6 +164,12 @@ def test_a_signal_that_stays_silent_shows_as_blind() -> None:
 
 
 class TestAnOverride:
+    def test_ends_at_a_time_in_utc_whatever_zone_it_was_written_in(self) -> None:
+        elsewhere = overriding(allow=False).until.astimezone(timezone(timedelta(hours=2)))
+        override = replace(overriding(allow=False), until=elsewhere)
+        said = tier(one_latch(), complete(0.5), override=override)
+        assert "denied by an operator until 11:00:00Z: upgrade" == said.reason
+
     def test_denies_although_the_shield_would_admit(self) -> None:
         said = tier(one_latch(), complete(0.5), override=overriding(allow=False))
         assert (False, "denied by an operator until 11:00:00Z: upgrade", EPOCH) == (

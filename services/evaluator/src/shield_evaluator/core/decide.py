@@ -7,6 +7,7 @@ and the document is put together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from shield_common.decision import (
@@ -72,6 +73,7 @@ class _View:
     value: float | None
     counts: LatchState
     blind: bool
+    partial: bool
 
     @property
     def nearness(self) -> float:
@@ -153,6 +155,7 @@ def _tier(
                 value=None if observation is None else observation.value,
                 counts=counts_as(state.latches[tier, name], plan.signals[name], blind=blind[name]),
                 blind=blind[name],
+                partial=observation is not None and observation.partial,
             )
         )
     bit = state.tiers[tier]
@@ -189,7 +192,7 @@ def _tier(
 
 def _overridden(override: Override, views: list[_View], *, shield_allows: bool) -> TierDecision:
     worst = max(views, key=lambda view: view.nearness)
-    until = f"until {override.until:%H:%M:%S}Z"
+    until = f"until {override.until.astimezone(UTC):%H:%M:%S}Z"
     warning = None
     if override.allow and not shield_allows:
         warning = _short(
@@ -214,7 +217,11 @@ def _reason(view: _View, plan: Plan) -> str:
         if view.blind and plan.signals[view.name].on_blind is OnBlind.DENY:
             return f"etcd's usage is unknown: signal {view.name} is blind"
         return f"{view.name} was at or above its limit when it was last seen"
-    return describe(view.name, view.value, view.unit)
+    said = describe(view.name, view.value, view.unit)
+    if view.value >= view.threshold.reset:
+        return said
+    held = "not every member answers" if view.partial else "not for long enough yet"
+    return f"{said}, but {held}"
 
 
 def _undetermined(plan: Plan, views: list[_View]) -> str:
