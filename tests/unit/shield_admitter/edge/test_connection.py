@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from shield_admitter.edge.budget import SMALL, STEP, BodyBudget, Share
-from shield_admitter.edge.connection import PATIENCE, Connection, Phase
+from shield_admitter.edge.connection import Connection
 from shield_admitter.edge.head import Head
 from shield_admitter.edge.interface import Answer
+from shield_admitter.edge.phases import PATIENCE, Phase
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 

@@ -173,11 +173,40 @@ class HeadReader:
     so only those digits are read.
     """
 
-    __slots__ = ("_after", "_before", "_head")
+    __slots__ = ("_after", "_after_empty_line", "_before", "_head")
 
     def __init__(self) -> None:
         self._before = self._after = b""
         self._head: Head | None = None
+        self._after_empty_line = False
+
+    def take(self, data: bytes) -> tuple[Head | None, bytes]:
+        """Return the head that the bytes begin with, if it is whole, and what lies behind it.
+
+        Args:
+            data: not empty; of a head that is not whole all its bytes.
+
+        Raises:
+            HeadError: as for `parse_head`, or the head is too large, or there is more than one
+                empty line before it.
+        """
+        while data.startswith(b"\r\n"):
+            # RFC 9112, 2.2: at least one is ignored. More cost work and are no request.
+            if self._after_empty_line:
+                raise HeadError(HTTPStatus.BAD_REQUEST, "empty lines before the request")
+            self._after_empty_line = True
+            data = data[2:]
+        end = data.find(END)
+        if end < 0:
+            check_line_ends(data)
+        if max(end, len(data) if end < 0 else 0) > MAX_HEAD:
+            raise HeadError(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the head is above {MAX_HEAD} bytes"
+            )
+        if end < 0:
+            return None, data
+        self._after_empty_line = False
+        return self.read(data[: end + 2]), data[end + 4 :]
 
     def read(self, head: bytes) -> Head:
         """Do as `parse_head` does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
+import msgspec
 from msgspec import Struct
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ class Answer(Struct, frozen=True):
     status: HTTPStatus = HTTPStatus.OK
     headers: bytes = b""
     close: bool = False
+
+
+def problem(status: HTTPStatus, message: str) -> Answer:
+    """Return an answer that says what is wrong and closes the connection."""
+    retry = b"Retry-After: 1\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else b""
+    return Answer(msgspec.json.encode({"error": message}), status, retry, close=True)
 
 
 # Why the edge itself refused, in one word, for `Service.refused`.

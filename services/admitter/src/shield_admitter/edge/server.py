@@ -9,11 +9,9 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from shield_admitter.edge.budget import BodyBudget
 from shield_admitter.edge.connection import Connection
-from shield_admitter.edge.interface import NAME, Answer
+from shield_admitter.edge.interface import NAME, problem
 from shield_admitter.edge.names import certificate_names
 from shield_common import logs
 from shield_common.lifecycle import BackgroundTask
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
-    from shield_admitter.edge.interface import Service
+    from shield_admitter.edge.interface import Answer, Service
 
 BACKLOG: Final = 1024  # connections that wait to be accepted, for when all clients come at once
 HANDSHAKE_SECONDS: Final = 5.0
@@ -31,10 +29,8 @@ SWEEP_SECONDS: Final = 0.5
 SCRATCH_BYTES: Final = 32 * 1024  # a typical review comes whole
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # when the process is out of file descriptors
 
-_FORBIDDEN: Final = Answer(
-    msgspec.json.encode({"error": "the client certificate bears no name that is allowed here"}),
-    status=HTTPStatus.FORBIDDEN,
-    close=True,
+_FORBIDDEN: Final = problem(
+    HTTPStatus.FORBIDDEN, "the client certificate bears no name that is allowed here"
 )
 
 
