@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 
 from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.options import (
-    EXIT_BAD_CONFIG,
     EXIT_DENIED,
     config_option,
     fail,
@@ -24,6 +23,7 @@ from shield_admitter.cli.options import (
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.explanation import explain_request, in_words
 from shield_admitter.settings import Operation
+from shield_common.commands import EXIT_BAD_CONFIG
 
 if TYPE_CHECKING:
     from io import BufferedReader

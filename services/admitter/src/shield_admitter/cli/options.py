@@ -2,57 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
-
-import click
+from typing import TYPE_CHECKING, Final
 
 from shield_admitter.feed import DecisionFeed
 from shield_admitter.settings import AdmitterSettings
-from shield_common.settings import SettingsError, load
+from shield_common import commands
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from shield_admitter.core.freshness import Held
 
-DEFAULT_CONFIG: Final = "/etc/etcd-shield/admitter.yaml"
-EXIT_FAILED: Final = 1
-EXIT_BAD_CONFIG: Final = 2  # click's own for a bad command line
+_PROGRAM: Final = commands.Program("shield-admitter")
+fail = _PROGRAM.fail
 EXIT_DENIED: Final = 3
 
-config_option = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="The configuration file (YAML).",
-)
-output_option = click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for programs.",
-)
+config_option = commands.config_option("/etc/etcd-shield/admitter.yaml")
+output_option = commands.output_option("text")
 
 
 def load_settings(path: Path) -> AdmitterSettings:
     """Read the configuration; a bad one ends the process with exit code 2 and one line."""
-    try:
-        return load(path, AdmitterSettings, environment=os.environ)
-    except SettingsError as error:
-        fail(str(error), EXIT_BAD_CONFIG)
-
-
-def fail(message: str, code: int) -> NoReturn:
-    """End the process with one line on standard error."""
-    click.echo(f"shield-admitter: {' '.join(message.split())}", err=True)
-    sys.exit(code)
+    return _PROGRAM.load(path, AdmitterSettings)
 
 
 async def read_once(

@@ -15,19 +15,14 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_evaluator.backtest import recording, report, table
 from shield_evaluator.backtest.fetch import fetch
 from shield_evaluator.backtest.replay import replay
 from shield_evaluator.backtest.samples import Samples, SamplesError, check_size
 from shield_evaluator.backtest.stretch import DEFAULT_FROM, Stretch
-from shield_evaluator.cli.options import (
-    EXIT_BAD_CONFIG,
-    EXIT_FAILED,
-    config_option,
-    load_settings,
-    output_option,
-)
-from shield_evaluator.cli.terminal import console, fail, interruptible, say
+from shield_evaluator.cli.options import config_option, fail, load_settings, output_option, say
+from shield_evaluator.cli.terminal import console, interruptible
 from shield_evaluator.prometheus.answer import PrometheusError
 from shield_evaluator.prometheus.client import PrometheusClient
 

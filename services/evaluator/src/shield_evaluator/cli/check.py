@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from shield_evaluator.cli.options import (
-    EXIT_FAILED,
-    config_option,
-    load_settings,
-    output_option,
-)
+from shield_common.commands import EXIT_FAILED
+from shield_evaluator.cli.options import config_option, load_settings, output_option
 from shield_evaluator.cli.terminal import console, interruptible
 from shield_evaluator.console.trial import Trial, ask, judge
 from shield_evaluator.console.trial_tables import render_trial

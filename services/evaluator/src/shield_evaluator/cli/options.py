@@ -1,41 +1,23 @@
-"""Options and exit codes that the subcommands share."""
+"""Options that the subcommands share, and the program that they are part of."""
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import click
-
-from shield_common.settings import SettingsError, load
+from shield_common import commands
 from shield_evaluator.settings import EvaluatorSettings
 
-DEFAULT_CONFIG: Final = "/etc/etcd-shield/evaluator.yaml"
-EXIT_FAILED: Final = 1
-EXIT_BAD_CONFIG: Final = 2  # click's own for a bad command line
+if TYPE_CHECKING:
+    from pathlib import Path
 
-config_option = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_CONFIG,
-    show_default=True,
-    help="The configuration file (YAML).",
-)
-output_option = click.option(
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="For people, or for programs.",
-)
+_PROGRAM: Final = commands.Program("shield-evaluator")
+fail = _PROGRAM.fail
+say = _PROGRAM.say
+
+config_option = commands.config_option("/etc/etcd-shield/evaluator.yaml")
+output_option = commands.output_option("table")
 
 
 def load_settings(path: Path) -> EvaluatorSettings:
     """Read the configuration; a bad one ends the process with exit code 2 and one line."""
-    try:
-        return load(path, EvaluatorSettings, environment=os.environ)
-    except SettingsError as error:
-        click.echo(f"shield-evaluator: {error}", err=True)
-        sys.exit(EXIT_BAD_CONFIG)
+    return _PROGRAM.load(path, EvaluatorSettings)

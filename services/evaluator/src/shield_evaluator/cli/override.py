@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 import msgspec
 
+from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_common.durations import Duration
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
-from shield_evaluator.cli.options import (
-    EXIT_BAD_CONFIG,
-    EXIT_FAILED,
-    config_option,
-    load_settings,
-    output_option,
-)
-from shield_evaluator.cli.terminal import EXIT_UNKNOWN, fail, interruptible, say
+from shield_evaluator.cli.options import config_option, fail, load_settings, output_option, say
+from shield_evaluator.cli.terminal import EXIT_UNKNOWN, interruptible
 from shield_evaluator.console import overriding
 from shield_evaluator.console.glance import look
 from shield_evaluator.console.panel import describe_override

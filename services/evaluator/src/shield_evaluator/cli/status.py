@@ -11,22 +11,15 @@ import msgspec
 from rich.console import Group
 from rich.live import Live
 
+from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
-from shield_evaluator.cli.options import (
-    EXIT_BAD_CONFIG,
-    EXIT_FAILED,
-    config_option,
-    load_settings,
-    output_option,
-)
+from shield_evaluator.cli.options import config_option, fail, load_settings, output_option, say
 from shield_evaluator.cli.terminal import (
     EXIT_DENYING,
     EXIT_UNKNOWN,
     console,
-    fail,
     interruptible,
-    say,
 )
 from shield_evaluator.console.glance import Glance, Standing, look
 from shield_evaluator.console.panel import render

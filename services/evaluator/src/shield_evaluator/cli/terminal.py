@@ -1,13 +1,14 @@
-"""How the operators' commands speak: results on standard output, one line for what is wrong."""
+"""How the operators' commands speak: results on standard output, Ctrl-C as one line."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
-import click
 from rich.console import Console
+
+from shield_evaluator.cli.options import fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,17 +28,6 @@ def console() -> Console:
         emoji=False,
         markup=False,
     )
-
-
-def say(message: str) -> None:
-    """Tell the operator something beside the result: one line on standard error."""
-    click.echo(f"shield-evaluator: {' '.join(message.split())}", err=True)
-
-
-def fail(message: str, code: int) -> NoReturn:
-    """End the process with one line on standard error."""
-    say(message)
-    sys.exit(code)
 
 
 @contextmanager

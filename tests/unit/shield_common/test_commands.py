@@ -1,0 +1,57 @@
+"""What both programs' subcommands have in common."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from shield_common.commands import Program, config_option, output_option
+from shield_common.settings import SettingsStruct
+
+PROGRAM = Program("shield-anything")
+
+
+class Sample(SettingsStruct, frozen=True, kw_only=True):
+    port: int
+
+
+@click.command()
+@config_option("/etc/anything.yaml")
+@output_option("table")
+def command(config: Path, output: str) -> None:
+    click.echo(f"{config} {output}")
+
+
+def test_without_options_the_usual_file_is_shown_to_people() -> None:
+    assert "/etc/anything.yaml table\n" == CliRunner().invoke(command, []).output
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_options_are_taken(output: str) -> None:
+    arguments = ["--config", "x.yaml", "--output", output]
+    assert f"x.yaml {output}\n" == CliRunner().invoke(command, arguments).output
+
+
+def test_another_output_is_bad_usage() -> None:
+    assert 2 == CliRunner().invoke(command, ["--output", "xml"]).exit_code
+
+
+def test_a_failure_is_one_line_with_the_programs_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        PROGRAM.fail("the first\n  and the second line", 3)
+    assert (3, "shield-anything: the first and the second line\n") == (
+        ended.value.code,
+        capsys.readouterr().err,
+    )
+
+
+def test_e8_a_bad_configuration_ends_the_process_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "anything.yaml"
+    path.write_text("port: many\n")
+    with pytest.raises(SystemExit) as ended:
+        PROGRAM.load(path, Sample)
+    assert 2 == ended.value.code
+    assert f"shield-anything: {path}: port: " in capsys.readouterr().err
