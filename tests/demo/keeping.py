@@ -13,7 +13,7 @@ from tests.demo.runs import review_of
 from tests.demo.screen import bits_in_words
 from tests.demo.views import View, shown
 from tests.rig.lifetime import Rig
-from tests.rig.services import Admitter
+from tests.rig.services import Admitter, Evaluator, service_script
 
 _LOOK_SECONDS = 0.2
 _REVISION = "etcdctl get / -w json | sed 's/.*\"revision\":\\([0-9]*\\).*/\\1/'"
@@ -57,18 +57,19 @@ def _instructions(installation: Installation, review: Path) -> str:
         return "\n".join(lines)
     admitter = shield.admitters[0]
     lines += [
+        "What the evaluator sees and decides, for a browser and for a terminal:",
+        f"  {shield.evaluator.metrics_url}/",
+        f"  {_status(shield.evaluator)}",
         "Create one more run, as the API server asks for it:",
         f"  {_curl(installation, admitter, review)}",
-        "End the evaluator, or Redis, and ask again: the admitters keep answering.",
-        f"  kill {shield.evaluator.pid}",
-        f"  kill {shield.redis.pid}",
         "Make room by hand, and see the shield open:",
         f"  export ETCDCTL_API=3 ETCDCTL_ENDPOINTS={etcd.url}",
         "  etcdctl del --prefix /registry/",
         f"  etcdctl compact --physical $({_REVISION})",
         "  etcdctl defrag",
-        "What the evaluator sees and decides:",
-        f"  curl --silent {shield.evaluator.metrics_url}/status",
+        "Then end the evaluator, or Redis, and create a run again: the admitters keep answering.",
+        f"  kill {shield.evaluator.pid}",
+        f"  kill {shield.redis.pid}",
         "",
     ]
     return "\n".join(lines)
@@ -79,5 +80,10 @@ def _curl(installation: Installation, admitter: Admitter, review: Path) -> str:
     header = "'Content-Type: application/json'"
     return (
         f"curl --silent --cacert {shlex.quote(str(ca_file))} --header {header}"
-        f" --data-binary {shlex.quote(f'@{review}')} {admitter.url}"
+        f" --data-binary {shlex.quote(f'@{review}')} --write-out '\\n' {admitter.url}"
     )
+
+
+def _status(evaluator: Evaluator) -> str:
+    command = service_script(evaluator.script)
+    return shlex.join([command, "status", "--config", str(evaluator.config_file)])

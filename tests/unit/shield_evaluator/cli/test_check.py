@@ -24,6 +24,21 @@ def test_a_good_file_is_good_offline(config: Path) -> None:
     assert "db-file" in result.stdout
 
 
+def test_the_last_line_says_how_it_went(config: Path) -> None:
+    result = CliRunner().invoke(main, ["check", "--offline", "--config", str(config)])
+    last = result.stdout.splitlines()[-1]
+    assert "The configuration is good. Prometheus was not asked." == last
+
+
+def test_a_prometheus_that_does_not_answer_is_not_the_file_s_fault(config: Path) -> None:
+    nobody = {"urls": ["http://127.0.0.1:1"]}
+    config.write_text(yaml.safe_dump(minimal() | {"prometheus": nobody}))
+    result = CliRunner().invoke(main, ["check", "--config", str(config)])
+    last = result.stdout.splitlines()[-1]
+    expected = "The configuration is good, but its answers are not: db-file is unusable."
+    assert (1, expected) == (result.exit_code, last)
+
+
 def test_offline_json_shows_the_limits(config: Path) -> None:
     arguments = ["check", "--offline", "--output", "json", "--config", str(config)]
     trial = json.loads(CliRunner().invoke(main, arguments).stdout)

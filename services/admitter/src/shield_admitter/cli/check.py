@@ -46,7 +46,7 @@ class Finding(Struct, frozen=True):
 @click.option("--offline", is_flag=True, help="Look at files alone, not at Redis.")
 @output_option
 def check(*, config: Path, offline: bool, output: str) -> None:
-    """Look whether an admitter with this configuration could do its work.
+    """Look whether an admitter could do its work.
 
     Reads the configuration and the certificate, and asks Redis once for the decision.
 

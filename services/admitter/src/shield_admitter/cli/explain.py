@@ -71,10 +71,11 @@ def explain(
     operation: str,
     output: str,
 ) -> None:
-    """Say what an object would be told if it were created now, and by which rule.
+    """Say what an object would be told now, and why.
 
-    Asks Redis once for the present decision; without an answer it says so, and judges as an
-    admitter without a decision does.
+    As if it were created now: its tier and the rule that leads there, the decision, and the
+    message. Asks Redis once for the present decision; without an answer it says so, and judges as
+    an admitter without a decision does.
 
     Exit codes: 0 admitted, 3 denied, 2 bad configuration, object or usage.
     """

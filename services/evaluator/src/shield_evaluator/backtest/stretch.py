@@ -43,7 +43,7 @@ class Stretch:
         start_ms = moments.parse(self.start or DEFAULT_FROM, now_ms=now_ms)
         end_ms = moments.parse(self.end or "now", now_ms=now_ms)
         if start_ms >= now_ms:
-            raise ValueError("--from lies in the future, there are no samples yet")
+            raise ValueError("--from must lie before now: there are no samples yet")
         # On whole multiples of the step, so that the same range asks for the same points again.
         start_ms -= start_ms % step_ms
         steps = (min(end_ms, now_ms) - start_ms) // step_ms + 1

@@ -39,6 +39,8 @@ def check(*, config: Path, offline: bool, output: str) -> None:
         seen = None if offline else asyncio.run(ask(settings))
     trial = judge(settings, seen)
     _print(trial, output)
+    if output == "table":
+        click.echo(_conclusion(trial, offline=offline))
     sys.exit(0 if offline or trial.sound else EXIT_FAILED)
 
 
@@ -49,3 +51,16 @@ def _print(trial: Trial, output: str) -> None:
     terminal = console()
     for part in render_trial(trial):
         terminal.print(part)
+
+
+def _conclusion(trial: Trial, *, offline: bool) -> str:
+    if offline:
+        return "The configuration is good. Prometheus was not asked."
+    if trial.sound:
+        return "The configuration is good, and every signal has a complete answer."
+    lacking = ", ".join(
+        f"{name} is {signal.state}"
+        for name, signal in trial.signals.items()
+        if signal.state != "ok"
+    )
+    return f"The configuration is good, but its answers are not: {lacking}."

@@ -1,0 +1,30 @@
+"""The README: its configuration can be copied, and its paths lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shield_admitter.settings import AdmitterSettings
+from shield_common.settings import SettingsStruct, parse
+from shield_evaluator.settings import EvaluatorSettings
+
+ROOT = Path(__file__).resolve().parents[3]
+README = (ROOT / "README.md").read_text()
+KINDS: dict[str, type[SettingsStruct]] = {
+    "evaluator": EvaluatorSettings,
+    "admitter": AdmitterSettings,
+}
+
+
+@pytest.mark.parametrize("service", KINDS)
+def test_a_service_takes_its_configuration(service: str) -> None:
+    found = re.search(rf"(?ms)^```yaml\n(# {service}\.yaml.*?)^```$", README)
+    assert found is not None
+    kind = KINDS[service]
+    assert isinstance(parse(found[1], kind, source=service, environment={}), kind)
+
+
+def test_every_path_leads_somewhere() -> None:
+    paths = re.findall(r"\]\(([^)#:]+)[^)]*\)", README)
+    assert [] == [path for path in paths if not (ROOT / path).exists()]
