@@ -6,13 +6,14 @@ a Redis hash tag, spaces and control characters must not get in. Those of hosts 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
 # Python's `$` also matches before a last newline, hence the (?!\n); a schema's reader, whose
 # `$` does not, need not know `\Z`.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$(?!\n)")]
+NAME_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$(?!\n)"
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 
 
 def can_be_host(name: str) -> bool:

@@ -14,6 +14,7 @@ import yaml
 from msgspec import Struct
 
 from shield_common.durations import Duration
+from shield_common.mistakes import explained
 from shield_common.sizes import Size
 
 if TYPE_CHECKING:
@@ -155,8 +156,9 @@ def convert(raw: dict[str, Any], kind: type[T]) -> T:
     try:
         return _convert(raw, kind)
     except msgspec.ValidationError as error:
-        path, problem = _locate(raw, kind, str(error))
-        msg = f"{path}: {problem}" if path else problem
+        steps, problem = _locate(raw, kind, str(error))
+        problem = explained(problem, kind, steps)
+        msg = f"{_render(steps)}: {problem}" if steps else problem
         raise SettingsError(msg) from error
 
 
@@ -190,7 +192,7 @@ def _apply_environment(
                 part[key] = value
 
 
-def _locate(raw: dict[str, Any], kind: type[Struct], message: str) -> tuple[str, str]:
+def _locate(raw: dict[str, Any], kind: type[Struct], message: str) -> tuple[list[str | int], str]:
     """Split msgspec's message into the path and the problem, with the keys of mappings filled in.
 
     msgspec writes ``[...]`` where it went through a mapping. Which key it was is found by
@@ -198,7 +200,7 @@ def _locate(raw: dict[str, Any], kind: type[Struct], message: str) -> tuple[str,
     """
     location = _LOCATION.search(message)
     if location is None:
-        return "", message
+        return [], message
     problem = message[: location.start()]
     path = location["path"]
     steps: list[str | int] = []
@@ -215,11 +217,11 @@ def _locate(raw: dict[str, Any], kind: type[Struct], message: str) -> tuple[str,
                         cut = candidate
                         break
             else:
-                return path.lstrip("."), problem
+                return [path.lstrip(".")], problem
             raw = cut
         else:
             steps.append(step)
-    return _render(steps), problem
+    return steps, problem
 
 
 def _steps(path: str) -> Iterator[str | int]:
