@@ -2,14 +2,13 @@
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from shield_common.decision import Decision
 from shield_common.store.memory import MemoryStore
+from shield_evaluator.core.plan import Plan
 from tests.unit.shield_evaluator.plans import one_latch
+from tests.unit.shield_evaluator.virtual_time import in_virtual_time
 from tests.unit.shield_evaluator.world import CLUSTER, Node, World, watch
-
-if TYPE_CHECKING:
-    from shield_evaluator.report import Report
 
 IN_THE_BAND = 0.85
 ABOVE_SET = 0.95
@@ -60,24 +59,27 @@ async def evaluated_once_during_an_outage(world: World) -> Node:
     return node
 
 
-async def test_an_override_while_a_new_configuration_waits_for_observations_goes_by_the_old() -> (
-    None
-):
-    world = World()
-    node = world.evaluator()
-    await node.sees(0.5)
+def test_an_override_while_a_new_configuration_waits_for_observations_goes_by_the_old() -> None:
     plan = one_latch()
     wider = replace(plan, tiers={**plan.tiers, "extra": plan.tiers[plan.default_tier]})
-    node.cycle.replace(watch(wider))
 
-    decided: list[asyncio.Task[Report | None]] = []
-    node.source.meanwhile = lambda: decided.append(asyncio.create_task(node.cycle.redecide()))
-    node.source.takes = 0.01  # lets the other decision run before the observations are there
-    after = await node.cycle.evaluate()
-    during = await decided[0]
+    during, after = in_virtual_time(decided_during_and_after_a_cycle(wider))
+
+    assert plan.tiers.keys() == during.tiers.keys()
+    assert wider.tiers.keys() == after.tiers.keys()
+
+
+async def decided_during_and_after_a_cycle(plan: Plan) -> tuple[Decision, Decision]:
+    """Decide while the first cycle of a new configuration waits for its observations."""
+    node = World().evaluator()
+    await node.sees(0.5)
+    node.cycle.replace(watch(plan))
+    node.source.takes = 1
+    cycle = asyncio.create_task(node.cycle.evaluate())
+    await asyncio.sleep(0.5)
+    during, after = await node.cycle.redecide(), await cycle
 
     assert during is not None
     assert during.decision is not None
     assert after.decision is not None
-    assert plan.tiers.keys() == during.decision.tiers.keys()
-    assert wider.tiers.keys() == after.decision.tiers.keys()
+    return during.decision, after.decision
