@@ -18,20 +18,19 @@ from shield_common.decision import Decision, DecisionError, decode_decision, enc
 from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import state as latches_document
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.history import History
-from shield_evaluator.core.latch import Instant, ShieldState, advance, is_blind
-from shield_evaluator.core.plan import Plan, Unit
+from shield_evaluator.core.history import Histories
+from shield_evaluator.core.latch import Instant, ShieldState, advance
 from shield_evaluator.report import Outcome, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shield_common.store.protocol import DecisionReader
+    from shield_evaluator.core.history import History
     from shield_evaluator.core.observation import Observation
+    from shield_evaluator.core.plan import Plan
     from shield_evaluator.override import OverrideInForce
     from shield_evaluator.writer import Writer
-
-QUOTA = 1.0  # a ratio signal's value when etcd is full
 
 
 class Source(Protocol):
@@ -112,7 +111,7 @@ class Cycle:
         self._inherited = False  # self._state is just what that decision's writer left
         # None unless it is ours to publish: a standby's is out of date when it takes over.
         self._evaluation: _Evaluation | None = None
-        self._histories: dict[str, History] = {}
+        self._histories = Histories()
         self._unreadable: bytes | None = None
         # A decision that only follows an override may come while a cycle waits for Prometheus.
         self._publishing = asyncio.Lock()
@@ -125,7 +124,7 @@ class Cycle:
 
     def histories(self) -> Mapping[str, History]:
         """Return the last hour of each signal."""
-        return self._histories
+        return self._histories.by_signal
 
     def replace(self, watch: Watch) -> None:
         """Go by something else from the next cycle on; latches that it still names are kept."""
@@ -151,7 +150,7 @@ class Cycle:
             at = self._now()
             self._state = advance(watch.plan, self._state, observations, at)
             self._inherited = False
-            self._remember(observations, at)
+            self._histories.add(watch.plan, observations, now_ms=at.ms)
             self._evaluation = _Evaluation(watch, at, self._state, observations)
             return await self._publish(started, self._evaluation)
 
@@ -264,27 +263,10 @@ class Cycle:
                 status_url=watch.status_url,
             ),
             override=self._override.value,
-            time_to_full_seconds=self._time_to_full(evaluation),
+            time_to_full_seconds=self._histories.seconds_to_full(
+                watch.plan, evaluation.state.last_usable_ms, now_ms=evaluation.at.ms
+            ),
         )
-
-    def _remember(self, observations: Mapping[str, Observation], now: Instant) -> None:
-        for name in self._histories.keys() - self.watch.plan.signals.keys():
-            del self._histories[name]
-        for name, observation in observations.items():
-            if observation.value is not None and not observation.partial:
-                self._histories.setdefault(name, History()).add(now.ms, observation.value)
-
-    def _time_to_full(self, evaluation: _Evaluation) -> float | None:
-        now_ms, last_usable_ms = evaluation.at.ms, evaluation.state.last_usable_ms
-        forecasts = [
-            seconds
-            for name, signal in evaluation.watch.plan.signals.items()
-            if signal.unit is Unit.RATIO
-            and not is_blind(signal, last_usable_ms[name], now_ms=now_ms)
-            and (history := self._histories.get(name)) is not None
-            and (seconds := history.seconds_to(QUOTA, now_ms=now_ms)) is not None
-        ]
-        return min(forecasts, default=None)
 
     def _report(
         self,

@@ -1,14 +1,14 @@
 """The store on Redis.
 
-Belongs here: the verbs as commands and scripts, and Redis' errors as `StoreError`. A connection
-that failed is thrown away whole, so that the next verb meets fresh sockets, credentials,
-certificates, names and, with Sentinel, the present master.
+Belongs here: the verbs as commands and scripts. A connection that failed is thrown away whole, so
+that the next verb meets fresh sockets, credentials, certificates, names and, with Sentinel, the
+present master.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import redis.exceptions as redis_errors
@@ -16,6 +16,12 @@ from redis.asyncio import RedisCluster
 
 from shield_common.store import scripts
 from shield_common.store.connection import MAX_TIMEOUT, Connection, RedisSettings, connect
+from shield_common.store.failures import (
+    ERRORS,
+    breaks_connection,
+    kind_of,
+    translated,
+)
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import (
     Claim,
@@ -26,43 +32,13 @@ from shield_common.store.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from redis.asyncio.client import PubSub
 
 T = TypeVar("T")
 
-# Redis names most of its errors in the first word of the message, redis-py in the class.
-_KIND_BY_PREFIX: Final = (
-    ("OOM", "out_of_memory"),
-    ("LOADING", "loading"),
-    ("READONLY", "read_only"),
-    ("NOPERM", "permission"),
-    ("NOAUTH", "authentication"),
-    ("WRONGPASS", "authentication"),
-    # What a command of more than ten words is told instead of NOAUTH.
-    ("Protocol error: unauthenticated", "authentication"),
-    ("max number of clients", "too_many_clients"),
-)
-_KIND_BY_CLASS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (redis_errors.OutOfMemoryError, "out_of_memory"),
-    (redis_errors.BusyLoadingError, "loading"),
-    (redis_errors.ReadOnlyError, "read_only"),
-    (redis_errors.NoPermissionError, "permission"),
-    (redis_errors.AuthenticationError, "authentication"),
-    (redis_errors.TimeoutError, "timeout"),
-    (TimeoutError, "timeout"),
-    (redis_errors.ConnectionError, "connection"),
-    (redis_errors.ClusterDownError, "connection"),
-    (redis_errors.RedisClusterException, "connection"),
-    (OSError, "connection"),
-)
-# What Redis refuses without a fault of the connection.
-_REFUSALS: Final = frozenset({"out_of_memory", "permission", "other"})
 _EXPIRED: Final = -2  # PTTL of a key that is not there
-
-# redis-py raises what its cluster client cannot do beside its own hierarchy.
-_ERRORS: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
 
 # One verb takes at most MAX_TIMEOUT, and that includes throwing away the sockets it failed on:
 # saying goodbye to a frozen server over TLS would wait for its answer.
@@ -213,17 +189,15 @@ class RedisStore:
 
     async def _run(self, command: Callable[[Connection], Awaitable[T]]) -> T:
         """Run one command within the time limit; all of them may be sent twice without harm."""
-        try:
+        with translated():
             async with asyncio.timeout(_COMMAND_SECONDS):
                 try:
                     return await self._try(command)
                 except redis_errors.ConnectionError as error:
-                    if _kind(error) != "connection":
+                    if kind_of(error) != "connection":
                         raise
                     # An idle socket that Redis closed meanwhile says nothing about Redis now.
                     return await self._try(command)
-        except _ERRORS as error:
-            raise _store_error(error) from error
 
     async def _try(self, command: Callable[[Connection], Awaitable[T]]) -> T:
         """Run one command; a connection that failed with it is not used again."""
@@ -233,7 +207,7 @@ class RedisStore:
         try:
             return await command(connection)
         except BaseException as error:
-            if _breaks_connection(error):
+            if breaks_connection(error):
                 # Another verb may have replaced it already, and then the new one is not ours.
                 if self._connection is connection:
                     self._connection = None
@@ -244,7 +218,7 @@ class RedisStore:
     async def _subscribe(self, channel: str) -> AsyncIterator[_RedisSubscription]:
         connection: Connection | None = None
         try:
-            with _translated():
+            with translated():
                 async with asyncio.timeout(_COMMAND_SECONDS):
                     connection = connect(self._settings)
                     pubsub = await connection.pubsub()
@@ -266,7 +240,7 @@ class _RedisSubscription:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while (left := deadline - loop.time()) > 0:
-            with _translated():
+            with translated():
                 message = await self._pubsub.get_message(timeout=left)
             if message is not None and message["type"] == "message":
                 data: bytes = message["data"]
@@ -276,14 +250,9 @@ class _RedisSubscription:
 
 async def _close(connection: Connection) -> None:
     """Drop a connection's sockets; whether Redis says goodbye does not matter."""
-    with suppress(*_ERRORS):
+    with suppress(*ERRORS):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await connection.close()
-
-
-def _breaks_connection(error: BaseException) -> bool:
-    """Say whether the sockets are of no use after an error, rather than the command."""
-    return not isinstance(error, _ERRORS) or _kind(error) not in _REFUSALS
 
 
 async def _acknowledged(pubsub: PubSub) -> None:
@@ -292,24 +261,3 @@ async def _acknowledged(pubsub: PubSub) -> None:
         message = await pubsub.get_message(timeout=MAX_TIMEOUT)
         if message is not None and message["type"] == "subscribe":
             return
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise Redis' and the socket's errors as `StoreError`."""
-    try:
-        yield
-    except _ERRORS as error:
-        raise _store_error(error) from error
-
-
-def _kind(error: Exception) -> str:
-    text = str(error)
-    for prefix, kind in _KIND_BY_PREFIX:
-        if text.startswith(prefix):
-            return kind
-    return next((kind for cls, kind in _KIND_BY_CLASS if isinstance(error, cls)), "other")
-
-
-def _store_error(error: Exception) -> StoreError:
-    return StoreError(_kind(error), f"{type(error).__name__}: {error}")

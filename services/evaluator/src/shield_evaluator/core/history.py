@@ -1,4 +1,4 @@
-"""The last hour of a signal, and when it will reach its end at the present slope."""
+"""The last hour of each signal, and when etcd will be full at the present slope."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from operator import mul
 from typing import TYPE_CHECKING, Final
 
+from shield_evaluator.core.latch import is_blind
+from shield_evaluator.core.plan import Unit
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+
+    from shield_evaluator.core.observation import Observation
+    from shield_evaluator.core.plan import Plan
 
 # An hour shows a compaction's saw-tooth and a burst; a point every 5 s is finer than any scrape
 # that matters and keeps the fit below a millisecond.
@@ -20,6 +26,8 @@ DROP: Final = 0.005
 
 # Fewer points or a shorter stretch make a slope out of one scrape's jitter.
 MIN_POINTS: Final = 3
+
+QUOTA: Final = 1.0  # a ratio signal's value when etcd is full
 
 # Beyond this a forecast says nothing; shown as null.
 HORIZON_SECONDS: Final = 30 * 24 * 3600
@@ -73,6 +81,48 @@ class History:
             return None
         seconds = max((limit - last) / slope - (now_ms - at_ms) / 1000, 0.0)
         return seconds if seconds <= HORIZON_SECONDS else None
+
+
+@dataclass(slots=True)
+class Histories:
+    """All signals' histories.
+
+    Attributes:
+        by_signal: of those that had a complete observation.
+    """
+
+    by_signal: dict[str, History] = field(default_factory=dict)
+
+    def add(self, plan: Plan, observations: Mapping[str, Observation], *, now_ms: int) -> None:
+        """Remember what was seen, and forget the signals that the plan does not name."""
+        for name in self.by_signal.keys() - plan.signals.keys():
+            del self.by_signal[name]
+        for name, observation in observations.items():
+            if observation.value is not None and not observation.partial:
+                self.by_signal.setdefault(name, History()).add(now_ms, observation.value)
+
+    def seconds_to_full(
+        self, plan: Plan, last_usable_ms: Mapping[str, int], *, now_ms: int
+    ) -> float | None:
+        """Forecast when the first signal reaches etcd's quota.
+
+        Args:
+            plan: its ratio signals count, unless they are blind.
+            last_usable_ms: by signal, when its last usable observation was.
+            now_ms: the present instant.
+
+        Returns:
+            As `History.seconds_to`.
+        """
+        forecasts = [
+            seconds
+            for name, signal in plan.signals.items()
+            if signal.unit is Unit.RATIO
+            and not is_blind(signal, last_usable_ms[name], now_ms=now_ms)
+            and (history := self.by_signal.get(name)) is not None
+            and (seconds := history.seconds_to(QUOTA, now_ms=now_ms)) is not None
+        ]
+        return min(forecasts, default=None)
 
 
 def _slope(points: Collection[tuple[int, float]]) -> float | None:

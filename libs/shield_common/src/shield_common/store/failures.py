@@ -1,0 +1,67 @@
+"""Redis' and the socket's errors as `StoreError`, and which of them end a connection."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import redis.exceptions as redis_errors
+
+from shield_common.store.protocol import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# redis-py raises what its cluster client cannot do beside its own hierarchy.
+ERRORS: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
+
+# Redis names most of its errors in the first word of the message, redis-py in the class.
+_KIND_BY_PREFIX: Final = (
+    ("OOM", "out_of_memory"),
+    ("LOADING", "loading"),
+    ("READONLY", "read_only"),
+    ("NOPERM", "permission"),
+    ("NOAUTH", "authentication"),
+    ("WRONGPASS", "authentication"),
+    # What a command of more than ten words is told instead of NOAUTH.
+    ("Protocol error: unauthenticated", "authentication"),
+    ("max number of clients", "too_many_clients"),
+)
+_KIND_BY_CLASS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (redis_errors.OutOfMemoryError, "out_of_memory"),
+    (redis_errors.BusyLoadingError, "loading"),
+    (redis_errors.ReadOnlyError, "read_only"),
+    (redis_errors.NoPermissionError, "permission"),
+    (redis_errors.AuthenticationError, "authentication"),
+    (redis_errors.TimeoutError, "timeout"),
+    (TimeoutError, "timeout"),
+    (redis_errors.ConnectionError, "connection"),
+    (redis_errors.ClusterDownError, "connection"),
+    (redis_errors.RedisClusterException, "connection"),
+    (OSError, "connection"),
+)
+# What Redis refuses without a fault of the connection.
+_REFUSALS: Final = frozenset({"out_of_memory", "permission", "other"})
+
+
+def breaks_connection(error: BaseException) -> bool:
+    """Say whether the sockets are of no use after an error, rather than the command."""
+    return not isinstance(error, ERRORS) or kind_of(error) not in _REFUSALS
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise Redis' and the socket's errors as `StoreError`."""
+    try:
+        yield
+    except ERRORS as error:
+        raise StoreError(kind_of(error), f"{type(error).__name__}: {error}") from error
+
+
+def kind_of(error: Exception) -> str:
+    """Return an error's `StoreError.kind`."""
+    text = str(error)
+    for prefix, kind in _KIND_BY_PREFIX:
+        if text.startswith(prefix):
+            return kind
+    return next((kind for cls, kind in _KIND_BY_CLASS if isinstance(error, cls)), "other")
