@@ -79,8 +79,15 @@ class Site:
 
     def rss(self) -> int:
         """Bytes of memory that the admitter has."""
+        return self._memory("VmRSS")
+
+    def peak_rss(self) -> int:
+        """Bytes of memory that the admitter had at most."""
+        return self._memory("VmHWM")
+
+    def _memory(self, name: str) -> int:
         status = Path(f"/proc/{self.admitter.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+        (line,) = (line for line in status.splitlines() if line.startswith(f"{name}:"))
         return int(line.split()[1]) * 1024
 
     async def close(self) -> None:
