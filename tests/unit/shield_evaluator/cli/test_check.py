@@ -8,6 +8,7 @@ import yaml
 from click.testing import CliRunner
 
 from shield_evaluator.cli import main
+from shield_evaluator.cli.override import override
 from tests.unit.shield_evaluator.documents import minimal
 
 
@@ -64,5 +65,5 @@ def test_e8_run_refuses_a_bad_file_before_anything_starts(config: Path) -> None:
 
 
 def test_every_subcommand_documents_its_exit_codes() -> None:
-    for name in main.commands:
-        assert "Exit codes:" in CliRunner().invoke(main, [name, "--help"]).stdout
+    for words in [[name] for name in main.commands] + [["override", n] for n in override.commands]:
+        assert "Exit codes:" in CliRunner().invoke(main, [*words, "--help"]).stdout

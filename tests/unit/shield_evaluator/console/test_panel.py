@@ -45,3 +45,8 @@ def test_what_a_signal_does_not_say_stays_empty() -> None:
 
 def test_words_from_elsewhere_are_not_markup() -> None:
     assert "[bold]close[/bold]" in shown(SignalReading(state="ok"), "ratio")
+
+
+def test_a_lease_that_nobody_holds_asks_for_the_evaluator() -> None:
+    told = shown(SignalReading(state="ok"), "ratio")
+    assert "lease: nobody holds it; is an evaluator running?" in told

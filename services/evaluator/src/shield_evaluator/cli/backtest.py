@@ -99,8 +99,8 @@ def backtest(
       shield-evaluator backtest --config new.yaml --from -7d --record week.json
       shield-evaluator backtest --config new.yaml --from-file week.json --plot week.png
 
-    Exit codes: 0 reported, 1 no samples or a file cannot be written, 2 bad configuration or usage,
-    130 interrupted. A run that fails or is interrupted leaves no file half written.
+    Exit codes: 0 reported, 1 no samples or a file cannot be read or written, 2 bad configuration or
+    usage, 130 interrupted. A run that fails or is interrupted leaves no file half written.
     """  # noqa: D301 - click's mark for lines to keep is a backspace
     stretch = Stretch(start, end, step)
     form = _plot_format(plot)

@@ -76,6 +76,9 @@ def allow(
 ) -> None:
     """Admit, even while etcd is close to its quota.
 
+    Exit codes: 0 in force, 1 Redis does not answer, 2 bad configuration or usage, 4 stored, but no
+    evaluator took it up, 130 interrupted.
+
     \b
     Example:
       shield-evaluator override allow --tier critical --for 30m --reason "release 4.2, INC-1234"
@@ -101,6 +104,9 @@ def deny(
 ) -> None:
     """Refuse, even while etcd has room. Asks first on a terminal.
 
+    Exit codes: 0 in force, 1 Redis does not answer or you said no, 2 bad configuration or usage, 4
+    stored, but no evaluator took it up, 130 interrupted.
+
     \b
     Example:
       shield-evaluator override deny --all --for 1h --reason "etcd is being restored" --yes
@@ -123,7 +129,11 @@ def deny(
 @override.command()
 @config_option
 def clear(*, config: Path) -> None:
-    """End the override now."""
+    """End the override now.
+
+    Exit codes: 0 there is none any more, 1 Redis does not answer, 2 bad configuration or usage, 4
+    removed, but no evaluator took it up, 130 interrupted.
+    """
     settings = load_settings(config)
     cleared, decision = _run(settings, overriding.clear)
     click.echo("override cleared" if cleared else "there was no override")
@@ -135,7 +145,11 @@ def clear(*, config: Path) -> None:
 @config_option
 @output_option
 def show(*, config: Path, output: str) -> None:
-    """Show the override, who set it and whether it is in force."""
+    """Show the override, who set it and whether it is in force.
+
+    Exit codes: 0 shown, also when there is none, 1 Redis does not answer, 2 bad configuration or
+    usage, 130 interrupted.
+    """
     settings = load_settings(config)
     glance = _run(
         settings, lambda store: look(store, cluster=settings.cluster, tier=settings.default_tier)

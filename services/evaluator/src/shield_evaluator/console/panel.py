@@ -63,13 +63,13 @@ def _facts(glance: Glance) -> Iterator[str]:
     if glance.problem is not None:
         yield f"problem: {glance.problem}"
     if decision is None:
-        yield "decision: none; is an evaluator running?"
+        yield "decision: none"
     else:
         age = "of unknown age" if glance.age_seconds is None else f"{span(glance.age_seconds)} old"
         yield f"decision: {decision.epoch}/{decision.sequence}, {age}"
         full = decision.time_to_full_seconds
         yield f"time to full: {'usage is flat or falls' if full is None else span(full)}"
-    yield f"lease: {glance.lease_holder or 'nobody holds it'}"
+    yield f"lease: {glance.lease_holder or 'nobody holds it; is an evaluator running?'}"
     yield f"admitters subscribed: {'unknown' if glance.admitters is None else glance.admitters}"
     if glance.override is None:
         yield "override: none"
