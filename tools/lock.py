@@ -44,6 +44,7 @@ LOCKS: Final = (
     Lock("evaluator.txt", (COMMON, EVALUATOR), constraint="requirements/dev.txt"),
     Lock("admitter.txt", (COMMON, ADMITTER), constraint="requirements/dev.txt"),
     Lock("build.txt", group="build", constraint="requirements/dev.txt"),
+    Lock("fuzz.txt", group="fuzz", constraint="requirements/dev.txt"),
     Lock("tox.txt", group="tox"),
 )
 
