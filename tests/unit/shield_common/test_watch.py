@@ -47,6 +47,14 @@ async def test_a_swap_to_the_same_content_is_none(mounted: Path) -> None:
     assert (False, 0) == (await watch.poll(), changes.seen)
 
 
+async def test_a_change_between_the_first_reading_and_the_watch_is_one(mounted: Path) -> None:
+    changes = Changes()
+    as_read = fingerprint([mounted])
+    _swap(mounted.parent, "second", "two")
+    watch = FileWatch([mounted], changes, as_read=as_read)
+    assert (True, 1) == (await watch.poll(), changes.seen)
+
+
 async def test_one_change_is_told_once(mounted: Path) -> None:
     changes = Changes()
     watch = FileWatch([mounted], changes)

@@ -20,7 +20,11 @@ POLL_SECONDS: Final = 2.0
 
 
 class FileWatch:
-    """Calls back when the content of any of some files has changed."""
+    """Calls back when the content of any of some files has changed.
+
+    ``as_read`` is the `fingerprint` from just before whoever needs the files read them; without it
+    a change between that and now goes unnoticed.
+    """
 
     def __init__(
         self,
@@ -28,11 +32,12 @@ class FileWatch:
         on_change: Callable[[], Awaitable[None]],
         *,
         every: float = POLL_SECONDS,
+        as_read: bytes | None = None,
     ) -> None:
         self._paths = tuple(paths)
         self._on_change = on_change
         self._every = every
-        self._seen = fingerprint(self._paths)
+        self._seen = fingerprint(self._paths) if as_read is None else as_read
 
     async def run(self) -> None:
         """Poll until cancelled."""

@@ -60,8 +60,21 @@ class Evaluator:
     """One evaluator process: its parts, their start and their end."""
 
     def __init__(
-        self, settings: EvaluatorSettings, *, path: Path, environment: Mapping[str, str]
+        self,
+        settings: EvaluatorSettings,
+        *,
+        path: Path,
+        as_read: bytes,
+        environment: Mapping[str, str],
     ) -> None:
+        """Build everything; nothing is opened yet.
+
+        Args:
+            settings: what the file says.
+            path: the file.
+            as_read: its `shield_common.watch.fingerprint` from just before it was read.
+            environment: of the process.
+        """
         watch = watch_of(settings)
         self._log = logs.get(__name__)
         self._cluster = settings.cluster
@@ -102,7 +115,7 @@ class Evaluator:
             runbook_url=settings.runbook_url,
             config_problem=lambda: self._reloader.problem,
         )
-        self._watch = FileWatch([path], self._reloader.reload)
+        self._watch = FileWatch([path], self._reloader.reload, as_read=as_read)
         self._probes = ProbesServer(
             probes_app(
                 registry=self._metrics.registry,

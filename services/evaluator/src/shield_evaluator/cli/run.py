@@ -10,6 +10,7 @@ import click
 import uvloop
 
 from shield_common import logs
+from shield_common.watch import fingerprint
 from shield_evaluator.app import Evaluator
 from shield_evaluator.cli.options import config_option, load_settings
 
@@ -28,10 +29,11 @@ def run(config: Path) -> None:
 
     Exit codes: 0 stopped by a signal, 1 cannot do its work, 2 bad configuration or usage.
     """
+    as_read = fingerprint([config])
     settings = load_settings(config)
     logs.configure(settings.log, service="evaluator")
-    sys.exit(uvloop.run(_serve(settings, config)))
+    sys.exit(uvloop.run(_serve(settings, config, as_read)))
 
 
-async def _serve(settings: EvaluatorSettings, path: Path) -> int:
-    return await Evaluator(settings, path=path, environment=os.environ).run()
+async def _serve(settings: EvaluatorSettings, path: Path, as_read: bytes) -> int:
+    return await Evaluator(settings, path=path, as_read=as_read, environment=os.environ).run()
