@@ -136,6 +136,13 @@ def test_a_change_at_a_takeover_is_counted() -> None:
     assert 1 == value(metrics, "override_changes_total", {"to": "deny"})
 
 
+def test_a_bit_that_changes_at_a_takeover_is_counted_as_a_transition() -> None:
+    metrics = Metrics(plan("standard"))
+    metrics.record(of(decision(allow=True), Outcome.STANDBY))
+    metrics.record(of(decision(allow=False), Outcome.PUBLISHED))
+    assert 1 == value(metrics, "transitions_total", {**TIER, "to": "deny"})
+
+
 def test_a_reload_that_keeps_a_tier_keeps_its_bit() -> None:
     metrics = Metrics(plan("standard"))
     metrics.record(report(allow=False))

@@ -110,7 +110,6 @@ class Metrics:
         gauge("build_info", "1, with the version as a label.", ("version",)).labels(
             version("shield-evaluator")
         ).set(1)
-        self._bits: dict[str, bool] = {}
         self._last: Decision | None = None  # whoever decided it
         self._plan = plan
         self._preset(plan)
@@ -139,8 +138,8 @@ class Metrics:
         if report.decision is None or report.outcome is Outcome.STANDBY:
             self._stand_by(report.plan)
             return
-        if before is not None and before.override != report.decision.override:
-            self.override_changes.labels(_word(report.decision.override)).inc()
+        if before is not None:
+            self._count_changes(before, report.decision)
         if report.publish is not None or report.outcome is Outcome.UNPUBLISHED:
             self.publish.labels("error" if report.publish is None else report.publish.value).inc()
         self._record_decision(report.decision)
@@ -187,7 +186,6 @@ class Metrics:
 
     def _stand_by(self, plan: Plan) -> None:
         """Show nothing of an earlier decision of ours: another evaluator decides now."""
-        self._bits.clear()
         self.allow.set(UNDECIDED)
         self.alert_triggered.set(UNDECIDED)
         self.time_to_full.set(float("inf"))
@@ -196,15 +194,21 @@ class Metrics:
             metric.clear()
         self.plan_changed(plan)
 
+    def _count_changes(self, before: Decision, decision: Decision) -> None:
+        """Count what differs from the decision before, whichever evaluator made that one."""
+        for tier, entry in decision.tiers.items():
+            last = before.tiers.get(tier, entry)
+            if last.allow is not entry.allow:
+                self.transitions.labels(tier, "allow" if entry.allow else "deny").inc()
+        if before.override != decision.override:
+            self.override_changes.labels(_word(decision.override)).inc()
+
     def _record_decision(self, decision: Decision) -> None:
         self.last_evaluation.set(decision.evaluated_at.timestamp())
         self.allow.set(decision.allow)
         self.alert_triggered.set(not decision.allow)
         for tier, entry in decision.tiers.items():
             self.tier_allow.labels(tier).set(entry.allow)
-            if self._bits.get(tier, entry.allow) is not entry.allow:
-                self.transitions.labels(tier, "allow" if entry.allow else "deny").inc()
-            self._bits[tier] = entry.allow
             covered = decision.override is not None and decision.override.covers(tier)
             self.override_active.labels(tier).set(covered)
         for name, reading in decision.signals.items():
