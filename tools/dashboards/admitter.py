@@ -1,16 +1,7 @@
 """Admitter: does the webhook answer, how fast, and does every replica know the same."""
 
-from tools.dashboards.grafana import (
-    GREEN,
-    OURS,
-    RED,
-    YELLOW,
-    YES_IS_GOOD,
-    Dashboard,
-    Panel,
-    Query,
-    Row,
-)
+from tools.dashboards.colours import GREEN, RED, YELLOW, YES_IS_GOOD
+from tools.dashboards.grafana import OURS, Dashboard, Panel, Query, Row
 
 _REQUESTS = "etcd_shield_admission_requests_total"
 _BUCKETS = "etcd_shield_admission_duration_seconds_bucket"

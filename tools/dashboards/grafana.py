@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tools.dashboards.colours import GREEN, RED
+
 Json = dict[str, Any]
 
 SCHEMA: Final = 39  # Grafana 10.4; newer ones migrate it when it is opened
@@ -18,35 +20,6 @@ OURS: Final = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
 ETCD: Final = 'cluster=~"$cluster", job=~"$etcd_job"'
 # The same replica in two metrics.
 REPLICA: Final = "on (cluster, namespace, job, instance)"
-
-GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
-ADMITS: Final = [
-    {
-        "type": "value",
-        "options": {
-            "0": {"text": "denying", "color": RED, "index": 0},
-            "1": {"text": "admitting", "color": GREEN, "index": 1},
-        },
-    }
-]
-YES_IS_BAD: Final = [
-    {
-        "type": "value",
-        "options": {
-            "0": {"text": "no", "color": GREEN, "index": 0},
-            "1": {"text": "yes", "color": RED, "index": 1},
-        },
-    }
-]
-YES_IS_GOOD: Final = [
-    {
-        "type": "value",
-        "options": {
-            "0": {"text": "no", "color": RED, "index": 0},
-            "1": {"text": "yes", "color": GREEN, "index": 1},
-        },
-    }
-]
 
 
 @dataclass(frozen=True, kw_only=True)

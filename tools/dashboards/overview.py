@@ -1,20 +1,7 @@
 """Overview: what is admitted now, why, and for how long it may go on."""
 
-from tools.dashboards.grafana import (
-    ADMITS,
-    BLUE,
-    GREEN,
-    OURS,
-    RED,
-    REPLICA,
-    YELLOW,
-    YES_IS_BAD,
-    Dashboard,
-    Panel,
-    Query,
-    Row,
-    Variable,
-)
+from tools.dashboards.colours import ADMITS, BLUE, GREEN, RED, YELLOW, YES_IS_BAD
+from tools.dashboards.grafana import OURS, REPLICA, Dashboard, Panel, Query, Row, Variable
 
 _HOLDER = f"etcd_shield_lease_held{{{OURS}}}"
 _ADMITTER = f"etcd_shield_decision_age_seconds{{{OURS}}}"
