@@ -44,20 +44,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def run(settings: AdmitterSettings, config: Path) -> int:
+async def run(settings: AdmitterSettings, config: Path, *, as_read: bytes) -> int:
     """Run the admitter until SIGTERM or SIGINT.
 
     Args:
         settings: what the configuration file says.
         config: the file, which is watched.
+        as_read: its `shield_common.watch.fingerprint` from just before it was read.
 
     Returns:
         The process's exit code: 0 after a signal, 1 when it cannot do its work.
     """
     log = logs.get(__name__)
     stop = stop_signal()
-    # Before anything is opened, so that no change of the file falls in between.
-    admitter = _Admitter(settings, config)
+    admitter = _Admitter(settings, config, as_read=as_read)
     try:
         await admitter.start()
     except (TLSError, OSError) as error:
@@ -75,7 +75,7 @@ async def run(settings: AdmitterSettings, config: Path) -> int:
 class _Admitter:
     """All parts of one admitter and their order of starting and stopping."""
 
-    def __init__(self, settings: AdmitterSettings, config: Path) -> None:
+    def __init__(self, settings: AdmitterSettings, config: Path, *, as_read: bytes) -> None:
         self._settings = settings
         self._log = logs.get(__name__)
         policy = settings.policy()
@@ -112,7 +112,7 @@ class _Admitter:
             adopt=self._adopt,
             on_result=lambda result: self._metrics.config_reloads.labels(result).inc(),
         )
-        self._watch = FileWatch([config], reload)
+        self._watch = FileWatch([config], reload, as_read=as_read)
         self._probes = ProbesServer(
             probes_app(registry=self._metrics.registry, readiness=self._readiness),
             listen=settings.metrics.listen,

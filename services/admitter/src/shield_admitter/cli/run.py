@@ -11,6 +11,7 @@ import uvloop
 from shield_admitter import app
 from shield_admitter.cli.options import config_option, load_settings
 from shield_common import logs
+from shield_common.watch import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,7 @@ def run(config: Path) -> None:
     Exit codes: 0 stopped by a signal, 1 cannot serve (an address or a certificate cannot be used),
     2 bad configuration or usage.
     """
+    as_read = fingerprint([config])
     settings = load_settings(config)
     logs.configure(settings.log, service="admitter")
-    sys.exit(uvloop.run(app.run(settings, config)))
+    sys.exit(uvloop.run(app.run(settings, config, as_read=as_read)))
