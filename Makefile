@@ -8,7 +8,7 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help test e2e bench demo soak pictures lint format lock chart generate clean bootstrap servers
+.PHONY: help test e2e bench demo soak fuzz pictures lint format lock chart generate clean bootstrap servers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,11 @@ demo: bootstrap servers ## Fill a real etcd and watch the shield close and open 
 soak: bootstrap servers ## Break everything at random under load (ARGS='--minutes 5 --seed 7')
 	$(TOX) run -e soak $(if $(ARGS),-- $(ARGS))
 
-pictures: bootstrap ## Draw the pictures of docs/tuning.md anew
+fuzz: bootstrap ## Search for reviews and decisions that break the parsers (ARGS='--seconds 60')
+	$(TOX) run -e fuzz $(if $(ARGS),-- $(ARGS))
+
+pictures: SERVERS = chromium
+pictures: bootstrap servers ## Draw the pictures of README and docs/tuning.md anew
 	$(TOX) run -e pictures
 
 bench: bootstrap servers ## Benchmarks: bars, and ratios of one run; wants Go and nginx too (ARGS=--help)

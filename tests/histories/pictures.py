@@ -1,5 +1,7 @@
-"""`python -m tests.histories.pictures`: draws the pictures of docs/tuning.md anew."""
+"""`python -m tests.histories.pictures`: draws the pictures of README and docs/tuning.md anew."""
 
+import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -9,9 +11,13 @@ from click.testing import CliRunner
 from shield_common.settings import load
 from shield_evaluator.backtest import recording
 from shield_evaluator.cli import main as shield_evaluator
+from shield_evaluator.page.serve import render
 from shield_evaluator.settings import EvaluatorSettings
 from tests.histories.library import named
 from tests.histories.samples import samples_of
+from tests.rig.browser import Browser, Look
+from tests.rig.lifetime import Rig
+from tests.unit.shield_evaluator.page_scenes import denying
 
 DOCS = Path(__file__).parents[2] / "docs"
 DEFAULTS = DOCS / "examples" / "evaluator.yaml"
@@ -41,7 +47,17 @@ def main() -> int:
             sys.stdout.write(f"{name}\n\n{result.output}\n")
             if result.exit_code != 0:
                 return result.exit_code
+    asyncio.run(status_page(DOCS / "images" / "status-page.png"))
     return 0
+
+
+async def status_page(target: Path) -> None:
+    """Draw the status page of an evaluator that denies."""
+    async with Rig() as rig:
+        page = rig.directory / "page.html"
+        page.write_bytes(render(denying()))
+        picture = await Browser(rig).picture(page.as_uri(), Look(width=1280, height=885))
+        shutil.copyfile(picture.file, target)
 
 
 if __name__ == "__main__":
