@@ -76,6 +76,35 @@ async def interrupt(
     return Ended(status=process.returncode or 0, out=(read + out).decode(), err=err.decode())
 
 
+async def shown_on_terminal(*arguments: str | Path) -> Ended:
+    """Run it with a terminal as standard output."""
+    terminal, side = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            service_script("shield-evaluator"),
+            *map(str, arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=side,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        os.close(side)  # so that the end of the process is the end of what can be read
+        async with asyncio.timeout(LIMIT_SECONDS):
+            out, (_, err) = await asyncio.gather(
+                asyncio.to_thread(_read_all, terminal), process.communicate()
+            )
+    finally:
+        os.close(terminal)
+    return Ended(status=process.returncode or 0, out=out.decode(), err=err.decode())
+
+
+def _read_all(terminal: int) -> bytes:
+    read = b""
+    with suppress(OSError):  # how a terminal on Linux says that nobody writes to it any more
+        while chunk := os.read(terminal, 4096):
+            read += chunk
+    return read
+
+
 async def run_on_terminal(*arguments: str | Path, answer: str) -> Ended:
     """Run it with a terminal as standard input, and type an answer."""
     terminal, side = pty.openpty()

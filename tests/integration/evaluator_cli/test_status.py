@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from tests.integration.evaluator_cli.command import interrupt, run
+from tests.integration.evaluator_cli.command import interrupt, run, shown_on_terminal
 from tests.integration.evaluator_cli.conftest import Site, evaluator_config
 from tests.rig.redis import RedisServer
 from tests.rig.services import Evaluator
@@ -36,12 +36,17 @@ async def test_denying_is_exit_code_3(site: Site) -> None:
     ],
 )
 async def test_the_table_tells(site: Site, told: str) -> None:
-    ended = await run("status", "--config", site.config)
+    ended = await run("status", "--config", site.config, "--output", "table")
     assert told in ended.out
 
 
-async def test_json_has_the_same(site: Site) -> None:
-    document = (await run("status", "--config", site.config, "--output", "json")).document
+async def test_on_a_terminal_it_is_a_table(site: Site) -> None:
+    ended = await shown_on_terminal("status", "--config", site.config)
+    assert "admitters subscribed: 2" in ended.out.splitlines()
+
+
+async def test_elsewhere_it_is_json(site: Site) -> None:
+    document = (await run("status", "--config", site.config)).document
     assert "admitting" == document["standing"]
     assert {"critical", "standard", "background"} == document["decision"]["tiers"].keys()
     assert 2 == document["admitters"]

@@ -14,7 +14,7 @@ from rich.live import Live
 from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
-from shield_evaluator.cli.options import config_option, fail, load_settings, output_option, say
+from shield_evaluator.cli.options import config_option, fail, load_settings, say
 from shield_evaluator.cli.terminal import (
     EXIT_DENYING,
     EXIT_UNKNOWN,
@@ -44,28 +44,33 @@ _EXITS: Final = {
 @config_option
 @click.option("--tier", help="Whose standing the exit code tells.  [default: default_tier]")
 @click.option("--watch", is_flag=True, help="Look again every second until Ctrl-C.")
-@output_option
-def status(*, config: Path, tier: str | None, watch: bool, output: str) -> None:
+@click.option(
+    "--output",
+    type=click.Choice(["table", "json"]),
+    help="For people, or for programs.  [default: table on a terminal, json elsewhere]",
+)
+def status(*, config: Path, tier: str | None, watch: bool, output: str | None) -> None:
     """Show what the shield does now.
 
     Tiers, signals, since when and why, the time to full, the writer, the override, and how many
     admitters are subscribed. Reads Redis, not the evaluator, so it shows what the admitters would
-    read. With --watch and --output json every look is one line.
+    read. With --watch, JSON is one line for every look.
 
     Exit codes: 0 admitting, 3 denying, 4 the decision is stale or there is none, 1 Redis does not
     answer, 2 bad configuration or usage, 130 interrupted.
     """
     settings = load_settings(config)
     chosen = tier or settings.default_tier
+    form = output or ("table" if sys.stdout.isatty() else "json")
     if chosen not in settings.tiers:
         fail(f"there is no tier {chosen!r}, only {', '.join(settings.tiers)}", EXIT_BAD_CONFIG)
     with interruptible():
         try:
             if watch:
-                asyncio.run(_watch(settings, chosen, output))
+                asyncio.run(_watch(settings, chosen, form))
             else:
                 glance = asyncio.run(_look(settings, chosen))
-                _print(glance, output, _units(settings))
+                _print(glance, form, _units(settings))
                 sys.exit(_EXITS[glance.standing])
         except StoreError as error:
             fail(f"Redis does not answer: {error}", EXIT_FAILED)
