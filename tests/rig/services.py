@@ -11,6 +11,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.rig.certificates import CertificateFiles
+from tests.rig.clock import JumpingClock
 from tests.rig.errors import NoAnswerError, RigError
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
@@ -153,6 +154,30 @@ class Admitter(Service):
         except NoAnswerError:
             return None
         return None if bit is None else bit == 1
+
+
+class JumpyEvaluator(Evaluator):
+    """An evaluator whose wall clock can be set, before it starts and while it runs."""
+
+    def __init__(self, rig: Rig, config: Config, name: str = "evaluator") -> None:
+        super().__init__(rig, config, name)
+        self.clock = JumpingClock(self.directory / "clock")
+
+    def command(self) -> list[str]:
+        return self.clock.command(super().command())
+
+
+class JumpyAdmitter(Admitter):
+    """An admitter whose wall clock can be set, before it starts and while it runs."""
+
+    def __init__(
+        self, rig: Rig, config: Config, certificate: CertificateFiles, name: str = "admitter"
+    ) -> None:
+        super().__init__(rig, config, certificate, name)
+        self.clock = JumpingClock(self.directory / "clock")
+
+    def command(self) -> list[str]:
+        return self.clock.command(super().command())
 
 
 def service_script(script: str) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.rig.certificates import Authority
-from tests.rig.clock import JumpingClock, faketime_library
+from tests.rig.clock import faketime_library
 from tests.rig.etcd import MEBIBYTE, EtcdServer
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisServer
 from tests.rig.server import start_all
-from tests.rig.services import Admitter, Config, Evaluator
+from tests.rig.services import Config, JumpyAdmitter, JumpyEvaluator
 
 # Half of the quota is left above `set`, so that a flood of 1 MB/s may go unseen for half a minute
 # before etcd is full: no fault here lasts that long.
@@ -21,28 +21,6 @@ LEASE_SECONDS = 3
 CLUSTER = "soak"
 EVALUATORS = 2
 ADMITTERS = 3
-
-
-class JumpyEvaluator(Evaluator):
-    """An evaluator whose wall clock can be set."""
-
-    def __init__(self, rig: Rig, config: Config, name: str) -> None:
-        super().__init__(rig, config, name)
-        self.clock = JumpingClock(self.directory / "clock")
-
-    def command(self) -> list[str]:
-        return self.clock.command(super().command())
-
-
-class JumpyAdmitter(Admitter):
-    """An admitter whose wall clock can be set."""
-
-    def __init__(self, rig: Rig, config: Config, authority: Authority, name: str) -> None:
-        super().__init__(rig, config, authority.server(name), name)
-        self.clock = JumpingClock(self.directory / "clock")
-
-    def command(self) -> list[str]:
-        return self.clock.command(super().command())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +56,8 @@ async def start(rig: Rig) -> Stack:
         for number in range(1, EVALUATORS + 1)
     ]
     admitters = [
-        JumpyAdmitter(rig, _admitter_config(redis), authority, f"admitter-{number}")
-        for number in range(1, ADMITTERS + 1)
+        JumpyAdmitter(rig, _admitter_config(redis), authority.server(name), name)
+        for name in (f"admitter-{number}" for number in range(1, ADMITTERS + 1))
     ]
     await start_all(*evaluators, *admitters)
     return Stack(

@@ -11,10 +11,11 @@ import aiohttp
 from tests.rig.errors import RigError
 from tests.rig.etcd_client import NoSpaceError
 from tests.rig.reviews import ReviewRequest, admission_review, stored_object
+from tests.rig.services import JumpyAdmitter
 from tests.rig.webhook import ask
 from tests.soak.chaos import Chaos
 from tests.soak.model import Model
-from tests.soak.stack import JumpyAdmitter, Stack
+from tests.soak.stack import Stack
 from tests.soak.timeline import Timeline
 
 REVIEWS_PER_SECOND = 60

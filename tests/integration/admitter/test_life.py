@@ -120,8 +120,8 @@ async def test_a21_a_killed_admitter_costs_at_most_what_was_under_way(site: Site
     assert WORKERS >= len(load.failures)
 
 
-async def test_start_to_ready_takes_no_time_that_anybody_waits_for(site: Site) -> None:
-    # DESIGN's bar is 1.5 s on an idle machine (tests/bench); this only catches a wait in the start.
-    await site.publisher.publish(allow=True)
+async def test_a_decision_that_is_there_ends_the_grace(site: Site) -> None:
+    await site.publisher.publish(allow=False)
     site.admitter.config["startup_grace"] = "10m"
     await site.admitter.start(within=WITHIN)
+    assert not await site.allowed()

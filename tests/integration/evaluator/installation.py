@@ -112,14 +112,17 @@ class Installation:
         return evaluator
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Stream]:
-        stream = Stream(self.store)
+    async def listening(self, to: RedisServer | None = None) -> AsyncIterator[Stream]:
+        settings = convert({"url": (to or self.redis).url}, RedisSettings)
+        store = RedisStore(settings, cluster=CLUSTER)
+        stream = Stream(store)
         task = asyncio.create_task(stream.listen())
         try:
             yield stream
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            await store.close()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""One evaluator, and what around it fails (R4 to R6, E4 to E6, P1)."""
+"""One evaluator, and what around it fails (R1, R4 to R7, E4 to E6, E8, P1)."""
 
 import asyncio
 import datetime as dt
@@ -15,10 +15,10 @@ from tests.integration.evaluator.installation import (
     wait_outcome,
 )
 from tests.integration.evaluator.stub import frozen
-from tests.rig.clock import JumpingClock
-from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisServer
-from tests.rig.services import Evaluator
+from tests.rig.redis_sentinel import MASTER_NAME, RedisSentinel, replica_of
+from tests.rig.server import start_all
+from tests.rig.services import JumpyEvaluator
 from tests.rig.waiting import wait_until
 
 
@@ -66,6 +66,33 @@ async def test_r6_a_deleted_decision_is_there_again(installation: Installation) 
     await wait_until(there, within=WITHIN, what="the decision")
 
 
+async def test_r7_after_a_failover_the_new_master_is_written_and_the_latches_kept(
+    installation: Installation,
+) -> None:
+    master = installation.redis
+    replica = RedisServer(installation.rig, "replica", replica_of(master))
+    sentinel = RedisSentinel(installation.rig, master)
+    await start_all(replica, sentinel)
+    behind = {"url": "redis:///0"} | {
+        "sentinel": {"master": MASTER_NAME, "addresses": [sentinel.address]}
+    }
+    installation.measure(0.95)
+    await installation.started(redis=behind)
+    async with installation.listening() as before:
+        await before.wait_for(allow=False)
+    installation.measure(0.85)
+    master.freeze()
+
+    async def promoted() -> bool:
+        return "master" == str((await replica.call("ROLE"))[0])
+
+    await wait_until(promoted, within=WITHIN, what="the replica to be the master")
+    async with installation.listening(to=replica) as stream:
+        await stream.wait_longer()
+    assert not any(stream.bits)
+    master.thaw()
+
+
 async def test_e4_a_dead_evaluators_decision_ends_with_its_ttl_and_its_latches_stay(
     installation: Installation,
 ) -> None:
@@ -79,18 +106,6 @@ async def test_e4_a_dead_evaluators_decision_ends_with_its_ttl_and_its_latches_s
     assert 1 == await installation.redis.call("EXISTS", KEYS.latches)
 
 
-class Displaced(Evaluator):
-    """An evaluator whose wall clock is wrong; its monotonic clock is not."""
-
-    def __init__(self, rig: Rig, document: dict[str, object], name: str, *, by: int) -> None:
-        super().__init__(rig, document, name)
-        self._clock = JumpingClock(self.directory / "clock")
-        self._clock.set(by)
-
-    def command(self) -> list[str]:
-        return self._clock.command(super().command())
-
-
 @pytest.mark.parametrize("by", [3600, -3600], ids=["an hour ahead", "an hour behind"])
 async def test_e5_an_evaluator_with_a_wrong_clock_takes_over_without_a_change(
     installation: Installation, by: int
@@ -98,7 +113,8 @@ async def test_e5_an_evaluator_with_a_wrong_clock_takes_over_without_a_change(
     installation.measure(0.95)
     one = await installation.started()
     document = config(installation.stub.url, installation.redis.url)
-    two = Displaced(installation.rig, document, "displaced", by=by)
+    two = JumpyEvaluator(installation.rig, document, "displaced")
+    two.clock.set(by)
     async with installation.listening() as stream:
         await stream.wait_longer(1)
         installation.measure(0.85)

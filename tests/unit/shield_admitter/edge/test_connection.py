@@ -12,6 +12,7 @@ from shield_admitter.edge.connection import Connection
 from shield_admitter.edge.head import Head
 from shield_admitter.edge.interface import Answer
 from shield_admitter.edge.phases import PATIENCE, Phase
+from shield_admitter.edge.server import HANDSHAKE_SECONDS
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 
@@ -146,6 +147,18 @@ def test_a10_each_phase_has_an_end(
     assert (phase, PATIENCE[phase]) == (echo.connection.phase, echo.connection.deadline)
     echo.connection.expire()
     assert ("closed", answer, noted) == (echo.transport.ended, echo.transport.written, echo.noted)
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        pytest.param([HANDSHAKE_SECONDS], id="no handshake"),
+        pytest.param([PATIENCE[Phase.HEAD], PATIENCE[Phase.CLOSING]], id="half a head"),
+        pytest.param([PATIENCE[Phase.BODY], PATIENCE[Phase.CLOSING]], id="half a body"),
+    ],
+)
+def test_a10_what_never_ends_is_given_up_within_ten_seconds(waits: list[float]) -> None:
+    assert 10.0 >= sum(waits)
 
 
 def test_a10_dripping_bytes_do_not_move_the_deadline(echo: Echo) -> None:
