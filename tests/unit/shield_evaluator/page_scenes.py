@@ -126,7 +126,7 @@ def denying() -> Facts:
     changes = [
         Change(NOON - timedelta(minutes=12), "standard", False, "etcd is at 90.2% of its quota"),  # noqa: FBT003 - a bit
         Change(NOON - timedelta(minutes=31), "background", False, "etcd is at 85.1% of its quota"),  # noqa: FBT003 - a bit
-        Change(NOON - timedelta(days=2), "standard", True, "every signal is below its reset mark"),  # noqa: FBT003 - a bit
+        Change(NOON - timedelta(days=2), "standard", True, "no signal denies it"),  # noqa: FBT003 - a bit
     ]
     return replace(
         facts,

@@ -94,7 +94,7 @@ def test_it_says_in_a_sentence_how_things_are(name: str, words: str) -> None:
         pytest.param("Worst member: 10.0.0.3:2379. 3 of 3 members answered.", id="members"),
         pytest.param("the quota is reached in 14 min", id="time to full"),
         pytest.param("held by this evaluator", id="lease"),
-        pytest.param("2 s old, epoch 7, number 4211", id="decision"),
+        pytest.param("2 s old, epoch 7, sequence 4211", id="decision"),
         pytest.param("11:29:00Z background denying etcd is at 85.1% of its quota", id="changes"),
         pytest.param("Defragment etcd", id="what to do"),
     ],

@@ -111,7 +111,7 @@ def test_a_denying_tier_does_not_warn_as_well() -> None:
     [
         pytest.param(
             [complete(0.95), silent()],
-            "db-file was at or above its limit when it was last seen",
+            "db-file reached its set threshold and gives no value now",
             id="silent since",
         ),
         pytest.param(

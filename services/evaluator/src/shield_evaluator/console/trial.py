@@ -55,7 +55,7 @@ class SignalTrial(Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-class LimitTrial(Struct, frozen=True, kw_only=True):
+class ThresholdTrial(Struct, frozen=True, kw_only=True):
     """What one signal's value does to one tier."""
 
     effect: Effect
@@ -68,7 +68,7 @@ class TierTrial(Struct, frozen=True, kw_only=True):
     """What one tier would do, and by which signals."""
 
     effect: Effect
-    signals: dict[str, LimitTrial]
+    signals: dict[str, ThresholdTrial]
 
 
 class Trial(Struct, frozen=True, kw_only=True):
@@ -143,8 +143,8 @@ def _signal(expression: str, unit: str, observation: Observation | None) -> Sign
 
 
 def _tier(plan: Plan, tier: str, seen: Mapping[str, Observation] | None) -> TierTrial:
-    limits = {
-        signal: LimitTrial(
+    judged = {
+        signal: ThresholdTrial(
             effect=Effect.UNKNOWN if seen is None else _EFFECTS[weigh(seen[signal], threshold)],
             warn=threshold.warn,
             set=threshold.set,
@@ -152,7 +152,7 @@ def _tier(plan: Plan, tier: str, seen: Mapping[str, Observation] | None) -> Tier
         )
         for signal, threshold in plan.tiers[tier].items()
     }
-    effects = {limit.effect for limit in limits.values()}
+    effects = {one.effect for one in judged.values()}
     # One signal is enough to deny; to admit, all of them have to.
     order = (Effect.UNKNOWN, Effect.DENY, Effect.HOLD, Effect.ADMIT)
-    return TierTrial(effect=next(e for e in order if e in effects), signals=limits)
+    return TierTrial(effect=next(e for e in order if e in effects), signals=judged)

@@ -56,15 +56,18 @@ def _tiers(trial: Trial) -> Table:
         table.add_column(column, justify="right" if right else "left")
     for tier, judged in trial.tiers.items():
         first = True
-        for name, limit in judged.signals.items():
+        for name, threshold in judged.signals.items():
             signal = trial.signals[name]
             table.add_row(
                 Text(tier if first else ""),
                 Text(judged.effect.value if first else "", style=_STYLES[judged.effect]),
                 Text(name),
                 _value(signal.value, signal),
-                *(_value(bound, signal) for bound in (limit.warn, limit.set, limit.reset)),
-                Text(limit.effect.value, style=_STYLES[limit.effect]),
+                *(
+                    _value(bound, signal)
+                    for bound in (threshold.warn, threshold.set, threshold.reset)
+                ),
+                Text(threshold.effect.value, style=_STYLES[threshold.effect]),
             )
             first = False
     return table

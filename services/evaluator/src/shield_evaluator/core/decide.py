@@ -216,7 +216,7 @@ def _reason(view: _View, plan: Plan) -> str:
     if view.value is None:
         if view.blind and plan.signals[view.name].on_blind is OnBlind.DENY:
             return f"etcd's usage is unknown: signal {view.name} is blind"
-        return f"{view.name} was at or above its limit when it was last seen"
+        return f"{view.name} reached its set threshold and gives no value now"
     said = describe(view.name, view.value, view.unit)
     if view.value >= view.threshold.reset:
         return said

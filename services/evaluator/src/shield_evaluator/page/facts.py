@@ -30,13 +30,29 @@ class Change:
         at: when, by the evaluator's wall clock.
         tier: which.
         allow: what it does since.
-        reason: why, in the decision's words.
+        reason: why, in the decision's words where it has some.
     """
 
     at: datetime
     tier: str
     allow: bool
     reason: str
+
+
+def changes(before: Decision, after: Decision) -> list[Change]:
+    """Return which tiers began to admit or to deny from one decision to the next."""
+    return [
+        Change(entry.since, tier, entry.allow, entry.reason or _why_admitted(after, tier))
+        for tier, entry in after.tiers.items()
+        if tier in before.tiers and before.tiers[tier].allow is not entry.allow
+    ]
+
+
+def _why_admitted(decision: Decision, tier: str) -> str:
+    override = decision.override
+    if override is not None and override.covers(tier):
+        return f"allowed by an operator: {override.reason}"
+    return "no signal denies it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,7 +148,7 @@ def _age(facts: Facts, decision: Decision | None) -> str:
     if decision is None:
         return "none yet"
     age = duration((facts.now.utc - decision.evaluated_at).total_seconds())
-    return f"{age} old, epoch {decision.epoch}, number {decision.sequence}"
+    return f"{age} old, epoch {decision.epoch}, sequence {decision.sequence}"
 
 
 def _prometheus(facts: Facts) -> str:

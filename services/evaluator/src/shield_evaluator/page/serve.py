@@ -13,7 +13,7 @@ from aiohttp import web
 
 from shield_evaluator.page import sections
 from shield_evaluator.page.advice import actions
-from shield_evaluator.page.facts import Change, Facts
+from shield_evaluator.page.facts import Change, Facts, changes
 from shield_evaluator.page.signals import signals
 from shield_evaluator.page.style import STYLE
 from shield_evaluator.page.tiers import tiers
@@ -73,11 +73,7 @@ class StatusPage:
         before = None if self._report is None else self._report.decision
         after = report.decision
         if before is not None and after is not None:
-            for name, tier in after.tiers.items():
-                last = before.tiers.get(name)
-                if last is not None and last.allow is not tier.allow:
-                    why = tier.reason or "every signal is below its reset mark"
-                    self._changes.appendleft(Change(tier.since, name, tier.allow, why))
+            self._changes.extendleft(changes(before, after))
         self._report = report
 
     def facts(self) -> Facts:

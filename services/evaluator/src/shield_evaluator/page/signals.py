@@ -1,4 +1,4 @@
-"""The signals: how far each is from its marks, on which member, and over the last hour."""
+"""The signals: how far each is from its thresholds, on which member, and over the last hour."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _signal(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> Elem
     if history is not None and values:
         tier = plan.default_tier
         pictures.append(chart.line(history, thresholds, now_ms=facts.now.ms, top=top, tier=tier))
-        pictures.append(_axis(f"the last hour, with the marks of tier {tier}"))
+        pictures.append(_axis(f"the last hour, with the thresholds of tier {tier}"))
     state = reading.state
     return element(
         "article",
@@ -60,7 +60,7 @@ def _signal(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> Elem
 def _legend() -> Element:
     bounds = ("reset", "warn", "set")
     marks = (element("span", {"class": f"key {bound}"}, bound) for bound in bounds)
-    title = element("span", None, "marks of every tier:")
+    title = element("span", None, "thresholds of every tier:")
     return element("p", {"class": "axis legend"}, title, *marks)
 
 

@@ -58,7 +58,7 @@ def _why(facts: Facts, plan: Plan, entry: TierDecision, name: str) -> str:
     if blind:
         told = ", ".join(f"{signal} ({plan.signals[signal].on_blind.value})" for signal in blind)
         return f"Not because etcd has room: on_blind speaks for {told}."
-    return "Every signal is below its limit."
+    return "No signal denies it."
 
 
 def _until(facts: Facts, decision: Decision, plan: Plan, name: str) -> list[Node]:
@@ -69,7 +69,7 @@ def _until(facts: Facts, decision: Decision, plan: Plan, name: str) -> list[Node
         if entry.set is None or entry.unit == Unit.ALERT:
             return []
         return [
-            "Until a signal reaches its set mark, the nearest at ",
+            "Until a signal reaches its set threshold, the nearest at ",
             element("b", None, format_value(entry.set, entry.unit)),
             ".",
         ]
@@ -81,7 +81,7 @@ def _until(facts: Facts, decision: Decision, plan: Plan, name: str) -> list[Node
         if facts.latch(name, signal) is LatchState.SET
     ]
     if not waits:
-        return ["Until every signal is below its reset mark."]
+        return ["Until every signal is below its reset threshold."]
     return ["Until ", element("b", None, " and ".join(waits)), "."]
 
 
