@@ -1,15 +1,17 @@
 """TLS: who may come in, in which version, and certificates that change under load (A12 to A14)."""
 
 import datetime as dt
+import shutil
 import ssl
 import subprocess
+from pathlib import Path
 
 import pytest
 import trustme
 
 from tests.integration.admitter.load import Load
 from tests.integration.admitter.site import WITHIN, Site
-from tests.rig.certificates import Authority
+from tests.rig.certificates import Authority, CertificateFiles
 from tests.rig.ports import LOOPBACK
 from tests.rig.probing import answers_ok
 from tests.rig.waiting import wait_until
@@ -103,6 +105,51 @@ async def test_a14_certificates_change_under_load_without_a_failed_request(site:
     assert (0, True) == (len(load.failures), load.answered > 0)
     events = [line["event"] for line in site.log()]
     assert {"certificate reloaded", "certificate refused, keeping the old one"} <= set(events)
+
+
+async def test_a14_a_secret_that_the_kubelet_swaps_is_taken_up_as_a_pair(site: Site) -> None:
+    secret = MountedSecret(site.rig.directory / "secret")
+    secret.swap(site.authority.server("first"))
+    site.admitter.certificate = secret.files
+    await site.publisher.publish(allow=True)
+    await site.admitter.start()
+    first = await serial(site)
+    async with Load([site.admitter], site.trust, rate=50) as load:
+        secret.swap(site.authority.server("second"))
+        await wait_until(
+            lambda: _differs(site, first), within=WITHIN, what="the new certificate to be served"
+        )
+    assert ([], True) == (load.failures, load.answered > 0)
+    assert 0.0 == await site.metric("tls_certificate_reloads_total", result="failure")
+
+
+class MountedSecret:
+    """A pair as the kubelet mounts it: behind two symlinks, one of which is swapped."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir()
+        self._directory = directory
+        self._versions = 0
+        for name in ("tls.crt", "tls.key", "ca.crt"):
+            (directory / name).symlink_to(f"..data/{name}")
+
+    @property
+    def files(self) -> CertificateFiles:
+        paths = (self._directory / name for name in ("tls.crt", "tls.key", "ca.crt"))
+        cert_file, key_file, ca_file = paths
+        return CertificateFiles(cert_file=cert_file, key_file=key_file, ca_file=ca_file)
+
+    def swap(self, fresh: CertificateFiles) -> None:
+        """Put another pair in place, both files at once."""
+        self._versions += 1
+        version = self._directory / f"..version-{self._versions}"
+        version.mkdir()
+        shutil.copyfile(fresh.cert_file, version / "tls.crt")
+        shutil.copyfile(fresh.key_file, version / "tls.key")
+        shutil.copyfile(fresh.ca_file, version / "ca.crt")
+        link = self._directory / "..data_tmp"
+        link.symlink_to(version.name)
+        link.replace(self._directory / "..data")
 
 
 async def _differs(site: Site, first: str) -> bool:
