@@ -99,7 +99,7 @@ def test_the_environment_names_redis() -> None:
         ('denial: {url: "https://x/\\n"}', "denial.url: Expected `str` matching regex"),
         ('default_tier: "gold\\n"', "default_tier: must be 1 to 63 letters"),
         ("listen: '8443'", "listen: '8443' is not host:port"),
-        ("metrics: {listen: 'x:99999'}", "metrics: listen: 'x:99999' is not host:port"),
+        ("metrics: {listen: 'x:99999'}", "metrics.listen: 'x:99999' is not host:port"),
         ("refresh: 0s", "refresh: must be above 0s"),
         ("max_body: 1Ki", "max_body: must be at least 65536 bytes"),
         ("max_body: much", "max_body: 'much' is not a size"),
@@ -127,7 +127,7 @@ def test_e8_a_mistake_is_named_with_its_place(more: str, message: str) -> None:
         ("cluster: a", "missing required field `tls`"),
         (MINIMAL.replace("rh01", "a/b"), "cluster: must be 1 to 63 letters"),
         (MINIMAL.replace("rh01", r'"rh01\n"'), "cluster: must be 1 to 63 letters"),
-        (MINIMAL.replace("redis://", "http://"), "redis: url: must begin with redis://"),
+        (MINIMAL.replace("redis://", "http://"), "redis.url: must begin with redis://"),
         (
             MINIMAL.replace("key.pem}", "key.pem, client_names: [a]}"),
             "tls: client_names needs client_ca_file",

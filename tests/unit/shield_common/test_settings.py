@@ -29,6 +29,10 @@ class Threshold(SettingsStruct, frozen=True, kw_only=True):
 class Redis(SettingsStruct, frozen=True, kw_only=True):
     url: str = "redis://from-the-default"
 
+    def __post_init__(self) -> None:
+        if "://" not in self.url:
+            raise ValueError("url: has no scheme")
+
 
 class Sample(SettingsStruct, frozen=True, kw_only=True):
     text: str = ""
@@ -146,6 +150,22 @@ def test_the_environment_wins_over_the_file() -> None:
 @pytest.mark.parametrize("text", ["{}", "redis:", "redis: {}"])
 def test_the_environment_fills_a_section_that_is_missing(text: str) -> None:
     assert "redis://pod" == read(text, SHIELD_REDIS_URL="redis://pod").redis.url
+
+
+def test_a_field_that_a_check_names_is_part_of_the_path() -> None:
+    assert "shield.yaml: redis.url: has no scheme" == refusal("redis: {url: nowhere}")
+
+
+def test_a_variable_that_cannot_be_is_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read("redis: {url: redis://file}", SHIELD_REDIS_URL="nowhere")
+    assert "shield.yaml: redis.url (from SHIELD_REDIS_URL): has no scheme" == str(caught.value)
+
+
+def test_a_variable_is_not_blamed_for_what_the_file_says() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read("{redis: {}, number: x}", SHIELD_REDIS_URL="redis://pod")
+    assert "SHIELD" not in str(caught.value)
 
 
 def test_an_empty_variable_is_none() -> None:

@@ -249,13 +249,11 @@ LIMIT = "tiers/standard/db-file"
         pytest.param(
             "prometheus/basic_auth",
             {"username": "a:b", "password_file": "/run/password"},
-            "prometheus.basic_auth: username: must have no colon",
+            "prometheus.basic_auth.username: must have no colon",
             id="a user with a colon",
         ),
         pytest.param("redis", MISSING, "missing required field `redis`", id="no redis"),
-        pytest.param(
-            "redis/url", "http://redis", "redis: url: must begin with", id="redis by http"
-        ),
+        pytest.param("redis/url", "http://redis", "redis.url: must begin with", id="redis by http"),
         pytest.param("redis/timeout", "5s", "timeout: must be above 0s and at most 2s", id="slow"),
         pytest.param("metrics/listen", "9100", "listen: '9100' is not host:port", id="listen"),
         pytest.param("log/level", "verbose", "log.level: ", id="log level"),

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
 _UNKNOWN_KEY: Final = re.compile(r"unknown field `(?P<key>[^`]*)`$")
+# How a struct's own check names the field at fault: "url: names no host", "urls[0]: is no URL".
+_OWN_FIELD: Final = re.compile(
+    r"(?P<place>(?P<field>[a-z_]+)(?:\[\d+\])?): (?P<problem>.+)", re.DOTALL
+)
 _UNKNOWN_WORD: Final = re.compile(r"^Invalid enum value ")
 _NAME: Final = (
     "must be 1 to 63 letters, digits, dots, hyphens or underscores, "
@@ -42,6 +46,23 @@ def explained(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> s
     if _UNKNOWN_WORD.match(problem) and (words := _words(there)):
         return f"{problem}, it takes {', '.join(words)}"
     return _NAME if repr(NAME_PATTERN) in problem else problem
+
+
+def pinned(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> tuple[str, str]:
+    """Split the field that a struct's own check names off the problem; empty if it names none.
+
+    Args:
+        problem: the check's sentence, without the path.
+        kind: the settings struct.
+        steps: keys and positions that lead from it to the struct that was checked.
+    """
+    there = _at(inspect.type_info(kind), steps)
+    found = _OWN_FIELD.fullmatch(problem)
+    if found is None or not isinstance(there, inspect.StructType):
+        return "", problem
+    if found["field"] not in {field.encode_name for field in there.fields}:
+        return "", problem
+    return found["place"], found["problem"]
 
 
 def _at(kind: inspect.Type, steps: Sequence[str | int]) -> inspect.Type | None:

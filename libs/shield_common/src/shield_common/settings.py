@@ -7,6 +7,7 @@ names the file and the path inside it. What the settings are belongs to each ser
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ import yaml
 from msgspec import Struct
 
 from shield_common.durations import Duration
-from shield_common.mistakes import explained
+from shield_common.mistakes import explained, pinned
 from shield_common.sizes import Size
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
     "SHIELD_LOG_LEVEL": ("log", "level"),
     "SHIELD_LOG_FORMAT": ("log", "format"),
 }
+
+_NO_ORIGINS: Final[Mapping[str, str]] = MappingProxyType({})
 
 # A mapping's key that is no text is reported as "at `key` in `$.path`".
 _LOCATION: Final = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
@@ -139,15 +142,20 @@ def parse(text: bytes | str, kind: type[T], *, source: str, environment: Mapping
         raise SettingsError(f"{source}: not YAML: {_yaml_problem(error)}") from error
     if not isinstance(raw, dict):
         raise SettingsError(f"{source}: the file must hold a mapping, not {_type_name(raw)}")
-    _apply_environment(raw, kind, environment)
+    origins = _apply_environment(raw, kind, environment)
     try:
-        return convert(raw, kind)
+        return convert(raw, kind, origins=origins)
     except SettingsError as error:
         raise SettingsError(f"{source}: {error}") from error
 
 
-def convert(raw: dict[str, Any], kind: type[T]) -> T:
+def convert(raw: dict[str, Any], kind: type[T], *, origins: Mapping[str, str] = _NO_ORIGINS) -> T:
     """Fill a struct from plain data.
+
+    Args:
+        raw: the data.
+        kind: the struct.
+        origins: what values are from that are not in the file: path -> environment variable.
 
     Raises:
         SettingsError: the message names the path, for example
@@ -157,9 +165,10 @@ def convert(raw: dict[str, Any], kind: type[T]) -> T:
         return _convert(raw, kind)
     except msgspec.ValidationError as error:
         steps, problem = _locate(raw, kind, str(error))
-        problem = explained(problem, kind, steps)
-        msg = f"{_render(steps)}: {problem}" if steps else problem
-        raise SettingsError(msg) from error
+        place, problem = pinned(explained(problem, kind, steps), kind, steps)
+        path = ".".join(part for part in (_render(steps), place) if part)
+        where = f"{path} (from {origins[path]})" if path in origins else path
+        raise SettingsError(f"{where}: {problem}" if where else problem) from error
 
 
 def _convert(raw: dict[str, Any], kind: type[T]) -> T:
@@ -180,7 +189,9 @@ def _decode_custom(kind: type, value: object) -> object:
 
 def _apply_environment(
     raw: dict[str, Any], kind: type[Struct], environment: Mapping[str, str]
-) -> None:
+) -> dict[str, str]:
+    """Put variables in their places, and return which went where."""
+    origins: dict[str, str] = {}
     known = {field.encode_name for field in msgspec.structs.fields(kind)}
     for variable, (section, key) in ENVIRONMENT.items():
         value = environment.get(variable)
@@ -190,6 +201,8 @@ def _apply_environment(
                 part = raw[section] = {}
             if isinstance(part, dict):
                 part[key] = value
+                origins[f"{section}.{key}"] = variable
+    return origins
 
 
 def _locate(raw: dict[str, Any], kind: type[Struct], message: str) -> tuple[list[str | int], str]:

@@ -64,7 +64,7 @@ def test_a_sensible_configuration_is_taken(settings: dict[str, object]) -> None:
         ),
         (
             {"url": "redis://redis", "sentinel": {"master": "m", "addresses": ["a"]}},
-            "sentinel: addresses: 'a' is not host:port",
+            "sentinel.addresses: 'a' is not host:port",
         ),
         (
             {"url": "redis://redis", "sentinel": {"master": "m", "addresses": []}},
