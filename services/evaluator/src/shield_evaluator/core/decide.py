@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shield_common.decision import Override
-    from shield_evaluator.core.latch import Instant, ShieldState
+    from shield_evaluator.core.latch import Instant, ShieldState, TierBit
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan, Threshold
 
@@ -144,23 +144,25 @@ def _tier(
     blind: Mapping[str, bool],
     override: Override | None,
 ) -> TierDecision:
-    views = []
-    for name, threshold in plan.tiers[tier].items():
-        observation = observations.get(name)
-        views.append(
-            _View(
-                name=name,
-                threshold=threshold,
-                unit=plan.signals[name].unit,
-                value=None if observation is None else observation.value,
-                counts=counts_as(state.latches[tier, name], plan.signals[name], blind=blind[name]),
-                blind=blind[name],
-                partial=observation is not None and observation.partial,
-            )
+    views = [
+        _View(
+            name=name,
+            threshold=threshold,
+            unit=plan.signals[name].unit,
+            value=None if (seen := observations.get(name)) is None else seen.value,
+            counts=counts_as(state.latches[tier, name], plan.signals[name], blind=blind[name]),
+            blind=blind[name],
+            partial=seen is not None and seen.partial,
         )
+        for name, threshold in plan.tiers[tier].items()
+    ]
     bit = state.tiers[tier]
     if override is not None and override.covers(tier):
         return _overridden(override, views, shield_allows=bit.allow)
+    return _latched(plan, tier, bit, views)
+
+
+def _latched(plan: Plan, tier: str, bit: TierBit, views: list[_View]) -> TierDecision:
     worst = max(views, key=lambda view: view.nearness)
     if bit.allow:
         return TierDecision(
