@@ -25,7 +25,7 @@ _ANSWERS = Row(
         ),
         Panel(
             title="Share of rejected requests",
-            text="Requests that were no valid reviews (malformed, wrong path or method, too large, "
+            text="Requests that never came to a verdict (malformed, wrong path or method, too large, "
             "not ready yet), as a share of all. EtcdShieldWebhookErrors fires above 5%.",
             queries=[
                 Query(

@@ -88,7 +88,7 @@ class Metrics:
         self._policy = policy
         self._requests = CounterTally(
             "etcd_shield_admission_requests",
-            "Reviews, by verdict, tier and reason.",
+            "Requests, by verdict, tier and reason; rejected ones never came to a verdict.",
             ("verdict", "tier", "reason"),
         )
         self._duration = HistogramTally(

@@ -79,7 +79,7 @@ class ExemptionSettings(MatchSettings, frozen=True, kw_only=True):
     """Admits matching requests whatever the shield says.
 
     Attributes:
-        reason: why; stands in logs and in the audit annotations.
+        reason: why; stands in the audit annotations and in what ``explain`` says.
         expires: until when (RFC 3339, with a time zone).
     """
 

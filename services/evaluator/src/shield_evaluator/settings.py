@@ -129,7 +129,8 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
         lease_ttl: after this long without its holder another evaluator takes over; three times
             ``interval``, at least 15s, unless given.
         ttl: how long a decision lives in Redis.
-        status_url: where a person finds out more; stands in every decision and every denial.
+        status_url: where a person finds out more; stands in every decision, and in the denials
+            of an admitter without a ``denial.url``.
         runbook_url: where docs/runbook.md is published; the status page links to its sections.
         metrics: where metrics, probes and the status page are served.
         log: level and form of the logs.

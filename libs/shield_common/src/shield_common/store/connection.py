@@ -76,7 +76,8 @@ class RedisSettings(SettingsStruct, frozen=True, kw_only=True):
         sentinel: ask these Sentinels for the master instead of connecting to the URL's host.
         cluster: the URL's host is a node of a Redis Cluster.
         timeout: for each connect and each answer, at most 2s.
-        allow_eviction: start even if Redis may evict keys (its ``maxmemory-policy``).
+        allow_eviction: let the evaluator start even if Redis may evict keys (its
+            ``maxmemory-policy``); an admitter never asks.
     """
 
     url: str

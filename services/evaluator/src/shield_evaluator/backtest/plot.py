@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from shield_evaluator.backtest.samples import Grid, QuerySamples
     from shield_evaluator.core.plan import Plan
 
-FORMATS: Final = ("png", "svg")
 WIDTH: Final = 11.0  # inches; with DPI it gives a picture as wide as a page of documentation
 DPI: Final = 110
 _DAY_MS: Final = 86_400_000
@@ -59,7 +58,7 @@ def draw(
 
     Args:
         path: the file.
-        form: one of `FORMATS`.
+        form: ``png`` or ``svg``.
         plan: the thresholds to draw.
         queries: each signal's samples.
         grid: the steps.
