@@ -25,8 +25,8 @@ _ANSWERS = Row(
         ),
         Panel(
             title="Share of rejected requests",
-            text="Requests that never came to a verdict (malformed, wrong path or method, too large, "
-            "not ready yet), as a share of all. EtcdShieldWebhookErrors fires above 5%.",
+            text="Requests that never came to a verdict (malformed, wrong path or method, too "
+            "large, not ready yet), as a share of all. EtcdShieldWebhookErrors fires above 5%.",
             queries=[
                 Query(
                     expr=f'sum(rate({_REQUESTS}{{{OURS}, verdict="rejected"}}[$__rate_interval]))'
