@@ -7,13 +7,12 @@ import pytest
 
 from tests.integration.admitter.http_client import connected, post
 from tests.integration.admitter.load import WORKERS, Load
-from tests.integration.admitter.site import Site, config
+from tests.integration.admitter.site import WITHIN, Site, config
 from tests.rig.reviews import ReviewRequest, admission_review
 from tests.rig.server import start_all
 from tests.rig.services import Admitter
 from tests.rig.waiting import wait_until
 
-WITHIN = 30.0
 # Each of the two admitters is replaced half of these times.
 RESTARTS = int(os.environ.get("SHIELD_TEST_RESTARTS", "20"))
 
