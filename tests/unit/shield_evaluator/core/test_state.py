@@ -86,4 +86,4 @@ def test_e7_no_bytes_do_more_than_be_refused(garbage: bytes) -> None:
 
 
 def test_latches_without_a_place_in_the_plan_are_named() -> None:
-    assert [("critical", "db-file"), ("critical", "db-in-use")] == dropped(STATE, one_latch())
+    assert ["critical/db-file", "critical/db-in-use"] == dropped(STATE, one_latch())

@@ -134,8 +134,10 @@ def read(document: bytes, *, now_ms: int) -> Stored:
     return Stored(state, (stored.epoch, stored.sequence))
 
 
-def dropped(state: ShieldState, plan: Plan) -> list[tuple[str, str]]:
-    """Name the latches, as (tier, signal), that a plan no longer has; `advance` drops them."""
+def dropped(state: ShieldState, plan: Plan) -> list[str]:
+    """Name the latches, as tier/signal, that a plan no longer has; `advance` drops them."""
     return sorted(
-        key for key in state.latches if key[0] not in plan.tiers or key[1] not in plan.tiers[key[0]]
+        f"{tier}/{signal}"
+        for tier, signal in state.latches
+        if tier not in plan.tiers or signal not in plan.tiers[tier]
     )
