@@ -14,7 +14,7 @@ from shield_common.decision import (
     Decision,
     DecisionError,
     Override,
-    SignalReading,
+    SignalObservation,
     TierDecision,
     decode_decision,
     decode_override,
@@ -51,7 +51,9 @@ DECISION = Decision(
         ),
         "critical": TierDecision(allow=True, since=NOON, warning="etcd is at 93.4% of its quota"),
     },
-    signals={"db-file": SignalReading(value=0.934, member="10.0.0.3:2379", members=3, state="ok")},
+    signals={
+        "db-file": SignalObservation(value=0.934, member="10.0.0.3:2379", members=3, state="ok")
+    },
     override=OVERRIDE,
     time_to_full_seconds=840.0,
 )

@@ -67,7 +67,7 @@ class TierDecision(Struct, frozen=True, kw_only=True):
     unit: Text = "ratio"
 
 
-class SignalReading(Struct, frozen=True, kw_only=True):
+class SignalObservation(Struct, frozen=True, kw_only=True):
     """What one signal said in this cycle.
 
     Attributes:
@@ -130,7 +130,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     evaluated_at: Moment
     allow: bool
     tiers: dict[Text, TierDecision]
-    signals: dict[Text, SignalReading]
+    signals: dict[Text, SignalObservation]
     override: Override | None = None
     time_to_full_seconds: Value | None = None
     status_url: Text | None = None

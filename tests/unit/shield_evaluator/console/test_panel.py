@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from shield_common.decision import Decision, SignalReading, TierDecision
+from shield_common.decision import Decision, SignalObservation, TierDecision
 from shield_evaluator.console.glance import Glance, Standing
 from shield_evaluator.console.panel import render
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-def shown(reading: SignalReading, unit: str) -> str:
+def shown(reading: SignalObservation, unit: str) -> str:
     decision = Decision(
         cluster="rh01",
         epoch=1,
@@ -36,17 +36,17 @@ def shown(reading: SignalReading, unit: str) -> str:
     ("unit", "text"), [("ratio", " 50% "), ("number", " 0.5 "), ("alert", " 0.5 ")]
 )
 def test_a_value_reads_in_its_unit(unit: str, text: str) -> None:
-    assert text in shown(SignalReading(value=0.5, members=3, state="ok"), unit)
+    assert text in shown(SignalObservation(value=0.5, members=3, state="ok"), unit)
 
 
 def test_what_a_signal_does_not_say_stays_empty() -> None:
-    assert "blind" in shown(SignalReading(state="blind"), "ratio")
+    assert "blind" in shown(SignalObservation(state="blind"), "ratio")
 
 
 def test_words_from_elsewhere_are_not_markup() -> None:
-    assert "[bold]close[/bold]" in shown(SignalReading(state="ok"), "ratio")
+    assert "[bold]close[/bold]" in shown(SignalObservation(state="ok"), "ratio")
 
 
 def test_a_lease_that_nobody_holds_asks_for_the_evaluator() -> None:
-    told = shown(SignalReading(state="ok"), "ratio")
+    told = shown(SignalObservation(state="ok"), "ratio")
     assert "lease: nobody holds it; is an evaluator running?" in told

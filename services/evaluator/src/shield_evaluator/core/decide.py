@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from shield_common.decision import (
     MAX_TEXT,
     Decision,
-    SignalReading,
+    SignalObservation,
     TierDecision,
     format_value,
 )
@@ -117,7 +117,7 @@ def decide(
         allow=tiers[plan.default_tier].allow,
         tiers=tiers,
         signals={
-            name: _reading(observations.get(name), blind=blind[name]) for name in plan.signals
+            name: _published(observations.get(name), blind=blind[name]) for name in plan.signals
         },
         override=override,
         time_to_full_seconds=None if time_to_full_seconds is None else round(time_to_full_seconds),
@@ -125,10 +125,10 @@ def decide(
     )
 
 
-def _reading(observation: Observation | None, *, blind: bool) -> SignalReading:
+def _published(observation: Observation | None, *, blind: bool) -> SignalObservation:
     if observation is None or not observation.usable:
-        return SignalReading(state="blind" if blind else "unusable")
-    return SignalReading(
+        return SignalObservation(state="blind" if blind else "unusable")
+    return SignalObservation(
         value=observation.value,
         member=observation.member and observation.member[:MAX_MEMBER],
         members=observation.members,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shield_evaluator.page.readings import table
+from shield_evaluator.page.observed import table
 from shield_evaluator.page.tree import Element, Node, element
 from shield_evaluator.page.words import clock, duration, sentence
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from shield_evaluator.core.plan import Unit
 from shield_evaluator.page import chart
-from shield_evaluator.page.readings import value
+from shield_evaluator.page.observed import value
 from shield_evaluator.page.tree import Element, Node, element
 from shield_evaluator.page.words import sentence
 
 if TYPE_CHECKING:
-    from shield_common.decision import Decision, SignalReading
+    from shield_common.decision import Decision, SignalObservation
     from shield_evaluator.core.plan import Plan, Threshold
     from shield_evaluator.page.facts import Facts
 
@@ -26,22 +26,22 @@ def signals(facts: Facts, decision: Decision, plan: Plan) -> Element:
     return element("section", {"class": "signals", "aria-label": "Signals"}, *cards)
 
 
-def _signal(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> Element:
+def _signal(facts: Facts, observation: SignalObservation, plan: Plan, name: str) -> Element:
     unit = plan.signals[name].unit
     thresholds = {tier: named[name] for tier, named in plan.tiers.items() if name in named}
     history = facts.histories.get(name)
     values = [value for _, value in history.points] if history is not None else []
-    top = chart.top_of(unit, thresholds, [reading.value or 0.0, *values])
+    top = chart.top_of(unit, thresholds, [observation.value or 0.0, *values])
     pictures: list[Node] = []
     if unit is not Unit.ALERT:
-        level = _level(reading.value, thresholds)
-        pictures.append(chart.bar(reading.value, thresholds, unit=unit, top=top, level=level))
+        level = _level(observation.value, thresholds)
+        pictures.append(chart.bar(observation.value, thresholds, unit=unit, top=top, level=level))
         pictures.append(_legend())
     if history is not None and values:
         tier = plan.default_tier
         pictures.append(chart.line(history, thresholds, now_ms=facts.now.ms, top=top, tier=tier))
         pictures.append(_axis(f"the last hour, with the thresholds of tier {tier}"))
-    state = reading.state
+    state = observation.state
     return element(
         "article",
         {"class": f"signal {state}", "id": f"signal-{name}"},
@@ -50,10 +50,10 @@ def _signal(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> Elem
             None,
             element("span", {"class": "name"}, name),
             element("span", {"class": f"tag {state}"}, state),
-            element("span", {"class": "value"}, value(reading, unit)),
+            element("span", {"class": "value"}, value(observation, unit)),
         ),
         *pictures,
-        *_said(facts, reading, plan, name),
+        *_said(facts, observation, plan, name),
     )
 
 
@@ -78,9 +78,9 @@ def _level(value: float | None, thresholds: dict[str, Threshold]) -> str:
     return "near" if near and value >= min(near) else "good"
 
 
-def _said(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> list[Element]:
+def _said(facts: Facts, observation: SignalObservation, plan: Plan, name: str) -> list[Element]:
     signal = plan.signals[name]
-    members = "" if signal.unit is Unit.ALERT else _members(reading, signal.members)
+    members = "" if signal.unit is Unit.ALERT else _members(observation, signal.members)
     problem = facts.unusable.get(name)
     said = []
     if members:
@@ -90,8 +90,8 @@ def _said(facts: Facts, reading: SignalReading, plan: Plan, name: str) -> list[E
     return said
 
 
-def _members(reading: SignalReading, expected: int | None) -> str:
+def _members(observation: SignalObservation, expected: int | None) -> str:
     of = f" of {expected}" if expected is not None else ""
-    noun = "member" if (expected or reading.members) == 1 else "members"
-    seen = f"{reading.members}{of} {noun} answered"
-    return f"Worst member: {reading.member}. {seen}." if reading.member else f"{seen}."
+    noun = "member" if (expected or observation.members) == 1 else "members"
+    seen = f"{observation.members}{of} {noun} answered"
+    return f"Worst member: {observation.member}. {seen}." if observation.member else f"{seen}."

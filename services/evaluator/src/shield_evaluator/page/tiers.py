@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shield_common.decision import format_value
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import Unit
-from shield_evaluator.page.readings import NO_VALUE, table, value
+from shield_evaluator.page.observed import NO_VALUE, table, value
 from shield_evaluator.page.tree import Element, Node, element
 from shield_evaluator.page.words import clock, duration, sentence
 
@@ -93,7 +93,7 @@ def _latches(facts: Facts, decision: Decision, plan: Plan, tier: str) -> Element
     for signal, threshold in thresholds.items():
         unit = plan.signals[signal].unit
         latch = facts.latch(tier, signal)
-        reading = decision.signals.get(signal)
+        observation = decision.signals.get(signal)
         bounds: tuple[float | None, ...] = (threshold.warn, threshold.set, threshold.reset)
         if unit is Unit.ALERT:  # it fires or it does not
             bounds = (None, None, None)
@@ -102,7 +102,7 @@ def _latches(facts: Facts, decision: Decision, plan: Plan, tier: str) -> Element
                 "tr",
                 None,
                 element("th", {"scope": "row"}, signal),
-                element("td", {"class": "now"}, value(reading, unit)),
+                element("td", {"class": "now"}, value(observation, unit)),
                 *(
                     element("td", None, NO_VALUE if at is None else format_value(at, unit))
                     for at in bounds

@@ -9,7 +9,7 @@ from shield_evaluator.core.plan import Unit
 from shield_evaluator.page.tree import Element, element
 
 if TYPE_CHECKING:
-    from shield_common.decision import SignalReading
+    from shield_common.decision import SignalObservation
 
 NO_VALUE: Final = "-"
 
@@ -20,10 +20,10 @@ def table(titles: tuple[str, ...], rows: list[Element]) -> Element:
     return element("table", None, element("thead", None, head), element("tbody", None, *rows))
 
 
-def value(reading: SignalReading | None, unit: Unit) -> str:
+def value(observation: SignalObservation | None, unit: Unit) -> str:
     """Write what a signal reads."""
-    if reading is None or reading.value is None:
+    if observation is None or observation.value is None:
         return NO_VALUE
     if unit is Unit.ALERT:
-        return "firing" if reading.value >= 1 else "not firing"
-    return format_value(reading.value, unit)
+        return "firing" if observation.value >= 1 else "not firing"
+    return format_value(observation.value, unit)
