@@ -140,7 +140,10 @@ async def test_the_servers_own_words_are_passed_on() -> None:
 
 
 async def test_p1_nobody_listening_is_a_connection_error(rig: Rig) -> None:
-    assert "connection" == (await failure(settings(nobody(rig)))).kind
+    url = nobody(rig)
+    error = await failure(settings(url))
+    expected = ("connection", f"{url}: cannot connect: Connection refused")
+    assert expected == (error.kind, str(error))
 
 
 @pytest.mark.parametrize("answer", [frozen, dripping], ids=["frozen", "slow drip"])

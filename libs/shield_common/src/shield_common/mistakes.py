@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import inspect
 
-from shield_common.names import NAME_PATTERN
+from shield_common.names import LINK_PATTERN, NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ _NAME: Final = (
     "must be 1 to 63 letters, digits, dots, hyphens or underscores, "
     "with a letter or digit at both ends"
 )
+_PATTERNS: Final = {NAME_PATTERN: _NAME, LINK_PATTERN: "must be an http:// or https:// URL"}
 
 
 def explained(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> str:
@@ -45,7 +46,9 @@ def explained(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> s
         return f"{problem}, did you mean `{near[0]}`?" if near else problem
     if _UNKNOWN_WORD.match(problem) and (words := _words(there)):
         return f"{problem}, it takes {', '.join(words)}"
-    return _NAME if repr(NAME_PATTERN) in problem else problem
+    return next(
+        (words for pattern, words in _PATTERNS.items() if repr(pattern) in problem), problem
+    )
 
 
 def pinned(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> tuple[str, str]:

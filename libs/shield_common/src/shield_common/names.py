@@ -15,6 +15,10 @@ from msgspec import Meta
 NAME_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$(?!\n)"
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 
+# A link for people: what follows the scheme is printed as it stands, so only visible ASCII.
+LINK_PATTERN: Final = r"^https?://[!-~]+$(?!\n)"
+MAX_LINK: Final = 500  # characters; it ends messages that the API server cuts off
+
 
 def can_be_host(name: str) -> bool:
     """Say whether a name can be looked up at all.

@@ -37,8 +37,9 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
 
 _NO_ORIGINS: Final[Mapping[str, str]] = MappingProxyType({})
 
+_BAD_KEY: Final = "has a key that is not text; a decimal comma makes one, as in {set: 0,90}"
 # A mapping's key that is no text is reported as "at `key` in `$.path`".
-_LOCATION: Final = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
+_LOCATION: Final = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$")
 _ANY_KEY: Final = "[...]"
 
 _TAG_PREFIX: Final = "tag:yaml.org,2002:"
@@ -214,7 +215,7 @@ def _locate(raw: dict[str, Any], kind: type[Struct], message: str) -> tuple[list
     location = _LOCATION.search(message)
     if location is None:
         return [], message
-    problem = message[: location.start()]
+    problem = _BAD_KEY if location["key"] else message[: location.start()]
     path = location["path"]
     steps: list[str | int] = []
     cut = raw

@@ -13,14 +13,13 @@ from shield_admitter.core.rules import Exemption, Matcher, RetryRule, TierRule, 
 from shield_admitter.core.verdict import Mode, Policy
 from shield_common.durations import Duration
 from shield_common.logs import LogSettings
-from shield_common.names import Name
+from shield_common.names import LINK_PATTERN, MAX_LINK, Name
 from shield_common.probes import MetricsSettings, parse_address
 from shield_common.settings import SettingsStruct
 from shield_common.sizes import Size
 from shield_common.store.connection import RedisSettings
 
-# Python's `$` also matches before a last newline, hence the (?!\n).
-Link = Annotated[str, Meta(max_length=500, pattern=r"^https?://[!-~]+$(?!\n)")]
+Link = Annotated[str, Meta(max_length=MAX_LINK, pattern=LINK_PATTERN)]
 Glob = Annotated[str, Meta(min_length=1, max_length=512)]
 Globs = Annotated[tuple[Glob, ...], Meta(max_length=1000)]
 ModeName = Literal["enforce", "warn", "audit", "off"]

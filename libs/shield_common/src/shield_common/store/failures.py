@@ -55,7 +55,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except ERRORS as error:
-        raise StoreError(kind_of(error), f"{type(error).__name__}: {error}") from error
+        raise StoreError(kind_of(error), str(error) or type(error).__name__) from error
 
 
 def kind_of(error: Exception) -> str:

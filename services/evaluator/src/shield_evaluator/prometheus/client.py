@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,9 +145,7 @@ class PrometheusClient:
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
             raise PrometheusError("tls", f"{url}: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise PrometheusError(
-                "connection", f"{url}: {type(error).__name__}: {error}"
-            ) from error
+            raise PrometheusError("connection", f"{url}: {_in_words(error)}") from error
 
     async def _ask(self, url: str, request: _Request[T], seconds: float) -> T:
         form = {**request.form, "timeout": f"{max(round(seconds * 1000), 1)}ms"}
@@ -241,3 +240,14 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
             )
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _in_words(error: Exception) -> str:
+    """Say what went wrong with a connection, without what only aiohttp's users understand."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        # Numbers below zero are the resolver's; asyncio's own text for the others is no sentence.
+        number = cause.errno or 0
+        words = os.strerror(number) if number > 0 else cause.strerror or str(cause)
+        return f"cannot connect: {words}"
+    return str(error) or type(error).__name__
