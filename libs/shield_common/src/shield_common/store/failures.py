@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -51,11 +52,25 @@ def breaks_connection(error: BaseException) -> bool:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise Redis' and the socket's errors as `StoreError`."""
+    """Raise Redis' and the socket's errors as `StoreError`, and a lost cancellation again.
+
+    redis-py sends through `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that
+    comes in the same moment as the result (https://github.com/python/cpython/issues/86296). Whoever
+    cancelled would wait for ever for a loop that goes on.
+    """
+    task = asyncio.current_task()
+    known = 0 if task is None else task.cancelling()
     try:
         yield
     except ERRORS as error:
+        _raise_if_lost(task, known)
         raise StoreError(kind_of(error), str(error) or type(error).__name__) from error
+    _raise_if_lost(task, known)
+
+
+def _raise_if_lost(task: asyncio.Task[object] | None, known: int) -> None:
+    if task is not None and task.cancelling() > known:
+        raise asyncio.CancelledError
 
 
 def kind_of(error: Exception) -> str:

@@ -94,7 +94,8 @@ class _MemorySubscription:
     async def next(self, timeout: float) -> bytes | None:  # noqa: ASYNC109 - silence is an answer here
         _check(self.backend)
         try:
-            document = await asyncio.wait_for(self.feed.get(), timeout)
+            async with asyncio.timeout(timeout):
+                document = await self.feed.get()
         except TimeoutError:
             _check(self.backend)
             return None
