@@ -136,7 +136,8 @@ class Server:
                 connection.close()
         if self._connections:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), max(0.0, ends - self.time()))
+                async with asyncio.timeout_at(ends):
+                    await self._empty.wait()
         for connection in list(self._connections):
             connection.abort()
         await self._sweeping.stop()
