@@ -283,7 +283,7 @@ def main() -> int:
     except UndocumentedError as error:
         print(f"tools/chart.py: {error} in values.yaml has no comment", file=sys.stderr)
         return 1
-    stale = [n for n, text in fresh.items() if _content(CHART / n) != text]
+    stale = [name for name, text in fresh.items() if (CHART / name).read_text() != text]
     if arguments.check:
         for name in stale:
             print(f"{name} is stale: run `make chart`", file=sys.stderr)
@@ -292,10 +292,6 @@ def main() -> int:
         (CHART / name).write_text(fresh[name])
         print(f"wrote {name}")
     return 0
-
-
-def _content(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """The few pieces of Grafana's dashboard JSON that ours are made of.
 
 Form: https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/
-A panel cannot be made without a description, a unit and a width; the data source is always the
-variable.
+Every panel has a description, a unit and a width; the data source is always the variable.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,11 +1,13 @@
-"""One evaluator, and what around it fails (R1, R4 to R7, E4 to E6, E8, P1)."""
+"""One evaluator, and what around it fails (R1, R4 to R7, E1, E4 to E6, E8, P1)."""
 
 import asyncio
 import datetime as dt
 
 import pytest
+from aiohttp import web
 
-from shield_common.decision import Override, encode_override
+from shield_common.decision import Override, decode_decision, encode_override
+from shield_evaluator.core.state import read
 from tests.integration.evaluator.installation import (
     KEYS,
     WITHIN,
@@ -14,7 +16,7 @@ from tests.integration.evaluator.installation import (
     wait_metric,
     wait_outcome,
 )
-from tests.integration.evaluator.stub import frozen
+from tests.integration.evaluator.stub import Answer, frozen
 from tests.rig.redis import RedisServer
 from tests.rig.redis_sentinel import MASTER_NAME, RedisSentinel, replica_of
 from tests.rig.server import start_all
@@ -104,6 +106,56 @@ async def test_e4_a_dead_evaluators_decision_ends_with_its_ttl_and_its_latches_s
 
     await wait_until(gone, within=WITHIN, what="the decision to end")
     assert 1 == await installation.redis.call("EXISTS", KEYS.latches)
+
+
+async def _asked(installation: Installation, answer: Answer) -> None:
+    """Wait for the next query, which is answered like this."""
+    asked = asyncio.Event()
+
+    async def note_and_answer(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        return await answer(request)
+
+    installation.stub.answer = note_and_answer
+    await asked.wait()
+
+
+async def test_e1_killed_while_it_waits_for_prometheus_it_leaves_what_was(
+    installation: Installation,
+) -> None:
+    installation.measure(0.95)
+    one = await installation.started(lease_ttl="60s")
+    await wait_outcome(one, "published")
+    await _asked(installation, frozen)
+    before = await installation.redis.call("MGET", KEYS.decision, KEYS.allow, KEYS.latches)
+    one.kill()
+    installation.measure(0.85)
+    assert before == await installation.redis.call("MGET", KEYS.decision, KEYS.allow, KEYS.latches)
+    await installation.redis.call("DEL", KEYS.lease)  # rather than wait for its end
+    await installation.started("two")
+    async with installation.listening() as stream:
+        await stream.wait_longer()
+        assert not any(stream.bits)
+
+
+async def test_e1_killed_at_any_moment_of_a_cycle_it_leaves_what_belongs_together(
+    installation: Installation,
+) -> None:
+    for number in range(5):
+        installation.measure(0.5)
+        one = await installation.started(f"number-{number}")
+        await wait_outcome(one, "published")
+        installation.measure(0.95)  # the decision on its way is another one
+        await _asked(installation, installation.stub.answer)
+        await asyncio.sleep(number * 0.001)  # a cycle takes a few milliseconds
+        one.kill()
+        document = await installation.redis.call("GET", KEYS.decision)
+        bit = await installation.redis.call("GET", KEYS.allow)
+        latches = await installation.redis.call("GET", KEYS.latches)
+        decision, stored = decode_decision(document.encode()), read(latches.encode(), now_ms=0)
+        assert (stored.order, bit) == (decision.order, "1" if decision.allow else "0")
+        assert decision.allow is stored.state.tiers["standard"].allow
+        await installation.redis.call("DEL", KEYS.lease)  # rather than wait for its end
 
 
 @pytest.mark.parametrize("by", [3600, -3600], ids=["an hour ahead", "an hour behind"])

@@ -81,6 +81,49 @@ class TestAlone:
         report = await world.evaluator(allow_eviction=True).sees(0.5)
         assert Outcome.PUBLISHED is report.outcome
 
+    @pytest.mark.parametrize(
+        ("cycles", "admits"), [(3, True), (4, False)], ids=["a slow cycle", "a pause"]
+    )
+    async def test_a_pause_counts_for_no_reset_for(
+        self, world: World, cycles: int, *, admits: bool
+    ) -> None:
+        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=round(3 * INTERVAL * 1000)))
+        one = world.evaluator(plan=plan)
+        await one.sees(0.95)
+        await one.sees(0.5)  # the timer starts, and the process is frozen
+        world.clock.step(cycles * INTERVAL)
+        await one.sees(0.5)
+        assert admits is await allows(world)
+
+    async def test_after_a_pause_reset_for_is_waited_for_again(self, world: World) -> None:
+        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=round(INTERVAL * 1000)))
+        one = world.evaluator(plan=plan)
+        await one.sees(0.95)
+        await one.sees(0.5)
+        world.clock.step(10 * INTERVAL)
+        await one.sees(0.5)
+        world.clock.step()
+        await one.sees(0.5)
+        assert await allows(world)
+
+    async def test_a_pause_does_not_put_a_denial_off(self, world: World) -> None:
+        plan = one_latch(Threshold(set=0.9, reset=0.8, set_for_ms=round(3 * INTERVAL * 1000)))
+        one = world.evaluator(plan=plan)
+        await one.sees(0.95)
+        world.clock.step(10 * INTERVAL)
+        await one.sees(0.95)
+        assert not await allows(world)
+
+    async def test_a_shorter_interval_is_no_pause(self, world: World) -> None:
+        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=1_000))
+        one = world.evaluator(plan=plan)
+        await one.sees(0.95)
+        await one.sees(0.5)
+        one.cycle.replace(watch(plan, interval=0.1))
+        world.clock.step()
+        await one.sees(0.5)
+        assert await allows(world)
+
     @pytest.mark.parametrize("hours", [-1, 1])
     async def test_e5_a_jump_of_the_wall_clock_changes_nothing(
         self, world: World, hours: int

@@ -19,7 +19,7 @@ from shield_common.store.redis import RedisStore
 from shield_common.watch import FileWatch
 from shield_evaluator import override
 from shield_evaluator.core.latch import Instant
-from shield_evaluator.cycle import Cycle, Watch
+from shield_evaluator.cycle import Cycle
 from shield_evaluator.loop import Loop
 from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
@@ -28,6 +28,7 @@ from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.source import PrometheusSource
 from shield_evaluator.reload import Reloader
 from shield_evaluator.status import Board
+from shield_evaluator.watch import Watch
 from shield_evaluator.writer import EvictionPolicyError, Writer
 
 if TYPE_CHECKING:

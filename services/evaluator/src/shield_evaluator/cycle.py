@@ -19,7 +19,7 @@ from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import state as latches_document
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.history import Histories
-from shield_evaluator.core.latch import Instant, ShieldState, advance
+from shield_evaluator.core.latch import Instant, ShieldState, advance, paused
 from shield_evaluator.report import Outcome, Report
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.override import OverrideInForce
+    from shield_evaluator.watch import Watch
     from shield_evaluator.writer import Writer
 
 
@@ -41,29 +42,6 @@ class Source(Protocol):
     ) -> dict[str, Observation]:
         """See `prometheus.source.PrometheusSource.observe`."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What is watched and how often; replaced as a whole when the configuration changes.
-
-    Attributes:
-        plan: for the core.
-        expressions: signal -> PromQL.
-        cluster: the cluster's name.
-        interval: the cycle, seconds.
-        budget: how long a cycle may wait for its observations, seconds.
-        ttl_ms: how long a decision lives, milliseconds.
-        status_url: where a person finds out more; stands in every decision.
-    """
-
-    plan: Plan
-    expressions: Mapping[str, str]
-    cluster: str
-    interval: float
-    budget: float
-    ttl_ms: int
-    status_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +87,7 @@ class Cycle:
         self._state = ShieldState()
         self._order = (0, 0)  # of the newest decision whose latches are in self._state
         self._inherited = False  # self._state is just what that decision's writer left
+        self._due_ms: int | None = None  # by when self._state's next observations must come
         # None unless it is ours to publish: a standby's is out of date when it takes over.
         self._evaluation: _Evaluation | None = None
         self._histories = Histories()
@@ -148,8 +127,11 @@ class Cycle:
         )
         async with self._publishing:
             at = self._now()
+            if self._due_ms is not None and at.ms > self._due_ms:
+                self._log.warning("nobody observed for a while, reset_for starts again")
+                self._state = paused(self._state)
             self._state = advance(watch.plan, self._state, observations, at)
-            self._inherited = False
+            self._inherited, self._due_ms = False, at.ms + watch.pause_ms
             self._histories.add(watch.plan, observations, now_ms=at.ms)
             self._evaluation = _Evaluation(watch, at, self._state, observations)
             return await self._publish(started, self._evaluation)
@@ -200,8 +182,9 @@ class Cycle:
         """
         if document is None:
             return
+        now = self._now()
         try:
-            stored = latches_document.read(document, now_ms=self._now().ms)
+            stored = latches_document.read(document, now_ms=now.ms)
         except latches_document.StateError as error:
             if document != self._unreadable:
                 self._log.error(
@@ -211,6 +194,7 @@ class Cycle:
             return
         if stored.order > self._order or (self._inherited and stored.order == self._order):
             self._state, self._order, self._inherited = stored.state, stored.order, True
+            self._due_ms = now.ms + self.watch.pause_ms
 
     async def _stand_by(self, started: Instant) -> Report:
         decision = None

@@ -31,7 +31,8 @@ the cold start's.
 Time is an argument: whole milliseconds of any clock that never goes back, plus a UTC moment that
 only labels changes. A state that is written down as ages and read back at the same instant is
 the same state, so a restart at any point changes no later output (``core.state``). How long
-nobody ran is not known and counts for no timer.
+nobody ran is not known and counts for no timer; a pause of whoever steps the latches proves as
+little as SILENT does (``paused``).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from shield_evaluator.core.plan import ColdStart, OnBlind
 
@@ -199,6 +201,14 @@ def admits(counts: list[LatchState], last: TierBit | None, cold_start: ColdStart
     if counts.count(LatchState.RESET) == len(counts):
         return True
     return last.allow if last is not None else cold_start is ColdStart.RESET
+
+
+def paused(state: ShieldState) -> ShieldState:
+    """Return what is left of a state when nobody observed for a while: see SILENT."""
+    latches = {
+        key: Latch(latch.state, latch.above_since_ms) for key, latch in state.latches.items()
+    }
+    return replace(state, latches=latches)
 
 
 def advance(
