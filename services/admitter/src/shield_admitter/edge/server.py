@@ -74,7 +74,7 @@ class Server:
         self._client_names = frozenset(client_names)
         self._on_handshake_failure = on_handshake_failure
         self._connections: dict[Connection, None] = {}
-        self._handshakes: dict[asyncio.Task[None], None] = {}
+        self._handshakes: dict[Connection, asyncio.Task[None]] = {}  # none of _connections
         self._sockets: list[socket.socket] = []
         self._accepting: list[BackgroundTask] = []
         self._sweeping = BackgroundTask("sweep", self._sweep)
@@ -127,8 +127,8 @@ class Server:
         for listener in self._sockets:
             listener.close()
         if self._handshakes:
-            await asyncio.wait(list(self._handshakes), timeout=within)
-        for handshake in list(self._handshakes):
+            await asyncio.wait(list(self._handshakes.values()), timeout=within)
+        for handshake in list(self._handshakes.values()):
             handshake.cancel()
         self._empty.clear()
         for connection in list(self._connections):
@@ -144,6 +144,7 @@ class Server:
 
     def opened(self, connection: Connection, certificate: dict[str, Any] | None) -> Answer | None:
         """Note a connection; return what all its requests are answered if it is not welcome."""
+        self._handshakes.pop(connection, None)
         self._connections[connection] = None
         if not self._client_names or not self._client_names.isdisjoint(
             certificate_names(certificate or {})
@@ -180,15 +181,16 @@ class Server:
                 self._log.warning("too many connections", at_most=self._max_connections)
             return
         self._full = False
-        task = asyncio.get_running_loop().create_task(self._welcome(client))
-        self._handshakes[task] = None
-        task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+        connection = Connection(self)
+        task = asyncio.get_running_loop().create_task(self._welcome(client, connection))
+        self._handshakes[connection] = task
+        task.add_done_callback(lambda _done: self._handshakes.pop(connection, None))
 
     def _make_room(self) -> bool:
         """Let go whoever waits longest without a request under way."""
-        for handshake in self._handshakes:
+        for connection, handshake in self._handshakes.items():
             if handshake.cancel():
-                self._handshakes.pop(handshake)
+                del self._handshakes[connection]
                 return True
         idle = [connection for connection in self._connections if connection.is_idle]
         if not idle:
@@ -196,13 +198,13 @@ class Server:
         min(idle, key=lambda connection: connection.deadline).close()
         return True
 
-    async def _welcome(self, client: socket.socket) -> None:
+    async def _welcome(self, client: socket.socket, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
         tls = self._context is not None
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.connect_accepted_socket(
-                lambda: Connection(self),
+                lambda: connection,
                 client,
                 ssl=self._context,
                 ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
