@@ -283,14 +283,15 @@ def main() -> int:
     except UndocumentedError as error:
         print(f"tools/chart.py: {error} in values.yaml has no comment", file=sys.stderr)
         return 1
-    stale = [name for name, text in fresh.items() if (CHART / name).read_text() != text]
+    files = {CHART / name: text for name, text in fresh.items()}
+    stale = [file for file, text in files.items() if not file.exists() or file.read_text() != text]
     if arguments.check:
-        for name in stale:
-            print(f"{name} is stale: run `make chart`", file=sys.stderr)
+        for file in stale:
+            print(f"{file.name} is stale: run `make chart`", file=sys.stderr)
         return 1 if stale else 0
-    for name in stale:
-        (CHART / name).write_text(fresh[name])
-        print(f"wrote {name}")
+    for file in stale:
+        file.write_text(files[file])
+        print(f"wrote {file.name}")
     return 0
 
 

@@ -127,10 +127,7 @@ class Cycle:
         )
         async with self._publishing:
             at = self._now()
-            if self._due_ms is not None and at.ms > self._due_ms:
-                self._log.warning("nobody observed for a while, reset_for starts again")
-                self._state = paused(self._state)
-            self._state = advance(watch.plan, self._state, observations, at)
+            self._state = advance(watch.plan, self._without_pause(at), observations, at)
             self._inherited, self._due_ms = False, at.ms + watch.pause_ms
             self._histories.add(watch.plan, observations, now_ms=at.ms)
             self._evaluation = _Evaluation(watch, at, self._state, observations)
@@ -149,10 +146,21 @@ class Cycle:
     def _adopt(self, watch: Watch) -> None:
         if watch is self.watch:
             return
+        if self._due_ms is not None:
+            self._due_ms += max(0, watch.pause_ms - self.watch.pause_ms)
         self.watch = watch
         dropped = latches_document.dropped(self._state, watch.plan)
         kept = len(self._state.latches) - len(dropped)
         self._log.info("configuration in force", latches_kept=kept, latches_dropped=dropped)
+
+    def _without_pause(self, at: Instant) -> ShieldState:
+        """Return the state; after a pause, without what nobody has seen since."""
+        if self._due_ms is None or at.ms <= self._due_ms:
+            return self._state
+        left = paused(self._state)
+        if left != self._state:
+            self._log.warning("did not observe for too long, reset_for starts again")
+        return left
 
     async def _leads(self) -> bool:
         """Say whether this cycle should evaluate: unless another evaluator is the writer.
@@ -223,8 +231,9 @@ class Cycle:
                 encode_decision(decision),
                 ttl_ms=watch.ttl_ms,
                 allow=decision.allow,
+                # As of the observations: what has passed since must count for no timer.
                 latches=latches_document.write(
-                    evaluation.state, now_ms=self._now().ms, order=decision.order
+                    evaluation.state, now_ms=evaluation.at.ms, order=decision.order
                 ),
             )
         published = result is PublishResult.PUBLISHED

@@ -35,8 +35,8 @@ class Watch:
 
     @property
     def pause_ms(self) -> int:
-        """After so many milliseconds without a cycle the process was paused.
+        """After so many milliseconds without an observation the process was paused.
 
-        Admitters give a writer as long before they ask the store themselves.
+        A cycle that waits for a frozen store takes seconds, however short the interval is.
         """
-        return round(3 * self.interval * 1000)
+        return round(max(3 * self.interval, 10.0) * 1000)

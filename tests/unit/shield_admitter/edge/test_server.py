@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from shield_admitter.edge.connection import Connection
 from shield_admitter.edge.interface import Answer
 from shield_admitter.edge.server import Server
 from tests.rig.ports import LOOPBACK
+from tests.rig.waiting import wait_until
 
 SECONDS = 10
 
@@ -37,53 +38,106 @@ class Service:
 class Watched(Server):
     """A server in which something happens in the very moment in which a client is through."""
 
-    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+    before: Callable[[], None] = staticmethod(lambda: None)
+    after: Callable[[], None] = staticmethod(lambda: None)
 
     def opened(self, connection: Connection, certificate: dict[str, Any] | None) -> Answer | None:
+        self.before()
         answer = super().opened(connection, certificate)
-        self.meanwhile()
+        self.after()
         return answer
 
 
+class Pair:
+    """A client and the server's end of its connection, which nobody has admitted yet."""
+
+    def __init__(self) -> None:
+        with socket.create_server((LOOPBACK, 0)) as listener:
+            self.client = socket.create_connection(listener.getsockname())
+            self.accepted, _ = listener.accept()
+        self.client.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+        self.accepted.setblocking(False)  # noqa: FBT003 - as above
+
+    @property
+    def is_open(self) -> bool:
+        try:
+            return b"" != self.client.recv(1)
+        except BlockingIOError:
+            return True
+
+    async def until_closed(self) -> None:
+        await wait_until(lambda: not self.is_open, within=SECONDS, what="the server to close")
+
+
 @pytest.fixture
-async def server() -> AsyncIterator[Watched]:
+def pairs() -> Iterator[list[Pair]]:
+    pairs = [Pair() for _ in range(3)]
+    yield pairs
+    for pair in pairs:
+        pair.client.close()
+        pair.accepted.close()
+
+
+@pytest.fixture
+async def server(pairs: list[Pair]) -> AsyncIterator[Watched]:
+    assert pairs  # they are closed after the server has let go of them
     server = Watched(Service(), context=None, max_connections=2)
     await server.start(LOOPBACK, 0)
     yield server
     await server.stop(within=0)
 
 
-async def connect(server: Watched) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection(LOOPBACK, server.port)
+async def test_a_client_is_counted_once_at_any_moment(server: Watched, pairs: list[Pair]) -> None:
+    counts: list[int] = []
+    server.before = server.after = lambda: counts.append(server.connections)
+    server.admit(pairs[0].accepted)
+    await wait_until(lambda: len(counts) == 2, within=SECONDS, what="a connection")
+    assert [1, 1] == counts
 
 
-async def test_a_client_is_counted_once_at_any_moment(server: Watched) -> None:
-    counted = asyncio.get_running_loop().create_future()
-    server.meanwhile = lambda: counted.set_result(server.connections)
-    _, writer = await connect(server)
-    async with asyncio.timeout(SECONDS):
-        assert 1 == await counted
-    writer.close()
+async def test_who_comes_while_another_gets_through_takes_nobodys_place(
+    server: Watched, pairs: list[Pair]
+) -> None:
+    through: list[int] = []
 
+    def admit_another() -> None:
+        through.append(server.connections)
+        if len(through) == 1:
+            server.admit(pairs[1].accepted)
 
-async def test_who_comes_while_another_gets_through_takes_nobodys_place(server: Watched) -> None:
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        second = await asyncio.open_connection(*listener.getsockname())
-        accepted, _ = listener.accept()
-        accepted.setblocking(False)  # noqa: FBT003 - the socket module's own signature
-    both = asyncio.Event()
-
-    def admit() -> None:
-        server.meanwhile = both.set
-        server.admit(accepted)
-
-    server.meanwhile = admit
-    first = await connect(server)
-    async with asyncio.timeout(SECONDS):
-        await both.wait()
+    server.after = admit_another
+    server.admit(pairs[0].accepted)
+    await wait_until(lambda: len(through) == 2, within=SECONDS, what="two connections")
     assert 2 == server.connections
-    for reader, writer in (first, second):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):  # would be an end of file
-                await reader.read(1)
-        writer.close()
+    await asyncio.sleep(0)
+    assert [True, True] == [pair.is_open for pair in pairs[:2]]
+
+
+async def test_who_is_let_go_while_it_gets_through_is_closed_and_not_counted(
+    server: Watched, pairs: list[Pair]
+) -> None:
+    first, second, third = pairs
+
+    def admit_two() -> None:
+        server.before = lambda: None
+        server.admit(second.accepted)
+        server.admit(third.accepted)
+        counts.append(server.connections)
+
+    counts: list[int] = []
+    server.before = admit_two
+    server.after = lambda: counts.append(server.connections)
+    server.admit(first.accepted)
+    await first.until_closed()
+    await wait_until(lambda: len(counts) >= 4, within=SECONDS, what="the others")
+    assert {2} == set(counts)
+    assert [True, True] == [second.is_open, third.is_open]
+
+
+async def test_who_is_let_go_before_its_handshake_began_is_closed(
+    server: Watched, pairs: list[Pair]
+) -> None:
+    for pair in pairs:
+        server.admit(pair.accepted)
+    await pairs[0].until_closed()
+    assert [True, True] == [pair.is_open for pair in pairs[1:]]

@@ -144,7 +144,9 @@ class Server:
 
     def opened(self, connection: Connection, certificate: dict[str, Any] | None) -> Answer | None:
         """Note a connection; return what all its requests are answered if it is not welcome."""
-        self._handshakes.pop(connection, None)
+        if self._handshakes.pop(connection, None) is None:
+            connection.abort()  # it was let go in the very moment in which it got through
+            return None
         self._connections[connection] = None
         if not self._client_names or not self._client_names.isdisjoint(
             certificate_names(certificate or {})
@@ -184,7 +186,7 @@ class Server:
         connection = Connection(self)
         task = asyncio.get_running_loop().create_task(self._welcome(client, connection))
         self._handshakes[connection] = task
-        task.add_done_callback(lambda _done: self._handshakes.pop(connection, None))
+        task.add_done_callback(lambda done: self._welcomed(done, client, connection))
 
     def _make_room(self) -> bool:
         """Let go whoever waits longest without a request under way."""
@@ -213,9 +215,13 @@ class Server:
         except (OSError, TimeoutError):  # includes ssl.SSLError
             self._on_handshake_failure()
             client.close()
-        except asyncio.CancelledError:
+
+    def _welcomed(
+        self, task: asyncio.Task[None], client: socket.socket, connection: Connection
+    ) -> None:
+        self._handshakes.pop(connection, None)
+        if task.cancelled():  # perhaps before it began
             client.close()
-            raise
 
     async def _sweep(self) -> None:
         while True:

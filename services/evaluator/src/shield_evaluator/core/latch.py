@@ -204,9 +204,13 @@ def admits(counts: list[LatchState], last: TierBit | None, cold_start: ColdStart
 
 
 def paused(state: ShieldState) -> ShieldState:
-    """Return what is left of a state when nobody observed for a while: see SILENT."""
+    """Return what is left of a state when nobody observed for a while: see SILENT.
+
+    It is the same unless a `reset_for` was running.
+    """
     latches = {
-        key: Latch(latch.state, latch.above_since_ms) for key, latch in state.latches.items()
+        key: latch if latch.state is LatchState.RESET else Latch(latch.state, latch.above_since_ms)
+        for key, latch in state.latches.items()
     }
     return replace(state, latches=latches)
 
