@@ -124,9 +124,19 @@ def denying() -> Facts:
         time_to_full=840,
     )
     changes = [
-        Change(NOON - timedelta(minutes=12), "standard", False, "etcd is at 90.2% of its quota"),  # noqa: FBT003 - a bit
-        Change(NOON - timedelta(minutes=31), "background", False, "etcd is at 85.1% of its quota"),  # noqa: FBT003 - a bit
-        Change(NOON - timedelta(days=2), "standard", True, "no signal denies it"),  # noqa: FBT003 - a bit
+        Change(
+            NOON - timedelta(minutes=12),
+            "standard",
+            allow=False,
+            reason="etcd is at 90.2% of its quota",
+        ),
+        Change(
+            NOON - timedelta(minutes=31),
+            "background",
+            allow=False,
+            reason="etcd is at 85.1% of its quota",
+        ),
+        Change(NOON - timedelta(days=2), "standard", allow=True, reason="no signal denies it"),
     ]
     return replace(
         facts,

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from structlog.testing import capture_logs
 
 from shield_common.decision import decode_decision
 from shield_common.store.protocol import PublishResult
@@ -12,18 +11,12 @@ from shield_evaluator.core.plan import Threshold
 from shield_evaluator.report import Outcome
 from shield_evaluator.writer import EvictionPolicyError
 from tests.unit.shield_evaluator.plans import BLIND_AFTER_MS, SIGNAL, TIER, one_latch, silent
-from tests.unit.shield_evaluator.world import INTERVAL, KEYS, LEASE, World, watch
+from tests.unit.shield_evaluator.world import INTERVAL, KEYS, LEASE, World, allows, watch
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-async def allows(world: World) -> bool:
-    decision = await world.published()
-    assert decision is not None
-    return decision.allow
 
 
 class TestAlone:
@@ -81,120 +74,6 @@ class TestAlone:
         world.backend.eviction_policy = "allkeys-lru"
         report = await world.evaluator(allow_eviction=True).sees(0.5)
         assert Outcome.PUBLISHED is report.outcome
-
-    @pytest.mark.parametrize(
-        ("cycles", "admits"), [(3, True), (4, False)], ids=["a slow cycle", "a pause"]
-    )
-    async def test_a_pause_counts_for_no_reset_for(
-        self, world: World, cycles: int, *, admits: bool
-    ) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=round(3 * INTERVAL * 1000)))
-        one = world.evaluator(plan=plan)
-        await one.sees(0.95)
-        await one.sees(0.5)  # the timer starts, and the process is frozen
-        world.clock.step(cycles * INTERVAL)
-        await one.sees(0.5)
-        assert admits is await allows(world)
-
-    async def test_after_a_pause_reset_for_is_waited_for_again(self, world: World) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=round(INTERVAL * 1000)))
-        one = world.evaluator(plan=plan)
-        await one.sees(0.95)
-        await one.sees(0.5)
-        world.clock.step(10 * INTERVAL)
-        await one.sees(0.5)
-        world.clock.step()
-        await one.sees(0.5)
-        assert await allows(world)
-
-    async def test_a_pause_does_not_put_a_denial_off(self, world: World) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, set_for_ms=round(3 * INTERVAL * 1000)))
-        one = world.evaluator(plan=plan)
-        await one.sees(0.95)
-        world.clock.step(10 * INTERVAL)
-        await one.sees(0.95)
-        assert not await allows(world)
-
-    @pytest.mark.parametrize(("before", "after"), [(60, 1), (1, 60)])
-    async def test_another_interval_is_no_pause(
-        self, world: World, before: float, after: float
-    ) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=60_000))
-        one = world.evaluator(plan=plan)
-        one.cycle.replace(watch(plan, interval=before))
-        await one.sees(0.95)
-        await one.sees(0.5)
-        one.cycle.replace(watch(plan, interval=after))
-        world.clock.step(60)
-        await one.sees(0.5)
-        assert await allows(world)
-
-    async def test_waiting_for_a_frozen_store_is_no_pause(self, world: World) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=8_000))
-        one = world.evaluator(plan=plan)
-        one.cycle.replace(watch(plan, interval=0.2))
-        await one.sees(0.95)
-        world.backend.available = False
-        for _ in range(3):
-            await one.sees(0.5)
-            world.clock.step(4)
-        world.backend.available = True
-        await one.sees(0.5)
-        assert await allows(world)
-
-    async def test_a_pause_while_prometheus_is_asked_counts_for_no_reset_for(
-        self, world: World
-    ) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=30_000))
-        one = world.evaluator(plan=plan)
-        await one.sees(0.95)
-        await one.sees(0.5)
-        one.source.meanwhile = lambda: world.clock.step(60)
-        await one.sees(0.5)
-        assert not await allows(world)
-
-    async def test_a_pause_is_not_handed_on_by_an_override_that_is_announced_after_it(
-        self, world: World
-    ) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=30_000))
-        one, two = world.evaluator("one", plan=plan), world.evaluator("two", plan=plan)
-        await one.sees(0.95)
-        await one.sees(0.5)
-        world.clock.step(60)  # frozen
-        await one.cycle.redecide()
-        await one.writer.release()
-        await two.sees(0.5)
-        assert not await allows(world)
-
-    async def test_what_is_inherited_may_be_continued_however_long_the_standby_waited(
-        self, world: World
-    ) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=20_000))
-        one, two = world.evaluator("one", plan=plan), world.evaluator("two", plan=plan)
-        await two.sees(0.95)
-        await two.writer.release()
-        for _ in range(4):  # "two" stands by; "one" sees the value fall, and ends
-            world.clock.step()
-            await one.sees(0.5)
-            await two.sees(0.5)
-        await one.writer.release()
-        for _ in range(2):
-            world.clock.step()
-            await two.sees(0.5)
-        assert await allows(world)
-
-    @pytest.mark.parametrize(("reset_for", "told"), [(0, 0), (60_000, 1)])
-    async def test_a_pause_is_told_if_it_matters(
-        self, world: World, reset_for: int, told: int
-    ) -> None:
-        plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=reset_for))
-        one = world.evaluator(plan=plan)
-        await one.sees(0.95)
-        await one.sees(0.5)
-        world.clock.step(60)
-        with capture_logs() as lines:
-            await one.sees(0.5)
-        assert told == len([line for line in lines if "reset_for starts again" in line["event"]])
 
     @pytest.mark.parametrize("hours", [-1, 1])
     async def test_e5_a_jump_of_the_wall_clock_changes_nothing(

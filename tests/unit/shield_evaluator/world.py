@@ -126,6 +126,13 @@ class World:
         return await self.store.read_latches() is None
 
 
+async def allows(world: World) -> bool:
+    """Say whether the published decision admits."""
+    decision = await world.published()
+    assert decision is not None
+    return decision.allow
+
+
 def watch(plan: Plan | None = None, *, interval: float = INTERVAL) -> Watch:
     return Watch(
         plan=plan or one_latch(),

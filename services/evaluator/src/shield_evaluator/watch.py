@@ -37,6 +37,6 @@ class Watch:
     def pause_ms(self) -> int:
         """After so many milliseconds without an observation the process was paused.
 
-        A cycle that waits for a frozen store takes seconds, however short the interval is.
+        At least 10 s: a cycle that waits for a frozen store takes seconds at any interval.
         """
         return round(max(3 * self.interval, 10.0) * 1000)

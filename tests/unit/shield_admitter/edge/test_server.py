@@ -55,8 +55,8 @@ class Pair:
         with socket.create_server((LOOPBACK, 0)) as listener:
             self.client = socket.create_connection(listener.getsockname())
             self.accepted, _ = listener.accept()
-        self.client.setblocking(False)  # noqa: FBT003 - the socket module's own signature
-        self.accepted.setblocking(False)  # noqa: FBT003 - as above
+        for end in (self.client, self.accepted):
+            end.settimeout(0)
 
     @property
     def is_open(self) -> bool:
