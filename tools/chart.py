@@ -18,7 +18,7 @@ from msgspec import inspect
 
 from shield_admitter.settings import AdmitterSettings
 from shield_common import durations, sizes
-from shield_common.settings import SettingsStruct
+from shield_common.config.loader import SettingsStruct
 from shield_evaluator.settings import EvaluatorSettings
 
 CHART: Final = Path(__file__).resolve().parent.parent / "deploy" / "helm" / "etcd-shield"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from msgspec import NODEFAULT, Struct, inspect
 
+from shield_common.config.loader import ENVIRONMENT
 from shield_common.durations import Duration
-from shield_common.settings import ENVIRONMENT
 from shield_common.sizes import Size
 from tools.settings_schema import KINDS
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
-from shield_admitter.core.freshness import FreshnessLimits
+from shield_admitter.core.decision_age import FreshnessLimits
 from shield_admitter.core.verdict import Mode, Policy
 from shield_admitter.metrics import Metrics as AdmitterMetrics
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit

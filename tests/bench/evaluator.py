@@ -21,12 +21,12 @@ from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
 from shield_evaluator.cycle import Cycle
+from shield_evaluator.lease import Writer
 from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
-from shield_evaluator.prometheus.answer import Answer, parse
+from shield_evaluator.prometheus.response import Answer, parse
 from shield_evaluator.prometheus.source import PrometheusSource
 from shield_evaluator.watch import Watch
-from shield_evaluator.writer import Writer
 from tests.bench.figures import Figure, show
 
 SIGNALS = 4

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from shield_admitter.settings import AdmitterSettings
-from shield_common.settings import SettingsStruct, load
+from shield_common.config.loader import SettingsStruct, load
 from shield_evaluator.settings import EvaluatorSettings
 from tests.helm.chart import CHART, EXAMPLES, Chart, Rendered, title
 from tests.helm.kubernetes_schemas import KubernetesSchemas

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shield_common.settings import load
+from shield_common.config.loader import load
 from tests.helm.chart import CHART, Chart
 from tests.helm.test_every_example import SETTINGS
 

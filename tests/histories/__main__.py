@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from shield_common.settings import load
+from shield_common.config.loader import load
 from shield_evaluator.backtest import recording
 from shield_evaluator.settings import EvaluatorSettings
 from tests.histories.library import HISTORIES, named

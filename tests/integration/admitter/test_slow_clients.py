@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from shield_admitter.edge.budget import POOL
+from shield_admitter.http.budget import POOL
 from tests.integration.admitter.http_client import Client, connected, post
 from tests.integration.admitter.site import Site
 from tests.rig.ports import LOOPBACK

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from shield_common.config.loader import convert
 from shield_common.decision import Decision, decode_decision
-from shield_common.settings import convert
 from shield_common.store.connection import RedisSettings
 from shield_common.store.keys import Keys
 from shield_common.store.redis import RedisStore

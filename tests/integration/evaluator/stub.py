@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from shield_common.tls import server_context
+from shield_common.tls.contexts import server_context
 from tests.rig.certificates import CertificateFiles
 from tests.rig.ports import LOOPBACK
 

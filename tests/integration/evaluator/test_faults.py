@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from shield_common.decision import Override, decode_decision, encode_override
-from shield_evaluator.core.state import read
+from shield_evaluator.core.latches_document import read
 from tests.integration.evaluator.installation import (
     KEYS,
     WITHIN,

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from shield_common.settings import convert
+from shield_common.config.loader import convert
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
-from shield_evaluator.prometheus.answer import KINDS, PrometheusError
 from shield_evaluator.prometheus.client import MAX_ANSWER_BYTES, PrometheusClient
+from shield_evaluator.prometheus.response import KINDS, PrometheusError
 from shield_evaluator.prometheus.settings import PrometheusSettings
 from shield_evaluator.prometheus.source import PrometheusSource
 from tests.integration.evaluator.stub import (

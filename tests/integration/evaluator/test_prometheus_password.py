@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shield_common.settings import convert
-from shield_evaluator.prometheus.answer import PrometheusError
+from shield_common.config.loader import convert
 from shield_evaluator.prometheus.client import PrometheusClient
+from shield_evaluator.prometheus.response import PrometheusError
 from shield_evaluator.prometheus.settings import PrometheusSettings
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 
-from shield_evaluator.page.serve import HEADERS, render
+from shield_evaluator.status.serve import HEADERS, render
 from tests.rig.browser import Browser, Look, Picture
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK

@@ -14,7 +14,7 @@ import trustme
 import uvloop
 from cryptography.hazmat.primitives import serialization
 
-from shield_common.tls import ServerCertificate, TLSError, server_context
+from shield_common.tls.contexts import ServerCertificate, TLSError, server_context
 from tests.rig.certificates import Authority, CertificateFiles
 from tests.rig.ports import LOOPBACK
 

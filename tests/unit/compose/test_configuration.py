@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from shield_admitter.settings import AdmitterSettings
-from shield_common.settings import load
+from shield_common.config.loader import load
 from shield_evaluator.settings import EvaluatorSettings
 from tests.compose.compose_file import ROOT, read
 

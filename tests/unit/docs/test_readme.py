@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shield_admitter.settings import AdmitterSettings
-from shield_common.settings import SettingsStruct, parse
+from shield_common.config.loader import SettingsStruct, parse
 from shield_evaluator.settings import EvaluatorSettings
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shield_admitter.core.freshness import FreshnessLimits, Held
+from shield_admitter.core.decision_age import FreshnessLimits, Held
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.core.rules import Matcher, compile_globs
 from shield_admitter.core.verdict import Mode, Policy

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from shield_admitter.core.freshness import Held
+from shield_admitter.core.decision_age import Held
 from shield_admitter.core.review import UserInfo
 from shield_admitter.explanation import Explanation, explain_request, in_words
 from shield_admitter.settings import AdmitterSettings
-from shield_common.settings import parse
+from shield_common.config.loader import parse
 from tests.unit.shield_admitter.builders import NOW, decision, held, request
 
 CONFIG = """

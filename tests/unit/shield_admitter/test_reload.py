@@ -8,7 +8,7 @@ import yaml
 
 from shield_admitter.reload import Reload
 from shield_admitter.settings import AdmitterSettings
-from shield_common.settings import load
+from shield_common.config.loader import load
 
 MINIMAL: dict[str, Any] = {
     "cluster": "rh01",

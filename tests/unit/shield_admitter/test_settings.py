@@ -6,7 +6,7 @@ import pytest
 
 from shield_admitter.core.verdict import Mode
 from shield_admitter.settings import AdmitterSettings
-from shield_common.settings import SettingsError, parse
+from shield_common.config.loader import SettingsError, parse
 
 MINIMAL = """
 cluster: rh01

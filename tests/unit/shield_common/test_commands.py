@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from shield_common.commands import Program, config_option, output_option
-from shield_common.settings import SettingsStruct
+from shield_common.config.loader import SettingsStruct
 
 PROGRAM = Program("shield-anything")
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from shield_common.decision import Override
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.history import History
+from shield_evaluator.core.forecast import History
 from shield_evaluator.core.latch import Instant, ShieldState, advance
 from shield_evaluator.core.observation import Observation, Sample, unusable
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
-from shield_evaluator.page.facts import Change, Facts
 from shield_evaluator.report import Outcome, Report
+from shield_evaluator.status.facts import Change, Facts
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 NOW_MS = 10_000_000

@@ -8,8 +8,8 @@ from shield_common.decision import decode_decision
 from shield_common.store.protocol import PublishResult
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import Threshold
+from shield_evaluator.lease import EvictionPolicyError
 from shield_evaluator.report import Outcome
-from shield_evaluator.writer import EvictionPolicyError
 from tests.unit.shield_evaluator.plans import BLIND_AFTER_MS, SIGNAL, TIER, one_latch, silent
 from tests.unit.shield_evaluator.world import INTERVAL, KEYS, LEASE, World, allows, watch
 

@@ -9,13 +9,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from shield_evaluator.core.history import SPAN_MS, History
+from shield_evaluator.core.forecast import SPAN_MS, History
 from shield_evaluator.core.plan import Threshold, Unit
-from shield_evaluator.page import chart
-from shield_evaluator.page.facts import Facts
-from shield_evaluator.page.serve import HEADERS, render
-from shield_evaluator.page.style import STYLE
-from shield_evaluator.page.words import clock, duration, sentence
+from shield_evaluator.status import chart
+from shield_evaluator.status.facts import Facts
+from shield_evaluator.status.serve import HEADERS, render
+from shield_evaluator.status.style import STYLE
+from shield_evaluator.status.words import clock, duration, sentence
 from tests.unit.shield_evaluator.page_scenes import (
     HOSTILE,
     NOON,

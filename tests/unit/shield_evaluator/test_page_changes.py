@@ -2,7 +2,7 @@
 
 import pytest
 
-from shield_evaluator.page.facts import Facts, changes
+from shield_evaluator.status.facts import Facts, changes
 from tests.unit.shield_evaluator.page_scenes import admitting, denying, overridden
 
 

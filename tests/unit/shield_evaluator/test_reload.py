@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shield_common.settings import load
-from shield_common.watch import FileWatch
+from shield_common.config.loader import load
+from shield_common.filewatch import FileWatch
 from shield_evaluator.reload import Reloader
 from shield_evaluator.settings import EvaluatorSettings
 from tests.unit.shield_evaluator.documents import minimal

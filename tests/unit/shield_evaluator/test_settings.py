@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shield_common.settings import SettingsError, parse
+from shield_common.config.loader import SettingsError, parse
 from shield_evaluator.core.plan import ColdStart, OnBlind, Threshold, Unit
 from shield_evaluator.settings import EvaluatorSettings
 from tests.unit.shield_evaluator.documents import minimal

@@ -12,10 +12,10 @@ from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan
 from shield_evaluator.cycle import Cycle
+from shield_evaluator.lease import Writer
 from shield_evaluator.override import OverrideInForce
 from shield_evaluator.report import Report
 from shield_evaluator.watch import Watch
-from shield_evaluator.writer import Writer
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, one_latch
 
 CLUSTER = "c1"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 from msgspec import Struct
 
-from shield_common.settings import SettingsError, load
+from shield_common.config.loader import SettingsError, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 import structlog
 
-from shield_common.settings import SettingsStruct
+from shield_common.config.loader import SettingsStruct
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger

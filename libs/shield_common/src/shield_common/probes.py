@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
-from shield_common.settings import SettingsStruct
+from shield_common.config.loader import SettingsStruct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

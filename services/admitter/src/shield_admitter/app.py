@@ -11,19 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shield_admitter.denials import DenialLog
-from shield_admitter.edge.server import Server
-from shield_admitter.feed import DecisionFeed
+from shield_admitter.decision_feed import DecisionFeed
+from shield_admitter.denial_log import DenialLog
+from shield_admitter.http.server import Server
 from shield_admitter.metrics import Metrics
 from shield_admitter.reload import Reload
 from shield_admitter.webhook import Webhook
 from shield_common import logs
+from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, parse_address, probes_app
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
-from shield_common.tls import ServerCertificate, TLSError
-from shield_common.watch import FileWatch
+from shield_common.tls.contexts import ServerCertificate, TLSError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,7 +50,7 @@ async def run(settings: AdmitterSettings, config: Path, *, as_read: bytes) -> in
     Args:
         settings: what the configuration file says.
         config: the file, which is watched.
-        as_read: its `shield_common.watch.fingerprint` from just before it was read.
+        as_read: its `shield_common.filewatch.fingerprint` from just before it was read.
 
     Returns:
         The process's exit code: 0 after a signal, 1 when it cannot do its work.

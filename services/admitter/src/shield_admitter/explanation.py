@@ -14,7 +14,7 @@ from shield_admitter.settings import TOO_MANY_REQUESTS
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from shield_admitter.core.freshness import Held
+    from shield_admitter.core.decision_age import Held
     from shield_admitter.core.review import Request
     from shield_admitter.settings import AdmitterSettings
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.process_collector import ProcessCollector
 
-from shield_admitter.core.freshness import CURRENT, Acceptance, Freshness, freshness
+from shield_admitter.core.decision_age import CURRENT, Acceptance, Freshness, freshness
 from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, allows
 from shield_admitter.tally import CounterTally, HistogramTally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shield_admitter.core.freshness import Held
+    from shield_admitter.core.decision_age import Held
     from shield_admitter.core.verdict import Policy, Verdict
-    from shield_admitter.edge.server import Server
+    from shield_admitter.http.server import Server
 
 BUCKETS: Final = (
     0.00025,

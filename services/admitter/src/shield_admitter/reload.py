@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from shield_admitter.settings import AdmitterSettings
 from shield_common import logs
-from shield_common.settings import SettingsError, load
+from shield_common.config.loader import SettingsError, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,15 +7,15 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
-from shield_admitter.core.freshness import FreshnessLimits
+from shield_admitter.core.decision_age import FreshnessLimits
 from shield_admitter.core.response import DenialStyle
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule, TierRule, compile_globs
 from shield_admitter.core.verdict import Mode, Policy
+from shield_common.config.loader import SettingsStruct
 from shield_common.durations import Duration
 from shield_common.logs import LogSettings
 from shield_common.names import LINK_PATTERN, MAX_LINK, Name
 from shield_common.probes import MetricsSettings, parse_address
-from shield_common.settings import SettingsStruct
 from shield_common.sizes import Size
 from shield_common.store.connection import RedisSettings
 

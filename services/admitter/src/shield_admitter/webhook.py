@@ -11,17 +11,17 @@ import msgspec
 from shield_admitter.core.response import Renderer
 from shield_admitter.core.review import ReviewError, decode
 from shield_admitter.core.verdict import Outcome, judge
-from shield_admitter.edge.interface import Answer
+from shield_admitter.http.interface import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from shield_admitter.core.freshness import Held
+    from shield_admitter.core.decision_age import Held
     from shield_admitter.core.response import DenialStyle
     from shield_admitter.core.verdict import Policy
-    from shield_admitter.denials import DenialLog
-    from shield_admitter.edge.head import Head
+    from shield_admitter.denial_log import DenialLog
+    from shield_admitter.http.head import Head
     from shield_admitter.metrics import Metrics
 
 # /validate-resource and the Kubebuilder-style path are what existing webhook configurations of

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from shield_common import logs
+from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, probes_app
 from shield_common.store.redis import RedisStore
-from shield_common.watch import FileWatch
 from shield_evaluator import override
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.cycle import Cycle
+from shield_evaluator.lease import EvictionPolicyError, Writer
 from shield_evaluator.loop import Loop
 from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
-from shield_evaluator.page.serve import StatusPage
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.source import PrometheusSource
 from shield_evaluator.reload import Reloader
-from shield_evaluator.status import Board
+from shield_evaluator.status.board import Board
+from shield_evaluator.status.serve import StatusPage
 from shield_evaluator.watch import Watch
-from shield_evaluator.writer import EvictionPolicyError, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class Evaluator:
         Args:
             settings: what the file says.
             path: the file.
-            as_read: its `shield_common.watch.fingerprint` from just before it was read.
+            as_read: its `shield_common.filewatch.fingerprint` from just before it was read.
             environment: of the process.
         """
         watch = watch_of(settings)

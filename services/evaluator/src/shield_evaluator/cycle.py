@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 from shield_common import logs
 from shield_common.decision import Decision, DecisionError, decode_decision, encode_decision
 from shield_common.store.protocol import PublishResult, StoreError
-from shield_evaluator.core import state as latches_document
+from shield_evaluator.core import latches_document
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.history import Histories
+from shield_evaluator.core.forecast import Histories
 from shield_evaluator.core.latch import Instant, ShieldState, advance, paused
 from shield_evaluator.report import Outcome, Report
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shield_common.store.protocol import DecisionReader
-    from shield_evaluator.core.history import History
+    from shield_evaluator.core.forecast import History
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.lease import Writer
     from shield_evaluator.override import OverrideInForce
     from shield_evaluator.watch import Watch
-    from shield_evaluator.writer import Writer
 
 
 class Source(Protocol):

@@ -15,7 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from shield_common.store.protocol import PublishResult
 from shield_evaluator.core.latch import LatchState
-from shield_evaluator.prometheus.answer import KINDS
+from shield_evaluator.prometheus.response import KINDS
 from shield_evaluator.reload import RESULTS
 from shield_evaluator.report import Outcome
 

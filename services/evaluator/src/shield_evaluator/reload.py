@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
-from shield_common.settings import SettingsError, load
+from shield_common.config.loader import SettingsError, load
 from shield_evaluator.settings import EvaluatorSettings
 
 if TYPE_CHECKING:

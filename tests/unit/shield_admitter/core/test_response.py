@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.freshness import Held
+from shield_admitter.core.decision_age import Held
 from shield_admitter.core.response import MAX_WARNING, DenialStyle, Renderer
 from shield_admitter.core.rules import Exemption
 from shield_admitter.core.verdict import Mode, Policy, Verdict, judge

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.freshness import Freshness, Held
+from shield_admitter.core.decision_age import Freshness, Held
 from shield_admitter.core.review import Kind
 from shield_admitter.core.rules import Exemption, RetryRule, TierRule
 from shield_admitter.core.verdict import Mode, Outcome, Policy, Reason, Verdict, allows, judge

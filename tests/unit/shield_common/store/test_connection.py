@@ -2,7 +2,7 @@
 
 import pytest
 
-from shield_common.settings import SettingsError, convert
+from shield_common.config.loader import SettingsError, convert
 from shield_common.store.connection import RedisSettings
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from shield_evaluator.backtest.fetch import fetch
 from shield_evaluator.backtest.samples import Grid, SamplesError
-from shield_evaluator.prometheus.answer import PrometheusError
-from shield_evaluator.prometheus.ranges import MAX_POINTS, RangeAnswer, RangeSeries, Window
+from shield_evaluator.prometheus.range_query import MAX_POINTS, RangeAnswer, RangeSeries, Window
+from shield_evaluator.prometheus.response import PrometheusError
 
 STEP_MS = 30_000
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shield_common.settings import load
+from shield_common.config.loader import load
 from shield_evaluator.backtest import report
 from shield_evaluator.backtest.findings import Report
 from shield_evaluator.backtest.replay import replay

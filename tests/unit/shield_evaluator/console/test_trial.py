@@ -2,7 +2,7 @@
 
 import pytest
 
-from shield_common.settings import convert
+from shield_common.config.loader import convert
 from shield_evaluator.console.trial import Effect, judge
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.settings import EvaluatorSettings

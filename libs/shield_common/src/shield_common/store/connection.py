@@ -20,9 +20,9 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError
 
+from shield_common.config.loader import SettingsStruct
 from shield_common.durations import Duration
 from shield_common.names import can_be_host
-from shield_common.settings import SettingsStruct
 
 if TYPE_CHECKING:
     from redis.asyncio.client import PubSub

@@ -16,7 +16,7 @@ from redis.asyncio import RedisCluster
 
 from shield_common.store import scripts
 from shield_common.store.connection import MAX_TIMEOUT, Connection, RedisSettings, connect
-from shield_common.store.failures import (
+from shield_common.store.errors import (
     ERRORS,
     breaks_connection,
     kind_of,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shield_admitter.feed import DecisionFeed
+from shield_admitter.decision_feed import DecisionFeed
 from shield_admitter.settings import AdmitterSettings
 from shield_common import commands
 from shield_common.store.protocol import StoreError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from shield_admitter.core.freshness import Held
+    from shield_admitter.core.decision_age import Held
 
 _PROGRAM: Final = commands.Program("shield-admitter")
 fail = _PROGRAM.fail

@@ -11,7 +11,7 @@ import uvloop
 from shield_admitter import app
 from shield_admitter.cli.options import config_option, load_settings
 from shield_common import logs
-from shield_common.watch import fingerprint
+from shield_common.filewatch import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from shield_admitter.core.freshness import CURRENT, Freshness, FreshnessLimits, Held, freshness
+from shield_admitter.core.decision_age import CURRENT, Freshness, FreshnessLimits, Held, freshness
 from shield_admitter.core.rules import (
     Exemption,
     RetryRule,

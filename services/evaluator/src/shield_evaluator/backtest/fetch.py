@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_evaluator.backtest.samples import QuerySamples, Samples, Series, Warned, check_size
-from shield_evaluator.prometheus.answer import PrometheusError
-from shield_evaluator.prometheus.ranges import MAX_POINTS, RangeAnswer, Window
+from shield_evaluator.prometheus.range_query import MAX_POINTS, RangeAnswer, Window
+from shield_evaluator.prometheus.response import PrometheusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,15 +16,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
-from shield_evaluator.backtest import recording, report, table
+from shield_evaluator.backtest import recording, report, tables
 from shield_evaluator.backtest.fetch import fetch
 from shield_evaluator.backtest.replay import replay
 from shield_evaluator.backtest.samples import Samples, SamplesError, check_size
 from shield_evaluator.backtest.stretch import DEFAULT_FROM, Stretch
 from shield_evaluator.cli.options import config_option, fail, load_settings, output_option, say
 from shield_evaluator.cli.terminal import console, interruptible
-from shield_evaluator.prometheus.answer import PrometheusError
 from shield_evaluator.prometheus.client import PrometheusClient
+from shield_evaluator.prometheus.response import PrometheusError
 
 if TYPE_CHECKING:
     from shield_evaluator.backtest.findings import Report
@@ -255,5 +255,5 @@ def _print(reports: list[tuple[str, Report]], output: str) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
         return
     terminal = console()
-    for part in table.render(reports):
+    for part in tables.render(reports):
         terminal.print(part)

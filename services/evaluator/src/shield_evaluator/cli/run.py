@@ -10,7 +10,7 @@ import click
 import uvloop
 
 from shield_common import logs
-from shield_common.watch import fingerprint
+from shield_common.filewatch import fingerprint
 from shield_evaluator.app import Evaluator
 from shield_evaluator.cli.options import config_option, load_settings
 

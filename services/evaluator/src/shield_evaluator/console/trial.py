@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from shield_evaluator.core.latch import Evidence, weigh
 from shield_evaluator.core.observation import Observation, observe, unusable
-from shield_evaluator.prometheus.answer import PrometheusError
 from shield_evaluator.prometheus.client import PrometheusClient
+from shield_evaluator.prometheus.response import PrometheusError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

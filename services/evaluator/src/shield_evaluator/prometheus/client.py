@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import aiohttp
 import tenacity
 
-from shield_common.tls import TLSError, client_context
-from shield_common.watch import fingerprint
-from shield_evaluator.prometheus.answer import Answer, PrometheusError, parse, parse_error
-from shield_evaluator.prometheus.ranges import RangeAnswer, Window, parse_range
+from shield_common.filewatch import fingerprint
+from shield_common.tls.contexts import TLSError, client_context
+from shield_evaluator.prometheus.range_query import RangeAnswer, Window, parse_range
+from shield_evaluator.prometheus.response import Answer, PrometheusError, parse, parse_error
 
 if TYPE_CHECKING:
     import ssl

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shield_common import logs
 from shield_evaluator.core.observation import Observation, observe, unusable
-from shield_evaluator.prometheus.answer import Answer, PrometheusError
+from shield_evaluator.prometheus.response import Answer, PrometheusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

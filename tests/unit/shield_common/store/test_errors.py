@@ -1,0 +1,44 @@
+"""What of a store's failures reaches its callers."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+import redis.exceptions
+
+from shield_common.store.errors import translated
+from shield_common.store.protocol import StoreError
+
+
+async def test_an_error_of_redis_is_a_store_error() -> None:
+    with pytest.raises(StoreError, match="gone") as raised, translated():
+        raise redis.exceptions.ConnectionError("gone")
+    assert "connection" == raised.value.kind
+
+
+@pytest.mark.parametrize("error", [None, redis.exceptions.ConnectionError("gone")])
+async def test_a_cancellation_that_the_client_swallowed_is_not_lost(
+    error: Exception | None,
+) -> None:
+    begun = asyncio.Event()
+
+    async def command() -> None:
+        with translated():
+            begun.set()
+            with suppress(asyncio.CancelledError):  # as asyncio.wait_for does on Python 3.11
+                await asyncio.Event().wait()
+            if error is not None:
+                raise error
+
+    task = asyncio.create_task(command())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_time_limit_within_is_no_cancellation() -> None:
+    with pytest.raises(StoreError) as raised, translated():
+        async with asyncio.timeout(0):
+            await asyncio.Event().wait()
+    assert "timeout" == raised.value.kind
