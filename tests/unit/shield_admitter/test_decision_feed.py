@@ -247,8 +247,8 @@ async def test_a_document_does_not_switch_the_watchdog_off(world: World) -> None
     assert 180 >= world.feed.patience
 
 
-async def test_settings_are_adopted_without_losing_the_decision(world: World) -> None:
+async def test_new_settings_keep_the_held_decision(world: World) -> None:
     world.write()
     await world.feed.read()
-    world.feed.adopt(LIMITS, refresh=60)
+    world.feed.apply_settings(LIMITS, refresh=60)
     assert (7, 4211) == world.order

@@ -376,14 +376,14 @@ class TestAnotherConfiguration:
     async def test_keeps_latches_that_it_still_names(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.95)
-        one.cycle.replace(watch(one_latch(Threshold(set=0.97, reset=0.7))))
+        one.cycle.apply_settings(watch(one_latch(Threshold(set=0.97, reset=0.7))))
         await one.sees(0.75)
         assert not await allows(world)
 
     async def test_counts_from_the_next_cycle_on(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.5)
-        one.cycle.replace(watch(one_latch(Threshold(set=0.4, reset=0.3))))
+        one.cycle.apply_settings(watch(one_latch(Threshold(set=0.4, reset=0.3))))
         await one.cycle.redecide()
         assert await allows(world)
         await one.sees(0.5)

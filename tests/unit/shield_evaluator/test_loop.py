@@ -118,7 +118,7 @@ def test_a_new_configuration_counts_at_once_and_sets_the_beat() -> None:
     async def act(world: World, node: Node, loop: Loop) -> None:
         del world
         await asyncio.sleep(7)
-        node.cycle.replace(watch(interval=2))
+        node.cycle.apply_settings(watch(interval=2))
         loop.reevaluate()
 
     assert [0, INTERVAL, 7, 9, 11] == told(seconds=12, act=act).cycles

@@ -73,7 +73,7 @@ async def decided_during_and_after_a_cycle(plan: Plan) -> tuple[Decision, Decisi
     """Decide while the first cycle of a new configuration waits for its observations."""
     node = World().evaluator()
     await node.sees(0.5)
-    node.cycle.replace(watch(plan))
+    node.cycle.apply_settings(watch(plan))
     node.source.takes = 1
     cycle = asyncio.create_task(node.cycle.evaluate())
     await asyncio.sleep(0.5)

@@ -15,9 +15,10 @@ from shield_admitter.decision_feed import DecisionFeed
 from shield_admitter.denial_log import DenialLog
 from shield_admitter.http.server import Server
 from shield_admitter.metrics import Metrics
-from shield_admitter.reload import Reload
+from shield_admitter.settings import RESTART_KEYS
 from shield_admitter.webhook import Webhook
 from shield_common import logs
+from shield_common.config.reload import SettingsReloader
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, parse_address, probes_app
@@ -105,14 +106,15 @@ class _Admitter:
             style=settings.denial_style(),
             max_body=settings.max_body,
         )
-        reload = Reload(
+        self._reloader = SettingsReloader(
             config,
             settings,
+            restart_keys=RESTART_KEYS,
             environment=os.environ,
-            adopt=self._adopt,
+            apply_settings=self._apply_settings,
             on_result=lambda result: self._metrics.config_reloads.labels(result).inc(),
         )
-        self._watch = FileWatch([config], reload, as_read=as_read)
+        self._watch = FileWatch([config], self._reloader.reload, as_read=as_read)
         self._probes = ProbesServer(
             probes_app(registry=self._metrics.registry, readiness=self._readiness),
             listen=settings.metrics.listen,
@@ -189,17 +191,18 @@ class _Admitter:
         checks = {
             "redis": self._feed.problem or "ok",
             "decision": "ok" if self._feed.held is not None else "none yet",
+            "config": self._reloader.problem or "ok",
             "draining": "yes" if draining else "no",
         }
         ready = self._listening and self._serving() and not draining
         return Readiness(ready=ready, checks=checks)
 
-    def _adopt(self, settings: AdmitterSettings) -> None:
+    def _apply_settings(self, settings: AdmitterSettings) -> None:
         policy = settings.policy()
         self._settings = settings
-        self._webhook.adopt(policy, settings.denial_style(), settings.max_body)
-        self._metrics.adopt(policy)
-        self._feed.adopt(policy.limits, settings.refresh)
+        self._webhook.apply_settings(policy, settings.denial_style(), settings.max_body)
+        self._metrics.apply_settings(policy)
+        self._feed.apply_settings(policy.limits, settings.refresh)
         logs.set_level(settings.log.level)
 
     def _certificate_reloaded(self, problem: str | None) -> None:

@@ -66,7 +66,7 @@ class DecisionFeed:
         """What Redis last failed with; None while it answers."""
         return next(iter(self._problems.values()), None)
 
-    def adopt(self, limits: FreshnessLimits, refresh: float) -> None:
+    def apply_settings(self, limits: FreshnessLimits, refresh: float) -> None:
         """Go on with other settings; what is held stays held."""
         self._limits = limits
         self._refresh = refresh

@@ -16,6 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from shield_admitter.core.decision_age import CURRENT, Acceptance, Freshness, freshness
 from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, allows
 from shield_admitter.tally import CounterTally, HistogramTally
+from shield_common.config.reload import RELOAD_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,6 @@ REJECTIONS: Final = (
     "client_name",  # a client certificate without an allowed name
     "client",  # gone before its request was complete
 )
-RELOADS: Final = ("success", "failure", "restart_needed")
 SOURCES: Final = ("subscription", "get")
 DOCUMENT_RESULTS: Final = (
     *(acceptance.value for acceptance in Acceptance),
@@ -143,7 +143,7 @@ class Metrics:
         for source in SOURCES:
             for result in DOCUMENT_RESULTS:
                 self.updates.labels(source, result)
-        for result in RELOADS:
+        for result in RELOAD_RESULTS:
             self.config_reloads.labels(result)
         for result in ("success", "failure"):
             self.certificate_reloads.labels(result)
@@ -162,7 +162,7 @@ class Metrics:
         self.connections.set_function(lambda: float(server.connections))
         self.in_flight.set_function(lambda: float(server.in_flight))
 
-    def adopt(self, policy: Policy) -> None:
+    def apply_settings(self, policy: Policy) -> None:
         """Show another configuration's tiers too; series that exist stay."""
         self._policy = policy
         self._preset_tiers()

@@ -29,6 +29,17 @@ Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 # stays below 8 MiB (https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/).
 MAX_BODY: Final = Size(8 * 1024 * 1024)
 MIN_BODY: Final = 64 * 1024
+# What was opened with the old values; see `shield_common.config.reload`.
+RESTART_KEYS: Final = (
+    "cluster",
+    "listen",
+    "tls",
+    "redis",
+    "metrics.listen",
+    "max_connections",
+    "startup_grace",
+    "log.format",
+)
 TOO_MANY_REQUESTS: Final = 429
 MAX_RETRY_SECONDS: Final = 300  # client-go comes back up to ten times; longer parks it for an hour
 

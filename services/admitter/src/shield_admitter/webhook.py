@@ -63,9 +63,9 @@ class Webhook:
         self._utc = utc
         self._chance = chance
         self.closing = False
-        self.adopt(policy, style, max_body)
+        self.apply_settings(policy, style, max_body)
 
-    def adopt(self, policy: Policy, style: DenialStyle, max_body: int) -> None:
+    def apply_settings(self, policy: Policy, style: DenialStyle, max_body: int) -> None:
         """Answer by another configuration from the next request on."""
         self._policy = policy
         self._renderer = Renderer(style)

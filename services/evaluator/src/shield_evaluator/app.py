@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from shield_common import logs
+from shield_common.config.reload import SettingsReloader
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, probes_app
@@ -26,7 +27,7 @@ from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.source import PrometheusSource
-from shield_evaluator.reload import Reloader
+from shield_evaluator.settings import RESTART_KEYS
 from shield_evaluator.status.board import Board
 from shield_evaluator.status.serve import StatusPage
 from shield_evaluator.watch import Watch
@@ -101,11 +102,12 @@ class Evaluator:
             on_report=self._report,
         )
         self._loop = Loop(self._cycle, now=now, on_overrun=self._metrics.overruns.inc)
-        self._reloader = Reloader(
+        self._reloader = SettingsReloader(
             path,
             settings,
+            restart_keys=RESTART_KEYS,
             environment=environment,
-            apply=self._apply,
+            apply_settings=self._apply_settings,
             on_result=self._metrics.reloaded,
         )
         self._board = Board(self._writer, config_problem=lambda: self._reloader.problem)
@@ -187,10 +189,10 @@ class Evaluator:
         self._board.record(report)
         self._page.record(report)
 
-    def _apply(self, settings: EvaluatorSettings) -> None:
+    def _apply_settings(self, settings: EvaluatorSettings) -> None:
         logs.set_level(settings.log.level)
-        self._client.configure(settings.prometheus)
+        self._client.apply_settings(settings.prometheus)
         self._writer.lease_ms = settings.lease.milliseconds
-        self._cycle.replace(watch_of(settings))
+        self._cycle.apply_settings(watch_of(settings))
         self._page.runbook_url = settings.runbook_url
         self._loop.reevaluate()

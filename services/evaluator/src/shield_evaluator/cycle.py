@@ -105,7 +105,7 @@ class Cycle:
         """Return the last hour of each signal."""
         return self._histories.by_signal
 
-    def replace(self, watch: Watch) -> None:
+    def apply_settings(self, watch: Watch) -> None:
         """Go by something else from the next cycle on; latches that it still names are kept."""
         self._next_watch = watch
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
+from shield_common.config.reload import RELOAD_RESULTS
 from shield_common.store.protocol import PublishResult
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.prometheus.response import KINDS
-from shield_evaluator.reload import RESULTS
 from shield_evaluator.report import Outcome
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Metrics:
             self.evaluations.labels(outcome)
         for result in (*(r.value for r in PublishResult), "error"):
             self.publish.labels(result)
-        for result in RESULTS:
+        for result in RELOAD_RESULTS:
             self.config_reloads.labels(result)
         for to in OVERRIDES:
             self.override_changes.labels(to)

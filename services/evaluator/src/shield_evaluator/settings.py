@@ -31,6 +31,8 @@ MOST: Final = 1.0  # a ratio's threshold above it is a percentage in disguise; a
 LEASE_FIRST: Final = Duration(15)  # three of the default cycles: one may fail, one may be slow
 LEASE_CYCLES: Final = 3
 TIMEOUT_SHARE: Final = 0.8  # of the interval for Prometheus, the rest for Redis
+# What was opened with the old values; see `shield_common.config.reload`.
+RESTART_KEYS: Final = ("cluster", "redis", "metrics.listen", "log.format")
 _METRIC: Final = re.compile(r"\S")
 
 

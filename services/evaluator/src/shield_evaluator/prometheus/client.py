@@ -69,7 +69,7 @@ class PrometheusClient:
         self._session: aiohttp.ClientSession | None = None
         self._tls: tuple[str, bytes, ssl.SSLContext] | None = None
 
-    def configure(self, settings: PrometheusSettings) -> None:
+    def apply_settings(self, settings: PrometheusSettings) -> None:
         """Go by other settings from the next query on."""
         self._settings = settings
 
