@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from shield_common.decision import Override, decode_decision, encode_override
-from shield_evaluator.core.latches_document import read
+from shield_evaluator.core.latches_document import decode
 from tests.integration.evaluator.installation import (
     KEYS,
     WITHIN,
@@ -153,7 +153,7 @@ async def test_e1_killed_at_any_moment_of_a_cycle_it_leaves_what_belongs_togethe
         document, bit, latches = await installation.redis.call(
             "MGET", KEYS.decision, KEYS.allow, KEYS.latches
         )
-        decision, stored = decode_decision(document.encode()), read(latches.encode(), now_ms=0)
+        decision, stored = decode_decision(document.encode()), decode(latches.encode(), now_ms=0)
         assert (stored.order, bit) == (decision.order, "1" if decision.allow else "0")
         assert decision.allow is stored.state.tiers["standard"].allow
         await installation.redis.call("DEL", KEYS.lease)  # rather than wait for its end

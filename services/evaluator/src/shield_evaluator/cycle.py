@@ -19,7 +19,7 @@ from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import latches_document
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.forecast import Histories
-from shield_evaluator.core.latch import Instant, ShieldState, advance, paused
+from shield_evaluator.core.latch import Instant, ShieldState, advance, after_pause
 from shield_evaluator.report import Outcome, Report
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Cycle:
         if self._due_ms is not None:
             self._due_ms += max(0, watch.pause_ms - self.watch.pause_ms)
         self.watch = watch
-        dropped = latches_document.dropped(self._state, watch.plan)
+        dropped = latches_document.removed_latches(self._state, watch.plan)
         kept = len(self._state.latches) - len(dropped)
         self._log.info("configuration in force", latches_kept=kept, latches_dropped=dropped)
 
@@ -157,7 +157,7 @@ class Cycle:
         """Return the state; after a pause, without what nobody has seen since."""
         if self._due_ms is None or at.ms <= self._due_ms:
             return self._state
-        left = paused(self._state)
+        left = after_pause(self._state)
         if left != self._state:
             self._log.warning("did not observe for too long, reset_for starts again")
         return left
@@ -176,7 +176,7 @@ class Cycle:
         except StoreError:
             return True
         if held:
-            dropped = latches_document.dropped(self._state, self.watch.plan)
+            dropped = latches_document.removed_latches(self._state, self.watch.plan)
             self._log.info(
                 "leading", latches=len(self._state.latches), latches_dropped=dropped or None
             )
@@ -192,8 +192,8 @@ class Cycle:
             return
         now = self._now()
         try:
-            stored = latches_document.read(document, now_ms=now.ms)
-        except latches_document.StateError as error:
+            stored = latches_document.decode(document, now_ms=now.ms)
+        except latches_document.LatchesDocumentError as error:
             if document != self._unreadable:
                 self._log.error(
                     "stored latches are unreadable, keeping our own", problem=str(error)
@@ -232,7 +232,7 @@ class Cycle:
                 ttl_ms=watch.ttl_ms,
                 allow=decision.allow,
                 # As of the observations: what has passed since must count for no timer.
-                latches=latches_document.write(
+                latches=latches_document.encode(
                     evaluation.state, now_ms=evaluation.at.ms, order=decision.order
                 ),
             )

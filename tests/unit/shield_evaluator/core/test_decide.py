@@ -1,4 +1,4 @@
-"""What the decision says in words, and what an override lays over it."""
+"""The decision document: sentences, and the precedence of overrides."""
 
 from datetime import timedelta, timezone
 
@@ -12,10 +12,11 @@ from shield_common.decision import (
     decode_decision,
     encode_decision,
 )
-from shield_evaluator.core.decide import MAX_WARNING, Envelope, decide, describe
+from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.latch import ShieldState, advance
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold, Unit
+from shield_evaluator.core.sentences import MAX_WARNING, describe_value
 from tests.unit.shield_evaluator.plans import (
     EPOCH,
     SIGNAL,
@@ -66,7 +67,7 @@ def overriding(
     )
 
 
-def test_the_envelope_is_around_it() -> None:
+def test_the_envelope_is_copied_into_the_document() -> None:
     made = decided(one_latch(), complete(0.5))
     assert ("rh01", (7, 4211), 300_000, 5_000, "https://status.example") == (
         made.cluster,
@@ -77,13 +78,13 @@ def test_the_envelope_is_around_it() -> None:
     )
 
 
-def test_an_admitting_tier_shows_how_near_it_is() -> None:
+def test_an_admitting_tier_shows_value_and_thresholds() -> None:
     assert TierDecision(allow=True, since=EPOCH, value=0.5, set=0.9, reset=0.8) == tier(
         one_latch(), complete(0.5)
     )
 
 
-def test_a_denying_tier_says_why_and_until_when() -> None:
+def test_a_denying_tier_states_reason_and_thresholds() -> None:
     assert TierDecision(
         allow=False,
         since=EPOCH,
@@ -95,14 +96,14 @@ def test_a_denying_tier_says_why_and_until_when() -> None:
     ) == tier(one_latch(), complete(0.934))
 
 
-def test_a_tier_in_the_warning_band_warns() -> None:
+def test_a_value_at_or_above_warn_gives_a_warning() -> None:
     assert (
         "etcd is at 86.0% of its quota; standard runs are denied from 90%"
         == tier(one_latch(), complete(0.86)).warning
     )
 
 
-def test_a_denying_tier_does_not_warn_as_well() -> None:
+def test_a_denying_tier_gives_no_warning() -> None:
     assert None is tier(one_latch(), complete(0.95)).warning
 
 
@@ -131,18 +132,18 @@ def test_a_denying_tier_does_not_warn_as_well() -> None:
         ),
     ],
 )
-def test_a_held_denial_says_why(story: list[Observation], reason: str) -> None:
+def test_reason_of_a_held_denial(story: list[Observation], reason: str) -> None:
     threshold = Threshold(set=0.9, reset=0.8, reset_for_ms=60_000)
     assert reason == tier(one_latch(threshold), *story).reason
 
 
-def test_a_denial_for_blindness_says_so() -> None:
+def test_reason_of_a_denial_by_blindness() -> None:
     plan = one_latch(on_blind=OnBlind.DENY)
     story = [complete(0.5), *([silent()] * 25)]
     assert "etcd's usage is unknown: signal db-file is blind" == tier(plan, *story).reason
 
 
-def test_a_cold_start_that_denies_says_so() -> None:
+def test_reason_of_a_denial_by_cold_start() -> None:
     said = tier(one_latch(cold_start=ColdStart.SET), silent())
     assert "etcd's usage is not known yet (cold start): waiting for signal db-file" == said.reason
 
@@ -155,22 +156,22 @@ def test_a_cold_start_that_denies_says_so() -> None:
         pytest.param(silent(), "unusable", id="unusable"),
     ],
 )
-def test_a_signal_shows_its_state(observation: Observation, state: str) -> None:
+def test_state_of_a_signal(observation: Observation, state: str) -> None:
     assert state == decided(one_latch(), observation).signals[SIGNAL].state
 
 
-def test_a_signal_that_stays_silent_shows_as_blind() -> None:
+def test_a_signal_without_samples_becomes_blind() -> None:
     assert "blind" == decided(one_latch(), *([silent()] * 25)).signals[SIGNAL].state
 
 
 class TestAnOverride:
-    def test_ends_at_a_time_in_utc_whatever_zone_it_was_written_in(self) -> None:
+    def test_its_end_is_shown_in_utc(self) -> None:
         elsewhere = overriding(allow=False).until.astimezone(timezone(timedelta(hours=2)))
         override = replace(overriding(allow=False), until=elsewhere)
         said = tier(one_latch(), complete(0.5), override=override)
         assert "denied by an operator until 11:00:00Z: upgrade" == said.reason
 
-    def test_denies_although_the_shield_would_admit(self) -> None:
+    def test_denies_while_the_latches_admit(self) -> None:
         said = tier(one_latch(), complete(0.5), override=overriding(allow=False))
         assert (False, "denied by an operator until 11:00:00Z: upgrade", EPOCH) == (
             said.allow,
@@ -178,7 +179,7 @@ class TestAnOverride:
             said.since,
         )
 
-    def test_admits_with_a_warning_although_the_shield_would_deny(self) -> None:
+    def test_admits_with_a_warning_while_the_latches_deny(self) -> None:
         said = tier(one_latch(), complete(0.95), override=overriding(allow=True))
         assert said.allow
         assert (
@@ -186,34 +187,34 @@ class TestAnOverride:
             == said.warning
         )
 
-    def test_that_agrees_with_the_shield_does_not_warn(self) -> None:
+    def test_gives_no_warning_while_the_latches_admit(self) -> None:
         assert None is tier(one_latch(), complete(0.5), override=overriding(allow=True)).warning
 
-    def test_of_another_tier_is_not_felt(self) -> None:
+    def test_of_another_tier_has_no_effect(self) -> None:
         said = tier(
             one_latch(), complete(0.5), override=overriding(allow=False, tiers=("critical",))
         )
         assert said.allow
 
-    def test_decides_the_plain_bit(self) -> None:
+    def test_sets_the_plain_allow_bit(self) -> None:
         assert not decided(one_latch(), complete(0.5), override=overriding(allow=False)).allow
 
-    def test_stands_in_the_document(self) -> None:
+    def test_is_part_of_the_document(self) -> None:
         override = overriding(allow=False)
         assert override == decided(one_latch(), complete(0.5), override=override).override
 
-    def test_with_a_long_reason_stays_readable_for_every_admitter(self) -> None:
+    def test_with_a_long_reason_can_be_decoded(self) -> None:
         made = decided(
             one_latch(), complete(0.95), override=overriding(allow=False, reason="x" * 1024)
         )
         assert made == decode_decision(encode_decision(made))
 
-    def test_with_a_long_reason_warns_in_one_line(self) -> None:
+    def test_with_a_long_reason_gives_a_short_warning(self) -> None:
         said = tier(one_latch(), complete(0.95), override=overriding(allow=True, reason="x" * 500))
         assert MAX_WARNING == len(said.warning or "")
 
 
-def test_many_signals_without_a_value_stay_readable_for_every_admitter() -> None:
+def test_fifty_undetermined_signals_can_be_decoded() -> None:
     names = [f"{'s' * 60}{number}" for number in range(50)]
     plan = Plan(
         signals={name: signal_plan() for name in names},
@@ -226,7 +227,7 @@ def test_many_signals_without_a_value_stay_readable_for_every_admitter() -> None
     assert made == decode_decision(encode_decision(made))
 
 
-def test_the_nearest_signal_speaks_for_an_admitting_tier() -> None:
+def test_an_admitting_tier_shows_its_nearest_signal() -> None:
     plan = Plan(
         signals={"db-file": signal_plan(), "db-in-use": signal_plan()},
         tiers={TIER: {"db-file": USUAL, "db-in-use": Threshold(set=0.5, reset=0.4)}},
@@ -255,5 +256,5 @@ def test_the_nearest_signal_speaks_for_an_admitting_tier() -> None:
         pytest.param("EtcdFull", 0, Unit.ALERT, "alert EtcdFull is not firing", id="alert silent"),
     ],
 )
-def test_a_value_reads(name: str, value: float, unit: Unit, sentence: str) -> None:
-    assert sentence == describe(name, value, unit)
+def test_sentence_of_a_value(name: str, value: float, unit: Unit, sentence: str) -> None:
+    assert sentence == describe_value(name, value, unit)

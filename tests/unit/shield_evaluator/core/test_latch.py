@@ -8,12 +8,12 @@ from shield_evaluator.core.latch import (
     LatchState,
     ShieldState,
     TierBit,
-    admits,
     advance,
-    counts_as,
+    effective_state,
+    evidence_of,
     is_blind,
     step,
-    weigh,
+    tier_allows,
 )
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold
@@ -43,13 +43,13 @@ UNKNOWN, RESET, SET = LatchState.UNKNOWN, LatchState.RESET, LatchState.SET
         pytest.param(complete(0.7999), Evidence.BELOW, id="just below reset"),
         pytest.param(complete(0.0), Evidence.BELOW, id="empty"),
         pytest.param(partial(0.90), Evidence.ABOVE, id="P4 a partial one proves that it is high"),
-        pytest.param(partial(0.85), Evidence.SILENT, id="P4 a partial one between proves nothing"),
-        pytest.param(partial(0.10), Evidence.SILENT, id="P4 a partial one never proves low"),
-        pytest.param(silent(), Evidence.SILENT, id="unusable"),
+        pytest.param(partial(0.85), Evidence.NONE, id="P4 a partial one between proves nothing"),
+        pytest.param(partial(0.10), Evidence.NONE, id="P4 a partial one never proves low"),
+        pytest.param(silent(), Evidence.NONE, id="unusable"),
     ],
 )
-def test_an_observation_proves(observation: Observation, evidence: Evidence) -> None:
-    assert evidence is weigh(observation, USUAL)
+def test_evidence_of_an_observation(observation: Observation, evidence: Evidence) -> None:
+    assert evidence is evidence_of(observation, USUAL)
 
 
 @pytest.mark.parametrize(
@@ -58,23 +58,25 @@ def test_an_observation_proves(observation: Observation, evidence: Evidence) -> 
         pytest.param(UNKNOWN, Evidence.ABOVE, SET, id="unknown, above"),
         pytest.param(UNKNOWN, Evidence.BELOW, RESET, id="unknown, below"),
         pytest.param(UNKNOWN, Evidence.BETWEEN, RESET, id="unknown, between: cold start"),
-        pytest.param(UNKNOWN, Evidence.SILENT, UNKNOWN, id="unknown, silent"),
+        pytest.param(UNKNOWN, Evidence.NONE, UNKNOWN, id="unknown, silent"),
         pytest.param(RESET, Evidence.ABOVE, SET, id="reset, above"),
         pytest.param(RESET, Evidence.BELOW, RESET, id="reset, below"),
         pytest.param(RESET, Evidence.BETWEEN, RESET, id="reset, between"),
-        pytest.param(RESET, Evidence.SILENT, RESET, id="reset, silent"),
+        pytest.param(RESET, Evidence.NONE, RESET, id="reset, silent"),
         pytest.param(SET, Evidence.ABOVE, SET, id="set, above"),
         pytest.param(SET, Evidence.BELOW, RESET, id="set, below"),
         pytest.param(SET, Evidence.BETWEEN, SET, id="set, between"),
-        pytest.param(SET, Evidence.SILENT, SET, id="set, silent"),
+        pytest.param(SET, Evidence.NONE, SET, id="set, silent"),
     ],
 )
-def test_a_latch_moves(state: LatchState, evidence: Evidence, after: LatchState) -> None:
+def test_latch_state_after_evidence(
+    state: LatchState, evidence: Evidence, after: LatchState
+) -> None:
     moved = step(Latch(state), evidence, USUAL, now_ms=0, cold_start=ColdStart.RESET)
     assert after is moved.state
 
 
-def test_a_cold_start_inside_the_band_may_be_told_to_deny() -> None:
+def test_cold_start_set_sets_a_latch_between_the_thresholds() -> None:
     moved = step(Latch(), Evidence.BETWEEN, USUAL, now_ms=0, cold_start=ColdStart.SET)
     assert SET is moved.state
 
@@ -95,46 +97,46 @@ def run(threshold: Threshold, *story: tuple[float, Evidence], start: LatchState 
 class TestSetFor:
     threshold = Threshold(set=0.9, reset=0.8, set_for_ms=10_000)
 
-    def test_it_sets_after_the_time_and_not_before(self) -> None:
+    def test_the_latch_sets_exactly_after_set_for(self) -> None:
         story = [(0, Evidence.ABOVE), (5, Evidence.ABOVE), (9.999, Evidence.ABOVE)]
         assert RESET is run(self.threshold, *story).state
         assert SET is run(self.threshold, *story, (10, Evidence.ABOVE)).state
 
     @pytest.mark.parametrize("dip", [Evidence.BETWEEN, Evidence.BELOW])
-    def test_a_proven_dip_starts_it_anew(self, dip: Evidence) -> None:
+    def test_a_proven_dip_restarts_set_for(self, dip: Evidence) -> None:
         story = [(0, Evidence.ABOVE), (5, dip), (6, Evidence.ABOVE), (12, Evidence.ABOVE)]
         assert RESET is run(self.threshold, *story).state
         assert SET is run(self.threshold, *story, (16, Evidence.ABOVE)).state
 
-    def test_silence_does_not_put_it_off(self) -> None:
-        story = [(0, Evidence.ABOVE), (5, Evidence.SILENT), (10, Evidence.ABOVE)]
+    def test_a_missing_observation_does_not_delay_set_for(self) -> None:
+        story = [(0, Evidence.ABOVE), (5, Evidence.NONE), (10, Evidence.ABOVE)]
         assert SET is run(self.threshold, *story).state
 
-    def test_silence_alone_never_sets(self) -> None:
-        story = [(0, Evidence.ABOVE), (60, Evidence.SILENT)]
+    def test_missing_observations_alone_never_set(self) -> None:
+        story = [(0, Evidence.ABOVE), (60, Evidence.NONE)]
         assert RESET is run(self.threshold, *story).state
 
 
 class TestResetFor:
     threshold = Threshold(set=0.9, reset=0.8, reset_for_ms=10_000)
 
-    def test_it_resets_after_the_time_and_not_before(self) -> None:
+    def test_the_latch_resets_exactly_after_reset_for(self) -> None:
         story = [(0, Evidence.BELOW), (9.999, Evidence.BELOW)]
         assert SET is run(self.threshold, *story, start=SET).state
         assert RESET is run(self.threshold, *story, (10, Evidence.BELOW), start=SET).state
 
-    @pytest.mark.parametrize("doubt", [Evidence.BETWEEN, Evidence.ABOVE, Evidence.SILENT])
-    def test_any_doubt_starts_it_anew(self, doubt: Evidence) -> None:
+    @pytest.mark.parametrize("doubt", [Evidence.BETWEEN, Evidence.ABOVE, Evidence.NONE])
+    def test_anything_but_below_restarts_reset_for(self, doubt: Evidence) -> None:
         story = [(0, Evidence.BELOW), (5, doubt), (6, Evidence.BELOW), (12, Evidence.BELOW)]
         assert SET is run(self.threshold, *story, start=SET).state
         assert RESET is run(self.threshold, *story, (16, Evidence.BELOW), start=SET).state
 
-    def test_a_cold_start_waits_as_well(self) -> None:
+    def test_an_unknown_latch_waits_for_reset_for(self) -> None:
         assert UNKNOWN is run(self.threshold, (0, Evidence.BELOW), start=UNKNOWN).state
 
 
 @pytest.mark.parametrize(("age", "blind"), [(119_999, False), (120_000, True)])
-def test_a_signal_is_blind_from_blind_after_on(age: int, blind: bool) -> None:
+def test_a_signal_is_blind_exactly_after_blind_after(age: int, blind: bool) -> None:
     assert blind is is_blind(signal_plan(), 5_000, now_ms=5_000 + age)
 
 
@@ -142,16 +144,16 @@ def test_a_signal_is_blind_from_blind_after_on(age: int, blind: bool) -> None:
 @pytest.mark.parametrize(
     ("on_blind", "forced"), [(OnBlind.HOLD, None), (OnBlind.DENY, SET), (OnBlind.ALLOW, RESET)]
 )
-def test_a_blind_signal_counts_as_configured(
+def test_a_blind_signal_counts_by_on_blind(
     state: LatchState, on_blind: OnBlind, forced: LatchState | None
 ) -> None:
-    counted = counts_as(Latch(state), signal_plan(on_blind=on_blind), blind=True)
+    counted = effective_state(Latch(state), signal_plan(on_blind=on_blind), blind=True)
     assert (forced or state) is counted
 
 
 @pytest.mark.parametrize("on_blind", list(OnBlind))
-def test_a_seeing_signal_counts_as_its_latch(on_blind: OnBlind) -> None:
-    assert SET is counts_as(Latch(SET), signal_plan(on_blind=on_blind), blind=False)
+def test_a_signal_that_is_not_blind_counts_as_its_latch(on_blind: OnBlind) -> None:
+    assert SET is effective_state(Latch(SET), signal_plan(on_blind=on_blind), blind=False)
 
 
 @pytest.mark.parametrize(
@@ -165,20 +167,20 @@ def test_a_seeing_signal_counts_as_its_latch(on_blind: OnBlind) -> None:
         pytest.param([UNKNOWN], None, True, id="a first bit is the cold start's"),
     ],
 )
-def test_a_tier_admits(
+def test_a_tiers_bit_from_its_signals(
     counts: list[LatchState],
     last: bool | None,
     expected: bool,
 ) -> None:
     bit = None if last is None else TierBit(last, EPOCH)
-    assert expected is admits(counts, bit, ColdStart.RESET)
+    assert expected is tier_allows(counts, bit, ColdStart.RESET)
 
 
-def test_a_tier_without_a_bit_starts_denying_if_told_so() -> None:
-    assert not admits([UNKNOWN], None, ColdStart.SET)
+def test_a_tier_without_a_bit_denies_with_cold_start_set() -> None:
+    assert not tier_allows([UNKNOWN], None, ColdStart.SET)
 
 
-def test_the_moment_of_a_change_is_remembered_while_nothing_changes() -> None:
+def test_since_is_kept_while_the_bit_does_not_change() -> None:
     plan = one_latch()
     first = advance(plan, ShieldState(), {SIGNAL: complete(0.95)}, at(0))
     later = advance(plan, first, {SIGNAL: complete(0.95)}, at(60))
@@ -192,7 +194,7 @@ def test_a_signal_that_was_not_observed_counts_as_unusable() -> None:
     assert (SET, at(0).ms) == (after.latches[TIER, SIGNAL].state, after.last_usable_ms[SIGNAL])
 
 
-def test_what_a_plan_no_longer_names_is_dropped() -> None:
+def test_state_that_the_plan_lacks_is_removed() -> None:
     two = Plan(
         signals={"a": signal_plan(), "b": signal_plan()},
         tiers={"x": {"a": USUAL, "b": USUAL}, "y": {"b": USUAL}},
@@ -206,7 +208,7 @@ def test_what_a_plan_no_longer_names_is_dropped() -> None:
     assert {"x"} == set(after.tiers)
 
 
-def test_what_a_plan_still_names_is_kept() -> None:
+def test_a_latch_survives_a_change_of_its_threshold() -> None:
     old, new = one_latch(USUAL), one_latch(Threshold(set=0.95, reset=0.5))
     before = advance(old, ShieldState(), {SIGNAL: complete(0.92)}, at(0))
     after = advance(new, before, {SIGNAL: complete(0.7)}, at(5))

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from shield_common.decision import Decision, decode_decision, encode_decision
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.latch import Instant, LatchState, ShieldState, advance
-from shield_evaluator.core.latches_document import read, write
+from shield_evaluator.core.latches_document import decode, encode
 from shield_evaluator.core.observation import Observation, Sample, observe
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, SignalPlan, Threshold, Unit
 from tests.unit.shield_evaluator.plans import EPOCH
@@ -103,9 +103,9 @@ class AnythingHappens(RuleBasedStateMachine):
     @precondition(lambda self: self.history)
     @rule(clock_differs_by=st.integers(-900_000, 10**12))
     def restart_somewhere_else(self, clock_differs_by: int) -> None:
-        document = write(self.restarted, now_ms=self.now_ms + self.clock_differs_by, order=(1, 1))
+        document = encode(self.restarted, now_ms=self.now_ms + self.clock_differs_by, order=(1, 1))
         self.clock_differs_by = clock_differs_by
-        self.restarted = read(document, now_ms=self.now_ms + clock_differs_by).state
+        self.restarted = decode(document, now_ms=self.now_ms + clock_differs_by).state
 
     @rule(plan=plans)
     def change_the_plan(self, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Which thresholds contradict themselves."""
+"""Thresholds with contradicting bounds."""
 
 import math
 
@@ -36,14 +36,14 @@ from shield_evaluator.core.plan import Threshold
         ),
     ],
 )
-def test_a_contradiction_is_refused(values: dict[str, float], problem: str) -> None:
+def test_contradicting_bounds_are_refused(values: dict[str, float], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Threshold(**values)  # type: ignore[arg-type]  # the parameters' union is wider than each
 
 
-def test_warning_from_the_limit_on_is_allowed() -> None:
+def test_warn_may_equal_set() -> None:
     assert 0.9 == Threshold(set=0.9, reset=0.8, warn=0.9).warn
 
 
-def test_warning_inside_the_band_below_reset_is_allowed() -> None:
+def test_warn_may_be_below_reset() -> None:
     assert 0.5 == Threshold(set=0.9, reset=0.8, warn=0.5).warn

@@ -35,7 +35,7 @@ def changes(told: list[bool]) -> int:
     return sum(one is not other for one, other in pairwise(told))
 
 
-def test_a_day_of_etcd() -> None:
+def test_a_day_of_fill_compaction_and_defragmentation() -> None:
     story = [
         (0, complete(0.50)),  # quiet
         (5, complete(0.85)),  # filling, inside the band
@@ -51,7 +51,7 @@ def test_a_day_of_etcd() -> None:
     assert expected == bits(one_latch(), *story)
 
 
-def test_e6_swinging_inside_the_band_changes_nothing() -> None:
+def test_e6_swings_between_the_thresholds_change_nothing() -> None:
     swings = [(n * 5, complete(0.81 if n % 2 else 0.89)) for n in range(100)]
     assert 0 == changes(bits(one_latch(), (0, complete(0.5)), *swings))
 
@@ -63,7 +63,9 @@ def test_e6_swinging_inside_the_band_changes_nothing() -> None:
         pytest.param(0.95, 0.79, 0.81, id="across reset"),
     ],
 )
-def test_e6_swinging_across_one_edge_changes_once(first: float, low: float, high: float) -> None:
+def test_e6_swings_across_one_threshold_change_the_bit_once(
+    first: float, low: float, high: float
+) -> None:
     swings = [(n * 5, complete(low if n % 2 else high)) for n in range(100)]
     assert 1 == changes(bits(one_latch(), (0, complete(first)), *swings))
 
@@ -76,7 +78,7 @@ def test_e6_swinging_across_one_edge_changes_once(first: float, low: float, high
         pytest.param(OnBlind.ALLOW, [False, False, True, False], id="allow"),
     ],
 )
-def test_p1_blindness_after_a_denial(on_blind: OnBlind, expected: list[bool]) -> None:
+def test_p1_on_blind_after_a_denial(on_blind: OnBlind, expected: list[bool]) -> None:
     story = [(0, complete(0.95)), (119, silent()), (120, silent()), (125, complete(0.85))]
     assert expected == bits(one_latch(on_blind=on_blind), *story)
 
@@ -89,22 +91,22 @@ def test_p1_blindness_after_a_denial(on_blind: OnBlind, expected: list[bool]) ->
         pytest.param(OnBlind.ALLOW, [True, True, True, True], id="allow"),
     ],
 )
-def test_p1_blindness_while_admitting(on_blind: OnBlind, expected: list[bool]) -> None:
+def test_p1_on_blind_while_admitting(on_blind: OnBlind, expected: list[bool]) -> None:
     story = [(0, complete(0.5)), (119, silent()), (120, silent()), (125, complete(0.85))]
     assert expected == bits(one_latch(on_blind=on_blind), *story)
 
 
-def test_p4_a_partial_answer_is_no_blindness() -> None:
+def test_p4_a_partial_observation_is_not_blindness() -> None:
     story = [(0, complete(0.95)), *((n * 60, partial(0.5)) for n in range(1, 10))]
     assert not any(bits(one_latch(on_blind=OnBlind.ALLOW), *story))
 
 
-def test_p4_one_member_of_three_may_close_the_shield_and_never_opens_it() -> None:
+def test_p4_a_partial_observation_sets_and_never_resets() -> None:
     story = [(0, complete(0.5)), (5, partial(0.95)), (10, partial(0.1)), (15, complete(0.1))]
     assert [True, False, False, True] == bits(one_latch(), *story)
 
 
-def test_a_tier_admits_again_only_when_every_signal_allows_it() -> None:
+def test_a_tier_admits_only_after_every_signal_reset() -> None:
     plan = Plan(
         signals={"db-file": signal_plan(), "db-in-use": signal_plan()},
         tiers={TIER: {"db-file": USUAL, "db-in-use": Threshold(set=0.85, reset=0.75)}},
@@ -119,7 +121,7 @@ def test_a_tier_admits_again_only_when_every_signal_allows_it() -> None:
     assert [False, False, True] == told
 
 
-def test_a_calmer_tier_closes_later() -> None:
+def test_tiers_deny_at_their_own_thresholds() -> None:
     plan = Plan(
         signals={SIGNAL: signal_plan()},
         tiers={"critical": {SIGNAL: Threshold(set=0.97, reset=0.93)}, TIER: {SIGNAL: USUAL}},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from shield_evaluator.core.latch import Evidence, weigh
+from shield_evaluator.core.latch import Evidence, evidence_of
 from shield_evaluator.core.observation import Observation, observe, unusable
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.response import PrometheusError
@@ -32,7 +32,7 @@ class Effect(enum.StrEnum):
 _EFFECTS = {
     Evidence.ABOVE: Effect.DENY,
     Evidence.BETWEEN: Effect.HOLD,
-    Evidence.SILENT: Effect.HOLD,
+    Evidence.NONE: Effect.HOLD,
     Evidence.BELOW: Effect.ADMIT,
 }
 
@@ -145,7 +145,9 @@ def _signal(expression: str, unit: str, observation: Observation | None) -> Sign
 def _tier(plan: Plan, tier: str, seen: Mapping[str, Observation] | None) -> TierTrial:
     judged = {
         signal: ThresholdTrial(
-            effect=Effect.UNKNOWN if seen is None else _EFFECTS[weigh(seen[signal], threshold)],
+            effect=Effect.UNKNOWN
+            if seen is None
+            else _EFFECTS[evidence_of(seen[signal], threshold)],
             warn=threshold.warn,
             set=threshold.set,
             reset=threshold.reset,

@@ -1,5 +1,5 @@
 """The evaluator's pure core: from samples to a decision.
 
-Belongs here: what an observation is, what moves a latch, what a tier decides and in which words.
-May not go in: the network, clocks, logs, the environment, files, metrics. Time is an argument.
+Belongs here: observations, latches, tier decisions and the sentences that explain them.
+Does not belong here: network, clocks, logs, environment, files, metrics. Time is an argument.
 """

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
 
-# An hour shows a compaction's saw-tooth and a burst; a point every 5 s is finer than any scrape
-# that matters and keeps the fit below a millisecond.
+# An hour shows a compaction's saw-tooth and a burst. A point every 5 s is finer than any usual
+# scrape interval and keeps the fit below a millisecond.
 SPAN_MS: Final = 3_600_000
 SPACING_MS: Final = 5_000
 
 # A fall by half a percent of the quota is a compaction or a defrag; less is noise.
 DROP: Final = 0.005
 
-# Fewer points or a shorter stretch make a slope out of one scrape's jitter.
+# With fewer points the slope is that of one scrape's jitter.
 MIN_POINTS: Final = 3
 
 QUOTA: Final = 1.0  # a ratio signal's value when etcd is full
 
-# Beyond this a forecast says nothing; shown as null.
+# A forecast beyond this means nothing and is published as null.
 HORIZON_SECONDS: Final = 30 * 24 * 3600
 
 
@@ -45,7 +45,7 @@ class History:
     _since_drop: deque[tuple[int, float]] = field(default_factory=deque)
 
     def add(self, now_ms: int, value: float) -> None:
-        """Remember a value; ``now_ms`` never goes back."""
+        """Append a value; ``now_ms`` must not be before the last one's."""
         points, since_drop = self.points, self._since_drop
         if len(points) > 1 and now_ms - points[-2][0] < SPACING_MS:
             points.pop()
@@ -58,18 +58,15 @@ class History:
                 series.popleft()
 
     def seconds_to(self, limit: float, *, now_ms: int) -> float | None:
-        """Forecast when the value reaches a limit.
-
-        Fits a line through the values since the last drop (least squares).
+        """Forecast when the value reaches a limit, by a least-squares line since the last drop.
 
         Args:
             limit: in the signal's unit.
             now_ms: the present instant, not before the last value's.
 
         Returns:
-            Seconds from now; 0 if it is there already, or would be if it went on like that since
-            the last value; None when there is too little to see, or the value is flat or falling,
-            or the forecast is beyond `HORIZON_SECONDS`.
+            Seconds from now, 0 if the limit is reached; None with fewer than `MIN_POINTS` values,
+            with a flat or falling line, or if the forecast is beyond `HORIZON_SECONDS`.
         """
         if not self.points:
             return None
@@ -85,16 +82,16 @@ class History:
 
 @dataclass(slots=True)
 class Histories:
-    """All signals' histories.
+    """The histories of all signals.
 
     Attributes:
-        by_signal: of those that had a complete observation.
+        by_signal: the signals that have had a complete observation.
     """
 
     by_signal: dict[str, History] = field(default_factory=dict)
 
     def add(self, plan: Plan, observations: Mapping[str, Observation], *, now_ms: int) -> None:
-        """Remember what was seen, and forget the signals that the plan does not name."""
+        """Append the complete observations, and drop the signals that the plan lacks."""
         for name in self.by_signal.keys() - plan.signals.keys():
             del self.by_signal[name]
         for name, observation in observations.items():
@@ -107,8 +104,8 @@ class Histories:
         """Forecast when the first signal reaches etcd's quota.
 
         Args:
-            plan: its ratio signals count, unless they are blind.
-            last_usable_ms: by signal, when its last usable observation was.
+            plan: the configuration; its ratio signals count unless they are blind.
+            last_usable_ms: by signal, the time of its last usable observation.
             now_ms: the present instant.
 
         Returns:
@@ -128,7 +125,7 @@ class Histories:
 def _slope(points: Collection[tuple[int, float]]) -> float | None:
     """Return the least-squares slope per second.
 
-    Over whole lists, because a generator over an hour's points would be most of a cycle's cost.
+    It uses lists because generators over an hour's points would dominate the cost of a cycle.
     """
     if len(points) < MIN_POINTS:
         return None
@@ -138,5 +135,5 @@ def _slope(points: Collection[tuple[int, float]]) -> float | None:
     spread: float = sum(map(mul, from_mean, from_mean))
     if spread == 0:
         return None
-    covered: float = sum(map(mul, from_mean, [v - mean_v for _, v in points]))
-    return 1000 * covered / spread
+    covariance: float = sum(map(mul, from_mean, [v - mean_v for _, v in points]))
+    return 1000 * covariance / spread

@@ -6,33 +6,32 @@ Theory of operation
 There is one latch per signal and tier, a JK flip-flop clocked by the evaluator's cycle. Each
 observation is first reduced to *evidence* against the threshold:
 
-    ABOVE    usable, value >= set           a maximum over some members proves this too
+    ABOVE    usable, value >= set; a maximum over some members proves this as well
     BELOW    usable, complete, value < reset
-    BETWEEN  usable, complete, the rest
-    SILENT   unusable, or partial and below set: it proves nothing
+    BETWEEN  usable, complete, reset <= value < set
+    NONE     unusable, or partial and below set: it proves nothing
 
-Two timers run. ``above_since`` starts with the first ABOVE; BELOW and BETWEEN clear it, SILENT
-leaves it: a scrape that fails now and then must not put a denial off. ``below_since`` starts with
-the first BELOW; anything else clears it, SILENT too: nobody knows that the value stayed low.
+Two timers run. ``above_since`` starts with the first ABOVE. BELOW and BETWEEN clear it, NONE does
+not: a scrape that fails now and then must not postpone a denial. ``below_since`` starts with the
+first BELOW. Anything else clears it, NONE included: the value may have risen meanwhile.
 
-    state     above for set_for   below for reset_for   BETWEEN        SILENT
-    UNKNOWN   SET                 RESET                 cold start's   UNKNOWN
-    RESET     SET                 RESET                 RESET          RESET
-    SET       SET                 RESET                 SET            SET
+    state     above for set_for   below for reset_for   BETWEEN      NONE
+    UNKNOWN   SET                 RESET                 cold start   UNKNOWN
+    RESET     SET                 RESET                 RESET        RESET
+    SET       SET                 RESET                 SET          SET
 
-A signal without a usable observation for ``blind_after`` is *blind*. That moves no latch; it only
-says, by ``on_blind``, how the signal counts in its tiers: as its latch (hold), as SET (deny) or as
-RESET (allow).
+A signal without a usable observation for ``blind_after`` is *blind*. Blindness moves no latch. It
+only selects, by ``on_blind``, the state with which the signal counts in its tiers: that of its
+latch (hold), SET (deny) or RESET (allow).
 
-A tier denies while any of its signals counts as SET and admits when all count as RESET. While
-neither holds (some latch is still UNKNOWN) it keeps its last bit; a tier without one starts with
-the cold start's.
+A tier denies while any of its signals counts as SET, and admits when all count as RESET. In all
+other cases (a latch is still UNKNOWN) it keeps its last bit, or starts with the cold start's.
 
-Time is an argument: whole milliseconds of any clock that never goes back, plus a UTC moment that
-only labels changes. A state that is written down as ages and read back at the same instant is
-the same state, so a restart at any point changes no later output (``core.state``). How long
-nobody ran is not known and counts for no timer; a pause of whoever steps the latches proves as
-little as SILENT does (``paused``).
+Time is an argument: whole milliseconds of a monotonic clock, plus a UTC time that only labels
+changes. A state that is encoded as ages and decoded at the same instant is the same state, so a
+restart at any point changes no later output (``core.latches_document``). How long no evaluator ran
+is not known, so that time counts for no timer. A pause of the process proves as little as NONE
+does (``after_pause``).
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 
 
 class LatchState(enum.StrEnum):
-    """Where a latch is."""
+    """The three states of a latch."""
 
     UNKNOWN = "unknown"
     RESET = "reset"
@@ -61,20 +60,20 @@ class LatchState(enum.StrEnum):
 
 
 class Evidence(enum.Enum):
-    """What an observation proves about a threshold."""
+    """What an observation proves about a threshold; see the theory above."""
 
     ABOVE = enum.auto()
     BETWEEN = enum.auto()
     BELOW = enum.auto()
-    SILENT = enum.auto()
+    NONE = enum.auto()
 
 
 class Instant(Struct, frozen=True, gc=False):
     """A point in time.
 
     Attributes:
-        ms: milliseconds of a clock that never goes back; decides.
-        utc: the wall clock's label for it; only shown.
+        ms: milliseconds of a monotonic clock; all decisions use this.
+        utc: the wall clock's time, for display only.
     """
 
     ms: int
@@ -85,9 +84,9 @@ class Latch(Struct, frozen=True, gc=False):
     """One signal's latch in one tier.
 
     Attributes:
-        state: where it is.
+        state: its state.
         above_since_ms: since when the value has been at or above set; None if it is not.
-        below_since_ms: since when it has been proven below reset; None if it has not.
+        below_since_ms: since when the value has been proven below reset; None if it is not.
     """
 
     state: LatchState = LatchState.UNKNOWN
@@ -99,8 +98,8 @@ class TierBit(Struct, frozen=True, gc=False):
     """One tier's bit.
 
     Attributes:
-        allow: whether it admits.
-        since: when it last changed, for people.
+        allow: whether the tier admits.
+        since: when the bit last changed, for display.
     """
 
     allow: bool
@@ -108,12 +107,12 @@ class TierBit(Struct, frozen=True, gc=False):
 
 
 class ShieldState(Struct, frozen=True):
-    """All that the evaluator remembers from one cycle to the next.
+    """Everything that the evaluator remembers from one cycle to the next.
 
     Attributes:
         latches: by tier and signal.
-        last_usable_ms: by signal: when its last usable observation was, or when it was first
-            looked at.
+        last_usable_ms: by signal, the time of its last usable observation; without one, the time
+            at which it was first observed.
         tiers: the bits, by tier.
     """
 
@@ -125,22 +124,22 @@ class ShieldState(Struct, frozen=True):
 _NEW: Final = Latch()
 
 
-def weigh(observation: Observation, threshold: Threshold) -> Evidence:
-    """Say what an observation proves about a threshold."""
+def evidence_of(observation: Observation, threshold: Threshold) -> Evidence:
+    """Return what an observation proves about a threshold."""
     value = observation.value
     if value is None:
-        return Evidence.SILENT
+        return Evidence.NONE
     if value >= threshold.set:
         return Evidence.ABOVE
     if observation.partial:
-        return Evidence.SILENT
+        return Evidence.NONE
     return Evidence.BELOW if value < threshold.reset else Evidence.BETWEEN
 
 
 def step(
     latch: Latch, evidence: Evidence, threshold: Threshold, *, now_ms: int, cold_start: ColdStart
 ) -> Latch:
-    """Move one latch by one piece of evidence."""
+    """Return the latch after one more piece of evidence."""
     if _settled(latch, evidence):
         return latch
     above, below = _timers(latch, evidence, now_ms)
@@ -150,14 +149,14 @@ def step(
     elif below is not None and now_ms - below >= threshold.reset_for_ms:
         state = LatchState.RESET
     elif state is LatchState.UNKNOWN and evidence is Evidence.BETWEEN:
-        state = _cold(cold_start)
+        state = LatchState.SET if cold_start is ColdStart.SET else LatchState.RESET
     return Latch(state, above, below)
 
 
 def _settled(latch: Latch, evidence: Evidence) -> bool:
-    """Say whether the latch is where the evidence points already, its timer included.
+    """Return whether the evidence changes neither the latch nor its timer.
 
-    Most cycles end here; a backtest steps through millions of them.
+    Most cycles end here; a backtest runs millions of them.
     """
     if evidence is Evidence.BELOW:
         return latch.below_since_ms is not None and latch.state is LatchState.RESET
@@ -176,17 +175,13 @@ def _timers(latch: Latch, evidence: Evidence, now_ms: int) -> tuple[int | None, 
     return latch.above_since_ms, None
 
 
-def _cold(cold_start: ColdStart) -> LatchState:
-    return LatchState.SET if cold_start is ColdStart.SET else LatchState.RESET
-
-
 def is_blind(signal: SignalPlan, last_usable_ms: int, *, now_ms: int) -> bool:
-    """Say whether a signal has been without a usable observation for too long."""
+    """Return whether a signal has had no usable observation for ``blind_after``."""
     return now_ms - last_usable_ms >= signal.blind_after_ms
 
 
-def counts_as(latch: Latch, signal: SignalPlan, *, blind: bool) -> LatchState:
-    """Say how a signal counts in its tier."""
+def effective_state(latch: Latch, signal: SignalPlan, *, blind: bool) -> LatchState:
+    """Return the state with which a signal counts in its tier."""
     if blind and signal.on_blind is OnBlind.DENY:
         return LatchState.SET
     if blind and signal.on_blind is OnBlind.ALLOW:
@@ -194,20 +189,23 @@ def counts_as(latch: Latch, signal: SignalPlan, *, blind: bool) -> LatchState:
     return latch.state
 
 
-def admits(counts: list[LatchState], last: TierBit | None, cold_start: ColdStart) -> bool:
-    """Say whether a tier admits, from how its signals count and its last bit."""
-    if LatchState.SET in counts:
+def tier_allows(states: list[LatchState], last: TierBit | None, cold_start: ColdStart) -> bool:
+    """Return a tier's bit.
+
+    Args:
+        states: the effective state of each of its signals.
+        last: the bit before; None if there is none.
+        cold_start: the configured one.
+    """
+    if LatchState.SET in states:
         return False
-    if counts.count(LatchState.RESET) == len(counts):
+    if states.count(LatchState.RESET) == len(states):
         return True
     return last.allow if last is not None else cold_start is ColdStart.RESET
 
 
-def paused(state: ShieldState) -> ShieldState:
-    """Return what is left of a state when nobody observed for a while: see SILENT.
-
-    It is the same unless a `reset_for` was running.
-    """
+def after_pause(state: ShieldState) -> ShieldState:
+    """Return the state without its running `reset_for` timers, as after `Evidence.NONE`."""
     latches = {
         key: latch if latch.state is LatchState.RESET else Latch(latch.state, latch.above_since_ms)
         for key, latch in state.latches.items()
@@ -218,30 +216,30 @@ def paused(state: ShieldState) -> ShieldState:
 def advance(
     plan: Plan, state: ShieldState, observations: Mapping[str, Observation], now: Instant
 ) -> ShieldState:
-    """Move everything by one cycle.
+    """Advance all latches and tiers by one cycle.
 
     Args:
-        plan: what is watched.
+        plan: the configuration.
         state: the state after the last cycle.
         observations: one per signal of the plan; a missing one counts as unusable.
         now: must not be before the last cycle's.
 
     Returns:
-        The state after this cycle; it holds what the plan names and nothing else.
+        The state after this cycle; it contains exactly the tiers and signals of the plan.
     """
     last_usable = {
         name: now.ms
-        if (seen := observations.get(name)) is not None and seen.usable
+        if (observation := observations.get(name)) is not None and observation.usable
         else state.last_usable_ms.get(name, now.ms)
         for name in plan.signals
     }
     latches = {}
     for tier, thresholds in plan.tiers.items():
         for name, threshold in thresholds.items():
-            seen = observations.get(name)
+            observation = observations.get(name)
             latches[tier, name] = step(
                 state.latches.get((tier, name), _NEW),
-                Evidence.SILENT if seen is None else weigh(seen, threshold),
+                Evidence.NONE if observation is None else evidence_of(observation, threshold),
                 threshold,
                 now_ms=now.ms,
                 cold_start=plan.cold_start,
@@ -252,12 +250,12 @@ def advance(
     }
     tiers = {}
     for tier, thresholds in plan.tiers.items():
-        counts = [
-            counts_as(latches[tier, name], plan.signals[name], blind=blind[name])
+        states = [
+            effective_state(latches[tier, name], plan.signals[name], blind=blind[name])
             for name in thresholds
         ]
         last = state.tiers.get(tier)
-        allow = admits(counts, last, plan.cold_start)
+        allow = tier_allows(states, last, plan.cold_start)
         unchanged = last is not None and last.allow is allow
         tiers[tier] = last if last is not None and unchanged else TierBit(allow, now.utc)
     return ShieldState(latches, last_usable, tiers)

@@ -1,8 +1,9 @@
-"""The shield's state as the latches document: written beside every decision, read at a takeover.
+"""Encode and decode the latches document, which is stored with every decision.
 
-Times are written as ages, so that neither a restart nor another machine's clock moves anything:
-the time between writing and reading does not count. The document carries its decision's place
-among all decisions, so that whoever reads it knows whether it is newer than what is in memory.
+An evaluator that takes over the lease decodes it. Times are encoded as ages, so that neither a
+restart nor another machine's clock changes anything: the time between encoding and decoding does
+not count. The document carries the order (epoch, sequence) of its decision, so that a reader can
+tell whether it is newer than its own memory.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ SCHEMA: Final = 1
 Age = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
-class StateError(Exception):
-    """The latches document cannot be read; the evaluator logs it and starts cold."""
+class LatchesDocumentError(Exception):
+    """The latches document cannot be decoded; `LatchMemory` logs it and keeps its own latches."""
 
 
 class LatchRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One latch; ages in milliseconds, null for a timer that does not run."""
+    """One latch; ages in milliseconds, null for a timer that is not running."""
 
     state: LatchState
     above_age_ms: Age | None = None
@@ -38,7 +39,7 @@ class LatchRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TierRecord(Struct, frozen=True, kw_only=True):
-    """One tier's bit and when it changed."""
+    """One tier's bit and when it last changed."""
 
     allow: bool
     since: Annotated[datetime, Meta(tz=True)]
@@ -48,8 +49,8 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
     """The document: latches by tier and signal, ages of the last usable observations, bits.
 
     Attributes:
-        epoch: of the decision beside which it was written.
-        sequence: of that decision.
+        epoch: the epoch of the decision that it was stored with.
+        sequence: the sequence of that decision.
     """
 
     schema: int = SCHEMA
@@ -61,12 +62,12 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What a latches document says.
+class StoredLatches:
+    """A decoded latches document.
 
     Attributes:
-        state: as of the instant at which it was read.
-        order: epoch and sequence of the decision that it belongs to.
+        state: the state as of the instant of decoding.
+        order: epoch and sequence of the decision that it was stored with.
     """
 
     state: ShieldState
@@ -76,13 +77,13 @@ class Stored:
 _decoder = msgspec.json.Decoder(LatchesDocument)
 
 
-def write(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
-    """Write a state as it is at an instant.
+def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
+    """Encode a state as of an instant.
 
     Args:
-        state: what to write.
-        now_ms: the instant, not before anything that the state remembers.
-        order: epoch and sequence of the decision that goes with it.
+        state: the state.
+        now_ms: the instant; not before any time in the state.
+        order: epoch and sequence of the decision that it is stored with.
     """
     latches: dict[str, dict[str, LatchRecord]] = {}
     for (tier, signal), latch in state.latches.items():
@@ -103,18 +104,18 @@ def write(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
     return msgspec.json.encode(document)
 
 
-def read(document: bytes, *, now_ms: int) -> Stored:
-    """Read a state back at an instant.
+def decode(document: bytes, *, now_ms: int) -> StoredLatches:
+    """Decode a state as of an instant.
 
     Raises:
-        StateError: not a latches document, or of a higher schema.
+        LatchesDocumentError: not a latches document, or one of a higher schema.
     """
     try:
         stored = _decoder.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise StateError(f"not a latches document: {error}") from error
+        raise LatchesDocumentError(f"not a latches document: {error}") from error
     if stored.schema > SCHEMA:
-        raise StateError(
+        raise LatchesDocumentError(
             f"latches document of schema {stored.schema}, this version knows up to {SCHEMA}"
         )
     latches = {
@@ -131,11 +132,11 @@ def read(document: bytes, *, now_ms: int) -> Stored:
         last_usable_ms={name: now_ms - age for name, age in stored.usable_age_ms.items()},
         tiers={name: TierBit(record.allow, record.since) for name, record in stored.tiers.items()},
     )
-    return Stored(state, (stored.epoch, stored.sequence))
+    return StoredLatches(state, (stored.epoch, stored.sequence))
 
 
-def dropped(state: ShieldState, plan: Plan) -> list[str]:
-    """Name the latches, as tier/signal, that a plan no longer has; `advance` drops them."""
+def removed_latches(state: ShieldState, plan: Plan) -> list[str]:
+    """Return the latches, as tier/signal, that a plan lacks and `core.latch.advance` removes."""
     return sorted(
         f"{tier}/{signal}"
         for tier, signal in state.latches

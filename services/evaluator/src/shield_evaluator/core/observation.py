@@ -1,11 +1,12 @@
-"""From a query's samples to one observation.
+"""Reduce a query's samples to one observation.
 
 An observation is the worst member's value. It is *usable* if at least one sample is a finite,
-non-negative number that a decision document can carry, and *partial* if some member's value is
-missing: the maximum over a subset is only a lower bound of the truth.
+non-negative number that a decision document can carry. It is *partial* if some member's value may
+be missing: the maximum over a subset is only a lower bound, so it may set a latch but never reset
+it.
 
-Samples, observations and latches are msgspec structs, because a backtest makes millions of them and
-a frozen dataclass takes several times as long to make.
+Samples, observations and latches are msgspec structs because a backtest creates millions of them,
+and creating a frozen dataclass takes several times as long.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from shield_common.decision import MAX_VALUE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# etcd clusters have three to seven members; a query that returns thousands of series measures
-# something else, and its maximum must not decide.
+# An etcd cluster has three to seven members. A query that returns thousands of series measures
+# something else, and its maximum must not decide anything.
 MAX_SAMPLES: Final = 10_000
 
 
@@ -28,8 +29,8 @@ class Sample(Struct, frozen=True, gc=False):
     """One member's value as Prometheus returned it.
 
     Attributes:
-        member: which member, for people.
-        value: may be anything that a float can be.
+        member: the member's name, for display.
+        value: any float, NaN and infinities included.
     """
 
     member: str
@@ -41,10 +42,10 @@ class Observation(Struct, frozen=True):
 
     Attributes:
         value: the worst member's value; None when unusable.
-        member: which member that was; None when unusable.
-        members: how many distinct members gave a usable sample.
-        partial: some member's value is missing.
-        problem: why it is unusable or partial, in words; None if it is neither.
+        member: the name of that member; None when unusable.
+        members: number of distinct members with a usable sample.
+        partial: some member's value may be missing.
+        problem: a sentence on why it is unusable or partial; None if it is neither.
         samples: the usable samples, for metrics and the status page.
     """
 
@@ -57,7 +58,7 @@ class Observation(Struct, frozen=True):
 
     @property
     def usable(self) -> bool:
-        """Whether the observation says anything about etcd."""
+        """Whether there is a value."""
         return self.value is not None
 
 
@@ -72,29 +73,29 @@ def observe(
     """Reduce a query's samples to an observation.
 
     Args:
-        samples: what the query returned.
-        expected_members: how many members should answer; None if that is not known.
-        warnings: what Prometheus or Thanos said about the answer's completeness.
+        samples: the query's result.
+        expected_members: the number of members that should answer; None if it is not configured.
+        warnings: remarks of Prometheus or Thanos on the completeness of the result.
     """
     if len(samples) > MAX_SAMPLES:
         return unusable(f"{len(samples)} samples, at most {MAX_SAMPLES} make sense")
-    # NaN is in no range. Infinity and what no document can carry are a broken query's.
-    good = tuple([s for s in samples if 0 <= s.value <= MAX_VALUE])
-    if not good:
+    # NaN fails both comparisons. Infinity and larger values are the result of a broken query.
+    valid = tuple([s for s in samples if 0 <= s.value <= MAX_VALUE])
+    if not valid:
         return unusable("no samples" if not samples else "no finite, non-negative sample")
-    worst = good[0]
-    for sample in good:
+    worst = valid[0]
+    for sample in valid:
         if sample.value > worst.value:
             worst = sample
-    members = len({sample.member for sample in good})
-    problem = _incompleteness(members, expected_members, len(samples) - len(good), warnings)
+    members = len({sample.member for sample in valid})
+    problem = _incompleteness(members, expected_members, len(samples) - len(valid), warnings)
     return Observation(
         value=worst.value,
         member=worst.member,
         members=members,
         partial=problem is not None,
         problem=problem,
-        samples=good,
+        samples=valid,
     )
 
 

@@ -1,23 +1,26 @@
-"""What the evaluator is asked to watch: signals, thresholds and tiers, checked.
+"""The configured signals, thresholds and tiers, validated.
 
-A plan is immutable and complete: every default has been filled in, every name resolves, times are
-whole milliseconds.
+A plan is immutable and complete: every default is filled in, every name resolves, times are whole
+milliseconds.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shield_common.decision import MAX_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# etcd exports its quota under this name, one series per member.
+DEFAULT_QUOTA: Final = "etcd_server_quota_backend_bytes"
+
 
 class OnBlind(enum.StrEnum):
-    """What a signal makes of its tiers once it is blind."""
+    """Effect of a blind signal on its tiers."""
 
     HOLD = "hold"
     DENY = "deny"
@@ -25,14 +28,14 @@ class OnBlind(enum.StrEnum):
 
 
 class ColdStart(enum.StrEnum):
-    """What a latch without history becomes when the first value lies between its thresholds."""
+    """State of a latch without history whose first value lies between reset and set."""
 
     RESET = "reset"
     SET = "set"
 
 
 class Unit(enum.StrEnum):
-    """How a signal's value reads."""
+    """Unit of a signal's values."""
 
     RATIO = "ratio"
     NUMBER = "number"
@@ -41,12 +44,13 @@ class Unit(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """When one signal denies one tier, and when it admits it again.
+    """Bounds at which one signal denies one tier and admits it again.
 
     Attributes:
-        set: at or above, the latch is set.
-        reset: below, the latch is reset; always lower than ``set``, so J and K are never both 1.
-        warn: at or above, requests are warned; changes no state.
+        set: a value at or above it sets the latch.
+        reset: a value below it resets the latch; always lower than ``set``, so J and K are never
+            both 1.
+        warn: at or above it, requests are admitted with a warning; changes no state.
         set_for_ms: how long the value must stay at or above ``set``, milliseconds.
         reset_for_ms: how long it must stay below ``reset``, milliseconds.
 
@@ -78,19 +82,22 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class SignalPlan:
-    """How one signal is judged.
+    """One configured signal.
 
     Attributes:
-        members: how many etcd members should answer; None if that is not known.
-        blind_after_ms: without a usable observation for this long the signal is blind.
-        on_blind: what a blind signal makes of its tiers.
-        unit: how its value reads.
+        members: expected number of etcd members; None if it is not configured.
+        blind_after_ms: a signal without a usable observation for this long is blind.
+        on_blind: effect of a blind signal on its tiers.
+        unit: unit of its values.
+        quota: etcd's quota, as a number of bytes or as PromQL that gives bytes; None if the query
+            already gives a share of it.
     """
 
     members: int | None
     blind_after_ms: int
     on_blind: OnBlind
     unit: Unit
+    quota: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +106,9 @@ class Plan:
 
     Attributes:
         signals: by name.
-        tiers: tier -> signal -> threshold; every tier has at least one.
-        default_tier: whose bit is the allow bit.
-        cold_start: for latches that have no history.
+        tiers: tier -> signal -> threshold; every tier has at least one threshold.
+        default_tier: the tier whose bit is the decision's plain allow bit.
+        cold_start: state of latches that have no history.
     """
 
     signals: Mapping[str, SignalPlan]
