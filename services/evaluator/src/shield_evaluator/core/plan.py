@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 # etcd exports its quota under this name, one series per member.
 DEFAULT_QUOTA: Final = "etcd_server_quota_backend_bytes"
 
+# An object of a run has at least a KiB; a run that adds a GiB would fill the largest etcd alone.
+MIN_RUN_COST: Final = 1024
+MAX_RUN_COST: Final = 1024**3
+MIN_REOPEN: Final = 2  # runs; a tier closes at less than one
+
 
 class OnBlind(enum.StrEnum):
     """Effect of a blind signal on its tiers."""
@@ -43,6 +48,42 @@ class Unit(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RoomPlan:
+    """How much further runs of one tier fit, by one signal; see `core.room`.
+
+    Attributes:
+        target: the value that admitted runs may fill etcd up to; a ratio of the quota.
+        run_cost: bytes by which one admitted run makes etcd grow at its peak.
+        lag_ms: how long nothing of a new run can be in a sample, milliseconds.
+        grows_over_ms: over how long a run writes, milliseconds.
+        spend_ms: over how long the room is handed out, milliseconds.
+        reopen: room in runs at which a closed tier opens again; None for the default.
+
+    Raises:
+        ValueError: a number that no etcd and no run can have.
+    """
+
+    target: float
+    run_cost: int
+    lag_ms: int
+    grows_over_ms: int
+    spend_ms: int
+    reopen: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target <= 1:
+            raise ValueError(f"target ({self.target:g}) must be above 0 and at most 1")
+        if not MIN_RUN_COST <= self.run_cost <= MAX_RUN_COST:
+            raise ValueError("run_cost must be from 1Ki to 1Gi: bytes that one run adds to etcd")
+        if self.lag_ms < 0:
+            raise ValueError("lag must not be negative")
+        if self.grows_over_ms <= 0 or self.spend_ms <= 0:
+            raise ValueError("grows_over and spend must be above 0s")
+        if self.reopen is not None and self.reopen < MIN_REOPEN:
+            raise ValueError(f"reopen must be at least {MIN_REOPEN} runs, or the tier would flap")
+
+
+@dataclass(frozen=True, slots=True)
 class Threshold:
     """Bounds at which one signal denies one tier and admits it again.
 
@@ -53,6 +94,7 @@ class Threshold:
         warn: at or above it, requests are admitted with a warning; changes no state.
         set_for_ms: how long the value must stay at or above ``set``, milliseconds.
         reset_for_ms: how long it must stay below ``reset``, milliseconds.
+        room: how much room this signal leaves; None if it says nothing about room.
 
     Raises:
         ValueError: the bounds contradict each other.
@@ -63,6 +105,7 @@ class Threshold:
     warn: float | None = None
     set_for_ms: int = 0
     reset_for_ms: int = 0
+    room: RoomPlan | None = None
 
     def __post_init__(self) -> None:
         bounds = [self.set, self.reset, *([] if self.warn is None else [self.warn])]

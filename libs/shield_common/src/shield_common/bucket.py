@@ -1,0 +1,55 @@
+"""The token bucket by which an admitter keeps to its share of the room.
+
+It is in the library because two need exactly the same one: admitters, and the evaluator's
+`simulate`, which runs the closed loop on the product's own rules. Nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+WHOLE_RUN = 1.0  # tokens that one admission takes
+
+
+class Bucket:
+    """Runs that one admitter may still admit in one tier.
+
+    A decision grants its share once, and holds no more than one share (one run, if that is less),
+    so that what was not used does not add up to a burst. While decisions stay away, the last one
+    goes on granting a share per interval until its part of the room is used: a restart of the
+    evaluator stops nobody, and nothing is admitted that had no room.
+
+    Attributes:
+        tokens: how many runs may be admitted now; a fraction is not enough for one.
+    """
+
+    __slots__ = ("_granted", "_order", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens = 0.0
+        self._order: tuple[int, int] | None = None
+        self._granted = 0.0
+
+    def fill(
+        self, share: float, *, order: tuple[int, int], total: float, missed_intervals: int
+    ) -> None:
+        """Grant what is due under a decision; any number of calls grant it once.
+
+        Args:
+            share: runs that the decision lets this admitter admit per interval.
+            order: epoch and sequence of the decision.
+            total: this admitter's part of the room: the most that one decision may grant.
+            missed_intervals: how many further decisions should have come since this one.
+        """
+        if order != self._order:
+            self._order, self._granted = order, 0.0
+        due = min(share * (1 + missed_intervals), max(share, total))
+        self.tokens = min(max(WHOLE_RUN, share), self.tokens + max(0.0, due - self._granted))
+        self._granted = max(self._granted, due)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether one more run may be admitted."""
+        return self.tokens >= WHOLE_RUN
+
+    def take(self) -> None:
+        """Use one run's token; a run that is admitted without one leaves a debt of at most one."""
+        self.tokens = max(-WHOLE_RUN, self.tokens - WHOLE_RUN)

@@ -1,0 +1,123 @@
+"""Reservations: what admitted runs are still going to write.
+
+The theory is in `core.room`. Here are its parts that only look at runs: how counters become
+batches, how long a batch is kept, and how much it still reserves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shield_evaluator.core.plan import Plan, RoomPlan
+
+# No API server creates so many objects within one cycle; a counter that says so was written to.
+MAX_BATCH_RUNS: Final = 100_000
+
+# The longest reservation is kept in about so many batches, which bounds the stored document at
+# short intervals. Merging shifts a reservation by less than half a percent of its length.
+MAX_BATCHES: Final = 256
+
+
+class Batch(Struct, frozen=True, gc=False):
+    """Runs of one tier that were admitted at about the same time.
+
+    Attributes:
+        admitted_ms: when, on the clock of `core.latch.Instant.ms`.
+        runs: how many.
+    """
+
+    admitted_ms: int
+    runs: int
+
+
+def room_plans(plan: Plan, tier: str) -> dict[str, RoomPlan]:
+    """Return a tier's signals that have a run cost."""
+    return {
+        signal: threshold.room
+        for signal, threshold in plan.tiers[tier].items()
+        if threshold.room is not None
+    }
+
+
+def growth(
+    before: Mapping[str, int] | None, totals: Mapping[str, int] | None
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Return the runs admitted since the last cycle by counter, and implausible counters."""
+    if totals is None or before is None:
+        return {}, ()
+    grown, implausible = {}, []
+    for name, total in totals.items():
+        last = before.get(name, 0)
+        runs = total - last if total >= last else total
+        if runs > MAX_BATCH_RUNS:
+            implausible.append(name)
+        elif runs > 0:
+            grown[name] = runs
+    return grown, tuple(implausible)
+
+
+def by_tier(plan: Plan, grown: Mapping[str, int]) -> dict[str, int]:
+    """Return runs by tier; a tier that only admitters know counts as the default tier."""
+    admitted: dict[str, int] = {}
+    for name, runs in grown.items():
+        tier = name if name in plan.tiers else plan.default_tier
+        admitted[tier] = admitted.get(tier, 0) + runs
+    return admitted
+
+
+def add_batches(
+    plan: Plan,
+    batches: Mapping[str, tuple[Batch, ...]],
+    admitted: Mapping[str, int],
+    now_ms: int,
+) -> dict[str, tuple[Batch, ...]]:
+    """Add new batches and drop those that reserve nothing any more."""
+    kept = {}
+    for tier in plan.tiers:
+        lasts_ms = max(
+            (room_plan.lag_ms + room_plan.grows_over_ms for room_plan in _all_plans(plan, tier)),
+            default=0,
+        )
+        left = [b for b in batches.get(tier, ()) if now_ms - b.admitted_ms < lasts_ms]
+        runs = admitted.get(tier, 0)
+        if runs and lasts_ms:
+            if left and (now_ms - left[-1].admitted_ms) * MAX_BATCHES < lasts_ms:
+                left[-1] = Batch(left[-1].admitted_ms, left[-1].runs + runs)
+            else:
+                left.append(Batch(now_ms, runs))
+        if left:
+            kept[tier] = tuple(left)
+    return kept
+
+
+def _all_plans(plan: Plan, tier: str) -> list[RoomPlan]:
+    """Return how a tier's runs are reserved for in any tier's room."""
+    return [
+        cost_on(plan, tier, signal, room_plan)
+        for other in plan.tiers
+        for signal, room_plan in room_plans(plan, other).items()
+    ]
+
+
+def cost_on(plan: Plan, tier: str, signal: str, otherwise: RoomPlan) -> RoomPlan:
+    """Return what the runs of a tier cost on a signal; like the asking tier's, if not stated."""
+    threshold = plan.tiers[tier].get(signal)
+    return otherwise if threshold is None or threshold.room is None else threshold.room
+
+
+def reserved_by(batches: tuple[Batch, ...], room_plan: RoomPlan, now_ms: int) -> float:
+    """Return the bytes that batches still reserve."""
+    return room_plan.run_cost * sum(
+        batch.runs * _unseen(now_ms - batch.admitted_ms, room_plan) for batch in batches
+    )
+
+
+def _unseen(age_ms: int, room_plan: RoomPlan) -> float:
+    """Return the part of a run's growth that no sample shows yet, from 1 to 0."""
+    visible = (age_ms - room_plan.lag_ms) / room_plan.grows_over_ms
+    return min(1.0, max(0.0, 1.0 - visible))

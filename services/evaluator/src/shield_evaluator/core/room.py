@@ -1,0 +1,295 @@
+"""Room: how many more runs fit, counting what has been admitted and is not in etcd yet.
+
+Theory of operation
+===================
+
+A latch sees what etcd holds. What fills etcd was admitted minutes ago and is still writing: a
+PipelineRun of 14 KiB grows to several MiB while its tasks report status. So every admitted run is
+*reserved* for until it can be seen in the metrics:
+
+    reserved                 one batch of runs, admitted at 0
+    runs x run_cost  ──────┐
+                           │╲
+                           │ ╲
+                           │  ╲
+                     0     lag   lag + grows_over
+
+Admitters add what they admit to a counter per tier. In each cycle, the growth of a tier's counter
+is one batch. Until ``lag`` nothing of it can be in a sample; from then on its reservation falls
+linearly, because what it gives up is now part of the measured value.
+
+For each tier and signal with a ``run_cost``:
+
+    headroom = (target - value) x quota - reserved by the runs of all tiers        [bytes]
+    room     = max(0, headroom / run_cost)                                         [runs]
+
+A tier's room is the least over its signals. Without a complete observation the value is not known
+any more: headroom then loses what is admitted and gains nothing. A partial observation is a lower
+bound of the value, so it may lower headroom but not raise it.
+
+The room of a tier is handed out over ``spend``: each decision gives each of N admitters
+
+    share = room x interval / spend / N                                            [runs]
+
+Handing out a fixed part of what is left approaches ``target`` from below and cannot pass it by
+more than one interval's shares. A tier without room for one run for as long as ``spend`` is
+*closed*: its decision denies, so that the allow bit does not promise what no request gets. It opens
+again with room for ``reopen`` runs, which is more than one, so that it does not flap.
+
+Counters come from Redis, where anybody with its password can write. A counter that fell lost its
+data, and what it shows was counted since. One that grew by more than
+`core.reservations.MAX_BATCH_RUNS` in one cycle cannot have been counted by admitters: it reserves
+nothing, and the caller removes it.
+
+As in `core.latch`, time is an argument, and a state that is stored as ages and restored is the same
+state: a restart changes no later output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
+
+from shield_evaluator.core.reservations import (
+    Batch,
+    add_batches,
+    by_tier,
+    cost_on,
+    growth,
+    reserved_by,
+    room_plans,
+)
+
+if TYPE_CHECKING:
+    from shield_evaluator.core.observation import Observation
+    from shield_evaluator.core.plan import Plan
+
+# What lies free inside the database file is written to before the file grows. With less than this
+# share of the file free (fragmentation, freed pages of open readers), the file grows as well.
+USABLE_FREE_SHARE: Final = 0.02
+FILE_SIGNAL: Final = "db-file"
+IN_USE_SIGNAL: Final = "db-in-use"
+
+REOPEN_SHARE: Final = 0.01  # of the runs that fit below the target
+REOPEN_LEAST: Final = 2  # runs; one more than what closes a tier
+
+
+class Closing(Struct, frozen=True, gc=False):
+    """Whether a tier is closed because nothing fits.
+
+    Attributes:
+        short_since_ms: since when there has been room for less than one run; None if there is more.
+        closed: the tier is published as denying.
+    """
+
+    short_since_ms: int | None = None
+    closed: bool = False
+
+
+class RoomState(Struct, frozen=True):
+    """What has to be remembered from one cycle to the next.
+
+    Attributes:
+        totals: counter name -> its last value; None before the first reading of a state that was
+            stored without counters, whose totals may be older than any reservation.
+        batches: tier -> batches that still reserve something, oldest first.
+        headroom: (tier, signal) -> bytes, as of the last complete observation, less what was
+            admitted since.
+        quotas: signal -> etcd's quota in bytes, the last that was known.
+        closings: by tier.
+        implausible: counters whose value no admitter can have written; to be removed.
+    """
+
+    totals: Mapping[str, int] | None = field(default_factory=dict)
+    batches: Mapping[str, tuple[Batch, ...]] = field(default_factory=dict)
+    headroom: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    quotas: Mapping[str, float] = field(default_factory=dict)
+    closings: Mapping[str, Closing] = field(default_factory=dict)
+    implausible: tuple[str, ...] = ()
+
+
+class TierRoom(Struct, frozen=True, gc=False):
+    """What one tier has room for.
+
+    Attributes:
+        runs: how many more runs fit; a fraction is a run that does not fit yet.
+        signal: the signal with the least room.
+        run_cost: bytes that one run of the tier costs on that signal.
+        spend_ms: over how long the room is handed out, milliseconds.
+        closed: the tier is closed because nothing has fitted for ``spend``.
+    """
+
+    runs: float
+    signal: str
+    run_cost: int
+    spend_ms: int
+    closed: bool = False
+
+    def share(self, *, interval_ms: int, admitters: int) -> float:
+        """Return how many runs one of ``admitters`` may admit until the next decision."""
+        return self.runs * min(1.0, interval_ms / self.spend_ms) / max(1, admitters)
+
+
+class Reservation(Struct, frozen=True, gc=False):
+    """What the admitted runs of one tier are still going to write.
+
+    Attributes:
+        runs: how many of them are not finished writing.
+        reserved: bytes, at the highest ``run_cost`` among the tier's signals.
+    """
+
+    runs: int
+    reserved: float
+
+
+def advance(
+    plan: Plan,
+    state: RoomState,
+    observations: Mapping[str, Observation],
+    *,
+    quotas: Mapping[str, float],
+    totals: Mapping[str, int] | None,
+    now_ms: int,
+) -> RoomState:
+    """Move reservations and room by one cycle.
+
+    Args:
+        plan: which tiers and signals have a run cost.
+        state: the state after the last cycle.
+        observations: this cycle's, by signal.
+        quotas: signal -> etcd's quota in bytes; one that is missing keeps its last value.
+        totals: runs admitted since ever, by counter; None if they could not be read.
+        now_ms: the instant; must not be before the last cycle's.
+    """
+    known_quotas = {
+        name: quota
+        for name in plan.signals
+        if (quota := quotas.get(name, state.quotas.get(name))) is not None and quota > 0
+    }
+    grown, implausible = growth(state.totals, totals)
+    admitted = by_tier(plan, grown)
+    batches = add_batches(plan, state.batches, admitted, now_ms)
+    headroom = _headroom(plan, state, observations, known_quotas, admitted, batches, now_ms)
+    after = RoomState(
+        totals=state.totals if totals is None else dict(totals),
+        batches=batches,
+        headroom=headroom,
+        quotas=known_quotas,
+        implausible=implausible,
+    )
+    closings = {
+        tier: _close(plan, after, tier, state.closings.get(tier, Closing()), now_ms)
+        for tier in plan.tiers
+    }
+    return RoomState(
+        totals=after.totals,
+        batches=batches,
+        headroom=headroom,
+        quotas=known_quotas,
+        closings={tier: closing for tier, closing in closings.items() if closing is not None},
+        implausible=implausible,
+    )
+
+
+def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
+    """Return a tier's room: the least over its signals; None while none of them is known."""
+    least: TierRoom | None = None
+    closed = state.closings.get(tier, Closing()).closed
+    for signal, room_plan in room_plans(plan, tier).items():
+        headroom = state.headroom.get((tier, signal))
+        if headroom is None:
+            continue
+        runs = max(0.0, headroom / room_plan.run_cost)
+        if least is None or runs < least.runs:
+            least = TierRoom(runs, signal, room_plan.run_cost, room_plan.spend_ms, closed)
+    return least
+
+
+def reservation_of(plan: Plan, state: RoomState, tier: str, *, now_ms: int) -> Reservation:
+    """Return what the runs of a tier are still going to write."""
+    batches = state.batches.get(tier, ())
+    plans = room_plans(plan, tier).values()
+    return Reservation(
+        runs=sum(batch.runs for batch in batches),
+        reserved=max((reserved_by(batches, room_plan, now_ms) for room_plan in plans), default=0.0),
+    )
+
+
+def closed_tiers(state: RoomState) -> frozenset[str]:
+    """Return the tiers that deny because nothing fits."""
+    return frozenset(tier for tier, closing in state.closings.items() if closing.closed)
+
+
+def _headroom(
+    plan: Plan,
+    state: RoomState,
+    observations: Mapping[str, Observation],
+    quotas: Mapping[str, float],
+    admitted: Mapping[str, int],
+    batches: Mapping[str, tuple[Batch, ...]],
+    now_ms: int,
+) -> dict[tuple[str, str], float]:
+    headroom = {}
+    for tier in plan.tiers:
+        for signal, room_plan in room_plans(plan, tier).items():
+            new_bytes = sum(
+                runs * cost_on(plan, other, signal, room_plan).run_cost
+                for other, runs in admitted.items()
+            )
+            last = state.headroom.get((tier, signal))
+            shrunk = None if last is None else last - new_bytes
+            value, complete = _value(observations, signal)
+            quota = quotas.get(signal)
+            if value is not None and quota is not None:
+                reserved = sum(
+                    reserved_by(held, cost_on(plan, other, signal, room_plan), now_ms)
+                    for other, held in batches.items()
+                )
+                measured = (room_plan.target - value) * quota - reserved
+                if not complete and shrunk is not None:
+                    measured = min(measured, shrunk)
+                headroom[tier, signal] = measured
+            elif shrunk is not None:
+                headroom[tier, signal] = shrunk
+    return headroom
+
+
+def _value(observations: Mapping[str, Observation], signal: str) -> tuple[float | None, bool]:
+    """Return the value that counts for room, and whether every member gave it."""
+    observation = observations.get(signal)
+    if observation is None or observation.value is None:
+        return None, False
+    in_use = observations.get(IN_USE_SIGNAL) if signal == FILE_SIGNAL else None
+    if in_use is None or in_use.value is None or in_use.partial:
+        return observation.value, not observation.partial
+    usable = observation.value * (1 - USABLE_FREE_SHARE)
+    value = in_use.value if in_use.value < usable else max(in_use.value, observation.value)
+    return value, not observation.partial
+
+
+def _close(
+    plan: Plan, state: RoomState, tier: str, closing: Closing, now_ms: int
+) -> Closing | None:
+    """Close a tier that has had no room for one run for ``spend``; open it with enough room."""
+    room = room_of(plan, state, tier)
+    if room is None:
+        return closing if room_plans(plan, tier) and closing != Closing() else None
+    if room.runs < 1:
+        since = now_ms if closing.short_since_ms is None else closing.short_since_ms
+        return Closing(since, closing.closed or now_ms - since >= room.spend_ms)
+    closed = closing.closed and room.runs < _reopen(plan, state, tier)
+    return Closing(None, closed)
+
+
+def _reopen(plan: Plan, state: RoomState, tier: str) -> float:
+    """Return with room for how many runs a closed tier opens again."""
+    enough: float = REOPEN_LEAST
+    for signal, room_plan in room_plans(plan, tier).items():
+        if room_plan.reopen is not None:
+            enough = max(enough, room_plan.reopen)
+        elif (quota := state.quotas.get(signal)) is not None:
+            fits = room_plan.target * quota / room_plan.run_cost
+            enough = max(enough, REOPEN_SHARE * fits)
+    return enough
