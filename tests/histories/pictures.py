@@ -12,7 +12,7 @@ from shield_common.config.loader import load
 from shield_evaluator.backtest import recording
 from shield_evaluator.cli import main as shield_evaluator
 from shield_evaluator.settings import EvaluatorSettings
-from shield_evaluator.status.serve import render
+from shield_evaluator.status.page import render
 from tests.histories.library import named
 from tests.histories.samples import samples_of
 from tests.rig.browser import Browser, Look

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 
-from shield_evaluator.status.serve import HEADERS, render
+from shield_evaluator.status.page import HEADERS, render
 from tests.rig.browser import Browser, Look, Picture
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
 from tests.unit.shield_evaluator.page_scenes import SCENES
 
-# The bar at the very top has the state's colour, so that it is seen across a room (page/style.py).
+# The bar at the top has the state's colour, to be seen across a room (status/style.css).
 GOOD, NEAR, OVER = (26, 127, 55), (154, 103, 0), (196, 36, 43)
 DARK_NEAR, DARK_OVER = (224, 169, 49), (255, 107, 107)
 

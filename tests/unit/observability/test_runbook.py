@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shield_evaluator.status.serve import render
+from shield_evaluator.status.page import render
 from tests.unit.observability.exposure import rules
 from tests.unit.observability.runbook import RUNBOOK, blocks, sections
 from tests.unit.shield_evaluator.page_scenes import RUNBOOK as PUBLISHED

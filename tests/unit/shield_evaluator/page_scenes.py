@@ -13,7 +13,7 @@ from shield_evaluator.core.latch import Instant, ShieldState, advance
 from shield_evaluator.core.observation import Observation, Sample, unusable
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
 from shield_evaluator.report import Outcome, Report
-from shield_evaluator.status.facts import Change, Facts
+from shield_evaluator.status.snapshot import Snapshot, TierChange
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 NOW_MS = 10_000_000
@@ -56,7 +56,7 @@ def scene(
     override: Override | None = None,
     time_to_full: float | None = None,
     plan: Plan = PLAN,
-) -> Facts:
+) -> Snapshot:
     """Return the page's facts at noon.
 
     Args:
@@ -91,7 +91,7 @@ def scene(
         state=state,
         observations=observations,
     )
-    return Facts(
+    return Snapshot(
         cluster="rh01",
         now=Instant(ms=NOW_MS, utc=NOON + timedelta(seconds=2)),
         report=report,
@@ -113,30 +113,30 @@ def past_hour(last: float, *, fall: float = 0.3) -> History:
     return History(points)
 
 
-def admitting() -> Facts:
+def admitting() -> Snapshot:
     facts = scene({"db-file": seen(0.612), "db-in-use": seen(0.431)})
     return replace(facts, histories={"db-file": past_hour(0.612), "db-in-use": past_hour(0.431)})
 
 
-def denying() -> Facts:
+def denying() -> Snapshot:
     facts = scene(
         {"db-file": seen(0.934), "db-in-use": seen(0.702)},
         time_to_full=840,
     )
     changes = [
-        Change(
+        TierChange(
             NOON - timedelta(minutes=12),
             "standard",
             allow=False,
             reason="etcd is at 90.2% of its quota",
         ),
-        Change(
+        TierChange(
             NOON - timedelta(minutes=31),
             "background",
             allow=False,
             reason="etcd is at 85.1% of its quota",
         ),
-        Change(NOON - timedelta(days=2), "standard", allow=True, reason="no signal denies it"),
+        TierChange(NOON - timedelta(days=2), "standard", allow=True, reason="no signal denies it"),
     ]
     return replace(
         facts,
@@ -145,7 +145,7 @@ def denying() -> Facts:
     )
 
 
-def blind() -> Facts:
+def blind() -> Snapshot:
     facts = scene(
         {"db-file": unusable("no samples"), "db-in-use": unusable("no samples")},
         before={"db-file": seen(0.87), "db-in-use": seen(0.6)},
@@ -153,7 +153,7 @@ def blind() -> Facts:
     return replace(facts, histories={"db-file": past_hour(0.87)})
 
 
-def overridden() -> Facts:
+def overridden() -> Snapshot:
     override = Override(
         allow=True,
         tiers=("standard",),
@@ -168,11 +168,11 @@ def overridden() -> Facts:
     )
 
 
-def starting() -> Facts:
+def starting() -> Snapshot:
     return replace(admitting(), report=None, histories={}, lease_held=False)
 
 
-def hostile() -> Facts:
+def hostile() -> Snapshot:
     return scene(
         {"db-file": seen(0.934, member=HOSTILE), "db-in-use": unusable(HOSTILE)},
         override=Override(
@@ -181,14 +181,14 @@ def hostile() -> Facts:
     )
 
 
-def standby() -> Facts:
+def standby() -> Snapshot:
     facts = denying()
     assert facts.report is not None
     report = replace(facts.report, outcome=Outcome.STANDBY, observations={})
     return replace(facts, report=report, histories={}, lease_held=False, changes=())
 
 
-def kinds() -> Facts:
+def kinds() -> Snapshot:
     """Return a moment with an alert, a number and a signal that lacks a member."""
     alert = replace(_SIGNAL, unit=Unit.ALERT, members=None)
     plan = Plan(

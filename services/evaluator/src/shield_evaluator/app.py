@@ -29,7 +29,6 @@ from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.source import PrometheusSource
 from shield_evaluator.settings import RESTART_KEYS
 from shield_evaluator.status.board import Board
-from shield_evaluator.status.serve import StatusPage
 from shield_evaluator.watch import Watch
 
 if TYPE_CHECKING:
@@ -110,8 +109,7 @@ class Evaluator:
             apply_settings=self._apply_settings,
             on_result=self._metrics.reloaded,
         )
-        self._board = Board(self._writer, config_problem=lambda: self._reloader.problem)
-        self._page = StatusPage(
+        self._board = Board(
             cycle=self._cycle,
             writer=self._writer,
             now=now,
@@ -124,7 +122,7 @@ class Evaluator:
                 registry=self._metrics.registry,
                 readiness=self._board.readiness,
                 routes=[
-                    web.get("/", self._page.handle),
+                    web.get("/", self._board.handle_page),
                     web.get("/status", self._board.handle_status),
                 ],
             ),
@@ -187,12 +185,11 @@ class Evaluator:
     def _report(self, report: Report) -> None:
         self._metrics.record(report)
         self._board.record(report)
-        self._page.record(report)
 
     def _apply_settings(self, settings: EvaluatorSettings) -> None:
         logs.set_level(settings.log.level)
         self._client.apply_settings(settings.prometheus)
         self._writer.lease_ms = settings.lease.milliseconds
         self._cycle.apply_settings(watch_of(settings))
-        self._page.runbook_url = settings.runbook_url
+        self._board.runbook_url = settings.runbook_url
         self._loop.reevaluate()

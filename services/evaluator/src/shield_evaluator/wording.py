@@ -1,4 +1,4 @@
-"""How times and spans of time read in tables."""
+"""How times, spans of time and reasons read on the page and in tables."""
 
 from __future__ import annotations
 
@@ -28,3 +28,28 @@ def span(seconds: float) -> str:
     if days:
         return f"{days}d {hours}h"
     return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {left:02}s"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time in at most two units, rounded down; negative ones are 0."""
+    left = max(0, int(seconds))
+    if left < 2 * _MINUTE:
+        return f"{left} s"
+    if left < 2 * _HOUR:
+        return f"{left // _MINUTE} min"
+    if left < 2 * _DAY:
+        return f"{left // _HOUR} h {left % _HOUR // _MINUTE} min"
+    return f"{left // _DAY} d {left % _DAY // _HOUR} h"
+
+
+def clock(moment: datetime, *, now: datetime) -> str:
+    """Write a UTC moment, with its date unless that is today's."""
+    form = "%H:%M:%SZ" if moment.date() == now.date() else "%Y-%m-%d %H:%MZ"
+    return moment.strftime(form)
+
+
+def sentence(text: str) -> str:
+    """Write a reason as a sentence: a capital, unless it begins with a name, and a full stop."""
+    first = text.partition(" ")[0]
+    is_name = first == "etcd" or not first.isalpha()
+    return f"{text if is_name else text[:1].upper() + text[1:]}{'' if text.endswith('.') else '.'}"

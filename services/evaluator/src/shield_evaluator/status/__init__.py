@@ -1,6 +1,7 @@
-"""The status page: what a person who was refused, or paged, sees at the evaluator's ``/``.
+"""The status page at the evaluator's ``/``, for people who were refused or paged.
 
-Server-rendered, without a script and without anything from elsewhere. It shows facts that the cycle
-reported and decides nothing. `facts` is all that it is made from, `serve` the only part that knows
-HTTP.
+Rendered on the server, without scripts and without anything from other hosts. It shows what the
+cycle reported and decides nothing: ``board`` keeps the last report, ``snapshot`` holds the facts of
+one moment, ``view`` and ``cards`` put them into words, ``chart`` computes the drawings, and
+``page`` fills ``template.html`` and ``style.css``.
 """

@@ -1,62 +1,92 @@
-"""What the evaluator tells about itself over HTTP: readiness and ``/status``."""
+"""What the evaluator tells about itself over HTTP: readiness, ``/status``, and the page at ``/``.
+
+The board is the only owner of the last report; everything that is asked between two cycles is
+answered from it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
 
 from shield_common.probes import Readiness
 from shield_evaluator.report import Outcome
+from shield_evaluator.status.page import HEADERS, render
+from shield_evaluator.status.snapshot import Snapshot, TierChange, tier_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shield_evaluator.core.latch import Instant
+    from shield_evaluator.cycle import Cycle
     from shield_evaluator.lease import Writer
     from shield_evaluator.report import Report
 
+MAX_CHANGES: Final = 12  # what fits under the signals on one screen
+
 
 class Board:
-    """The last report, for whoever asks between two cycles."""
+    """Keeps the last report and the last changes of the tiers.
+
+    Args:
+        cycle: for the cluster's name, the interval and the histories.
+        writer: for the lease, and what Redis last failed with.
+        now: the present moment.
+        config_problem: why the configuration file is not in force; None if it is.
+        runbook_url: where docs/runbook.md is published; None leaves the links out.
+    """
 
     def __init__(
-        self, writer: Writer, *, config_problem: Callable[[], str | None] = lambda: None
+        self,
+        *,
+        cycle: Cycle,
+        writer: Writer,
+        now: Callable[[], Instant],
+        config_problem: Callable[[], str | None],
+        runbook_url: str | None = None,
     ) -> None:
+        self._cycle = cycle
         self._writer = writer
+        self._now = now
         self._config_problem = config_problem
         self._report: Report | None = None
         self._published = False
+        self._changes: deque[TierChange] = deque(maxlen=MAX_CHANGES)
+        self.runbook_url = runbook_url
 
     def record(self, report: Report) -> None:
-        """Remember what a cycle saw and did."""
+        """Keep what a cycle saw and did."""
+        before = None if self._report is None else self._report.decision
+        if before is not None and report.decision is not None:
+            self._changes.extendleft(tier_changes(before, report.decision))
         self._report = report
         self._published = self._published or report.outcome is Outcome.PUBLISHED
 
     def readiness(self) -> Readiness:
-        """Say whether the evaluator does its work: it writes, or stands by for whoever does.
+        """Say whether the evaluator does its work: as the writer, or as a standby.
 
-        Ready once it has published a decision or another evaluator holds the lease; what fails
-        later shows in the checks and in metrics, because restarting the evaluator mends neither
+        Ready once it has published a decision or another evaluator holds the lease. Later failures
+        show in the checks and in metrics only, because restarting the evaluator repairs neither
         Redis nor Prometheus.
         """
-        report, problem = self._report, self._writer.problem
-        standby = report is not None and report.outcome is Outcome.STANDBY
+        standby = self._report is not None and self._report.outcome is Outcome.STANDBY
         checks = {
-            "redis": problem or "ok",
+            "redis": self._writer.problem or "ok",
             "prometheus": self._prometheus_check(),
             "lease": "held" if self._writer.held else "standby" if standby else "not held",
         }
         return Readiness(ready=self._published or standby, checks=checks)
 
     def _prometheus_check(self) -> str:
-        report = self._report
-        if report is None:
-            return "not asked yet"
+        if self._report is None:
+            return "not queried yet"
         problems = [
-            f"{name}: {seen.problem}"
-            for name, seen in report.observations.items()
-            if not seen.usable
+            f"{name}: {observation.problem}"
+            for name, observation in self._report.observations.items()
+            if not observation.usable
         ]
         return "; ".join(problems) or "ok"
 
@@ -74,9 +104,9 @@ class Board:
         }
         if report is not None:
             body["problems"] = {
-                name: seen.problem
-                for name, seen in report.observations.items()
-                if seen.problem is not None
+                name: observation.problem
+                for name, observation in report.observations.items()
+                if observation.problem is not None
             }
             body["latches"] = [
                 {"tier": tier, "signal": signal, "state": latch.state.value}
@@ -84,8 +114,31 @@ class Board:
             ]
         return body
 
+    def snapshot(self) -> Snapshot:
+        """Return what the page shows now."""
+        report, watch = self._report, self._cycle.watch
+        standby = report is not None and report.outcome is Outcome.STANDBY
+        return Snapshot(
+            cluster=watch.cluster,
+            now=self._now(),
+            report=report,
+            interval=watch.interval,
+            holder=self._writer.holder,
+            lease_held=self._writer.held,
+            # A standby's own values are out of date: it does not query Prometheus.
+            histories={} if standby else self._cycle.histories(),
+            changes=tuple(self._changes),
+            redis_problem=None if report is None else self._writer.problem,
+            config_problem=self._config_problem(),
+            runbook_url=self.runbook_url,
+        )
+
     async def handle_status(self, _request: web.Request) -> web.Response:
         """Answer ``GET /status``."""
-        return web.Response(
-            body=msgspec.json.encode(self.status()), content_type="application/json"
-        )
+        body = msgspec.json.encode(self.status())
+        return web.Response(body=body, content_type="application/json")
+
+    async def handle_page(self, request: web.Request) -> web.Response:
+        """Answer ``GET /``; ``?refresh=off`` leaves out the automatic refresh."""
+        body = render(self.snapshot(), refresh=request.query.get("refresh") != "off")
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=HEADERS)

@@ -1,13 +1,17 @@
-"""A signal as pictures: a bar with its thresholds, and the last hour as a line."""
+"""Geometry of a signal's drawings: one scale per tier, and the last hour as a curve.
+
+Only numbers and texts come out of here; ``template.html`` turns them into SVG.
+"""
 
 from __future__ import annotations
 
+import enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shield_common.decision import format_value
 from shield_evaluator.core.forecast import SPAN_MS
 from shield_evaluator.core.plan import Unit
-from shield_evaluator.status.tree import Element, element
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -15,120 +19,210 @@ if TYPE_CHECKING:
     from shield_evaluator.core.forecast import History
     from shield_evaluator.core.plan import Threshold
 
-# User units of the line's picture; the page stretches it to its width.
+# User units of the curve; the page stretches it to its own width.
 WIDTH: Final = 600.0
-HEIGHT: Final = 72.0
+HEIGHT: Final = 110.0
 MAX_POINTS: Final = 300  # two per pixel of a phone
-GAP_MS: Final = 60_000  # longer without a complete observation is a hole in the line
-ROOM: Final = 1.25  # above the highest threshold of a signal that is no ratio
+GAP_MS: Final = 60_000  # a longer time without a complete observation leaves a gap in the curve
+HEADROOM: Final = 1.25  # above the highest threshold, for a signal that is not a ratio
+
+Point = tuple[float, float]  # x to the right, y downwards
 
 
-def top_of(unit: Unit, thresholds: Mapping[str, Threshold], values: Iterable[float]) -> float:
-    """Return the value at the right end of the bar and at the top of the line."""
+class Effect(enum.StrEnum):
+    """What a value does to a tier; the same words as in ``shield-evaluator check``."""
+
+    DENIES = "denies"
+    HOLDS = "holds"
+    ADMITS = "admits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """One signal's value on one tier's thresholds; positions are percentages of the width.
+
+    Attributes:
+        tier: whose thresholds these are.
+        value: where the value ends.
+        set: where the denying zone begins.
+        reset: where the holding zone begins.
+        warn: where warnings begin; None without them.
+        effect: what the value does to this tier; None without a value.
+        level: ``good``, ``near``, ``over`` or ``unknown``: the bar's colour.
+        words: the same in words, for those who do not see it.
+    """
+
+    tier: str
+    value: float
+    set: float
+    reset: float
+    warn: float | None
+    effect: Effect | None
+    level: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A threshold across the curve.
+
+    Attributes:
+        bound: ``set`` or ``reset``.
+        y: its height, from the top.
+        label_y: the baseline of its label.
+        label: for example ``set 90%``.
+    """
+
+    bound: str
+    y: float
+    label_y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """The last hour of a signal, in a box of `WIDTH` by `HEIGHT`.
+
+    Attributes:
+        lines: the points of each piece without a gap.
+        areas: the outline of what is below each piece.
+        limits: the default tier's thresholds.
+        ticks: labels of the vertical axis, from the top down.
+        words: the same in words, for those who do not see it.
+    """
+
+    lines: list[list[Point]]
+    areas: list[list[Point]]
+    limits: list[Limit]
+    ticks: list[str]
+    words: str
+
+
+def axis_top(unit: Unit, thresholds: Mapping[str, Threshold], values: Iterable[float]) -> float:
+    """Return the value at the right end of the scales and at the top of the curve."""
     if unit is Unit.RATIO:
         return 1.0
     highest = max((threshold.set for threshold in thresholds.values()), default=1.0)
-    return max(highest * ROOM, *values, 1e-9)
+    return max(highest * HEADROOM, *values, 1e-9)
 
 
-def bar(
-    value: float | None, thresholds: Mapping[str, Threshold], *, unit: Unit, top: float, level: str
-) -> Element:
-    """Draw how far a signal is.
+def scale(
+    tier: str, value: float | None, threshold: Threshold, *, unit: Unit, top: float, complete: bool
+) -> Scale:
+    """Place a value on a tier's thresholds.
 
     Args:
-        value: the worst member's; None draws an empty bar.
-        thresholds: by tier; each gives a mark for set, reset and warn.
+        tier: the tier's name.
+        value: the worst member's; None leaves the bar empty.
+        threshold: the tier's bounds for this signal.
         unit: the value's.
         top: the value at the right end.
-        level: ``good``, ``near`` or ``over``: the colour.
+        complete: whether every member answered; an incomplete low value does not admit.
     """
-    share = 0.0 if value is None else min(value / top, 1.0) * 100
-    words = "no value" if value is None else format_value(value, unit)
-    parts = [
-        element("rect", {"class": "track", "y": 8, "width": "100%", "height": 18, "rx": 4}),
-        element(
-            "rect",
-            {"class": f"fill {level}", "y": 8, "width": f"{share:.2f}%", "height": 18, "rx": 4},
-        ),
-    ]
-    for tier, threshold in thresholds.items():
-        marks = {"reset": threshold.reset, "warn": threshold.warn, "set": threshold.set}
-        for bound, at in marks.items():
-            if at is not None and at <= top:
-                x = f"{at / top * 100:.2f}%"
-                said = element("title", None, f"{tier}: {bound} {format_value(at, unit)}")
-                ends: dict[str, str | float] = {"x1": x, "x2": x, "y1": 2, "y2": 32}
-                # A rim keeps a mark visible on the filled part.
-                parts.append(element("line", {"class": "rim", **ends}))
-                parts.append(element("line", {"class": f"mark {bound}", **ends}, said))
-    return element(
-        "svg",
-        {"class": "bar", "width": "100%", "height": 34, "role": "img", "aria-label": words},
-        *parts,
+
+    def at(bound: float) -> float:
+        return min(bound / top, 1.0) * 100
+
+    effect = None if value is None else _effect(value, threshold, complete=complete)
+    bounds = {"reset": threshold.reset, "warn": threshold.warn, "set": threshold.set}
+    written = [f"{n} {format_value(b, unit)}" for n, b in bounds.items() if b is not None]
+    now = "no value" if value is None else f"{format_value(value, unit)} {effect}"
+    return Scale(
+        tier=tier,
+        value=0.0 if value is None else at(value),
+        set=at(threshold.set),
+        reset=at(threshold.reset),
+        warn=None if threshold.warn is None else at(threshold.warn),
+        effect=effect,
+        level=_level(value, threshold, effect),
+        words=f"{tier}: {now}; {', '.join(written)}",
     )
 
 
-def line(
-    history: History, thresholds: Mapping[str, Threshold], *, now_ms: int, top: float, tier: str
-) -> Element:
-    """Draw the last hour of a signal, with one tier's thresholds.
+def _effect(value: float, threshold: Threshold, *, complete: bool) -> Effect:
+    if value >= threshold.set:
+        return Effect.DENIES
+    return Effect.ADMITS if value < threshold.reset and complete else Effect.HOLDS
+
+
+def _level(value: float | None, threshold: Threshold, effect: Effect | None) -> str:
+    if value is None:
+        return "unknown"
+    if effect is Effect.DENIES:
+        return "over"
+    warned = threshold.warn is not None and value >= threshold.warn
+    return "near" if warned or effect is Effect.HOLDS else "good"
+
+
+def ticks(unit: Unit, top: float) -> list[str]:
+    """Return the labels of an axis from 0 to its end; only a ratio has a round middle."""
+    shares = (0, 0.5, 1) if unit is Unit.RATIO else (0, 1)
+    return [format_value(top * share, unit) for share in shares]
+
+
+def curve(
+    history: History, threshold: Threshold | None, *, unit: Unit, now_ms: int, top: float
+) -> Curve:
+    """Draw the last hour.
 
     Args:
-        history: its points.
-        thresholds: by tier.
+        history: the signal's points; not empty.
+        threshold: the default tier's; None if that tier does not use the signal.
+        unit: the values'.
         now_ms: the right end, on the history's clock.
         top: the value at the top.
-        tier: whose set and reset are drawn.
     """
-
-    def y(value: float) -> float:
-        return HEIGHT - min(value / top, 1.0) * (HEIGHT - 2) - 1
-
-    parts = []
-    threshold = thresholds.get(tier)
-    if threshold is not None:
-        for bound, at in (("set", threshold.set), ("reset", threshold.reset)):
-            if at <= top:
-                ends: dict[str, str | float] = {"x1": 0.0, "x2": WIDTH, "y1": y(at), "y2": y(at)}
-                parts.append(element("line", {"class": f"limit {bound}", **ends}))
-    for run in _runs(_thinned(history, now_ms)):
-        points = [(WIDTH * (1 - (now_ms - ms) / SPAN_MS), y(value)) for ms, value in run]
-        joined = " ".join(f"{x:.1f},{height:.1f}" for x, height in points)
-        area = f"{points[0][0]:.1f},{HEIGHT} {joined} {points[-1][0]:.1f},{HEIGHT}"
-        parts.append(element("polygon", {"class": "area", "points": area}))
-        parts.append(element("polyline", {"class": "curve", "points": joined}))
-    return element(
-        "svg",
-        {
-            "class": "line",
-            "viewBox": f"0 0 {WIDTH:g} {HEIGHT:g}",
-            "preserveAspectRatio": "none",
-            "role": "img",
-            "aria-label": "the last hour",
-        },
-        *parts,
+    lines: list[list[Point]] = []
+    areas: list[list[Point]] = []
+    for piece in _pieces(_thinned(history, now_ms)):
+        points = [(WIDTH * (1 - (now_ms - ms) / SPAN_MS), _y(value, top)) for ms, value in piece]
+        lines.append(points)
+        areas.append([(points[0][0], HEIGHT), *points, (points[-1][0], HEIGHT)])
+    values = [value for _, value in history.points]
+    first, last, low, high = (
+        format_value(value, unit) for value in (values[0], values[-1], min(values), max(values))
     )
+    return Curve(
+        lines=lines,
+        areas=areas,
+        limits=[] if threshold is None else _limits(threshold, unit, top),
+        ticks=ticks(unit, top)[::-1],
+        words=f"the last hour: from {first} to {last}, lowest {low}, highest {high}",
+    )
+
+
+def _y(value: float, top: float) -> float:
+    return HEIGHT - min(value / top, 1.0) * HEIGHT
+
+
+def _limits(threshold: Threshold, unit: Unit, top: float) -> list[Limit]:
+    # The label of set is above its line and that of reset below, so that they never overlap.
+    bounds = (("set", threshold.set, -4.0), ("reset", threshold.reset, 12.0))
+    return [
+        Limit(bound, _y(at, top), _y(at, top) + offset, f"{bound} {format_value(at, unit)}")
+        for bound, at, offset in bounds
+        if at <= top
+    ]
 
 
 def _thinned(history: History, now_ms: int) -> list[tuple[int, float]]:
-    """Keep the highest value of each of `MAX_POINTS` stretches: peaks are what matters."""
+    """Keep the highest value of each of `MAX_POINTS` intervals: peaks are what matters."""
     highest: dict[int, tuple[int, float]] = {}
     for ms, value in history.points:
         if ms <= now_ms - SPAN_MS:
             continue
-        stretch = ms // (SPAN_MS // MAX_POINTS)
-        if stretch not in highest or value > highest[stretch][1]:
-            highest[stretch] = (ms, value)
+        interval = ms // (SPAN_MS // MAX_POINTS)
+        if interval not in highest or value > highest[interval][1]:
+            highest[interval] = (ms, value)
     return sorted(highest.values())
 
 
-def _runs(points: list[tuple[int, float]]) -> Iterator[list[tuple[int, float]]]:
-    run: list[tuple[int, float]] = []
+def _pieces(points: list[tuple[int, float]]) -> Iterator[list[tuple[int, float]]]:
+    piece: list[tuple[int, float]] = []
     for point in points:
-        if run and point[0] - run[-1][0] > GAP_MS:
-            yield run
-            run = []
-        run.append(point)
-    if run:
-        yield run
+        if piece and point[0] - piece[-1][0] > GAP_MS:
+            yield piece
+            piece = []
+        piece.append(point)
+    if piece:
+        yield piece

@@ -1,4 +1,7 @@
-"""All that the status page is made from, taken at one moment."""
+"""What the evaluator knows at one moment, as the status page needs it.
+
+Only facts belong here. How they are worded and drawn is in ``view``, ``cards`` and ``chart``.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,20 @@ if TYPE_CHECKING:
     from shield_evaluator.core.latch import Instant
     from shield_evaluator.report import Report
 
-# The signals of the documentation; with other names the page gives no advice to defragment.
+# The signals of the default configuration. The advice to defragment needs both; without them it is
+# not given.
 FILE_SIGNAL: Final = "db-file"
 IN_USE_SIGNAL: Final = "db-in-use"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A tier began to admit or to deny.
+class TierChange:
+    """A tier started to admit or to deny.
 
     Attributes:
         at: when, by the evaluator's wall clock.
-        tier: which.
-        allow: what it does since.
+        tier: which tier.
+        allow: True if it has admitted since then.
         reason: why, in the decision's words where it has some.
     """
 
@@ -39,10 +43,10 @@ class Change:
     reason: str
 
 
-def changes(before: Decision, after: Decision) -> list[Change]:
-    """Return which tiers began to admit or to deny from one decision to the next."""
+def tier_changes(before: Decision, after: Decision) -> list[TierChange]:
+    """Return the tiers whose bit differs between two consecutive decisions."""
     return [
-        Change(entry.since, tier, entry.allow, entry.reason or _why_admitted(after, tier))
+        TierChange(entry.since, tier, entry.allow, entry.reason or _why_admitted(after, tier))
         for tier, entry in after.tiers.items()
         if tier in before.tiers and before.tiers[tier].allow is not entry.allow
     ]
@@ -56,21 +60,21 @@ def _why_admitted(decision: Decision, tier: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """One moment of one evaluator.
+class Snapshot:
+    """One evaluator at one moment.
 
     Attributes:
-        cluster: whose etcd it is.
+        cluster: name of the cluster whose etcd is watched.
         now: the moment.
         report: of the last cycle; None before the first.
-        histories: the last hour, by signal; empty on standby.
-        changes: the last ones, newest first.
-        interval: of the cycle, seconds.
-        holder: this process's identity.
-        lease_held: whether it is the writer.
-        redis: what Redis last failed with; None while it answers.
-        configuration: what is wrong with the file on disk; None if it is in force.
-        runbook_url: where docs/runbook.md is published; None if that is not configured.
+        interval: length of a cycle, seconds.
+        holder: this process's identity in the lease.
+        lease_held: whether this process is the writer.
+        histories: the last hour by signal; empty on a standby.
+        changes: the last changes, newest first.
+        redis_problem: the last error of Redis; None while it answers.
+        config_problem: why the file on disk is not in force; None if it is.
+        runbook_url: where docs/runbook.md is published; None leaves the links out.
     """
 
     cluster: str
@@ -80,14 +84,14 @@ class Facts:
     holder: str
     lease_held: bool
     histories: Mapping[str, History] = field(default_factory=dict)
-    changes: Sequence[Change] = ()
-    redis: str | None = None
-    configuration: str | None = None
+    changes: Sequence[TierChange] = ()
+    redis_problem: str | None = None
+    config_problem: str | None = None
     runbook_url: str | None = None
 
     @property
     def decision(self) -> Decision | None:
-        """The decision in force, this evaluator's own or, on standby, the writer's."""
+        """The decision in force: this evaluator's own or, on a standby, the writer's."""
         return None if self.report is None else self.report.decision
 
     @property
@@ -96,43 +100,41 @@ class Facts:
         return self.report is not None and self.report.outcome is Outcome.STANDBY
 
     @property
-    def denied(self) -> list[str]:
-        """The tiers that are denied."""
+    def denied_tiers(self) -> list[str]:
+        """Names of the tiers that are denied."""
         decision = self.decision
         return [] if decision is None else [n for n, t in decision.tiers.items() if not t.allow]
 
     @property
-    def blind(self) -> list[str]:
-        """The signals that are blind."""
+    def blind_signals(self) -> list[str]:
+        """Names of the signals that are blind."""
         decision = self.decision
-        return (
-            []
-            if decision is None
-            else [n for n, s in decision.signals.items() if s.state == "blind"]
-        )
+        if decision is None:
+            return []
+        return [name for name, signal in decision.signals.items() if signal.state == "blind"]
 
     @property
-    def unusable(self) -> dict[str, str]:
+    def problems(self) -> dict[str, str]:
         """What is wrong with the last observations, by signal."""
         if self.report is None:
             return {}
         return {
-            name: seen.problem
-            for name, seen in self.report.observations.items()
-            if seen.problem is not None
+            name: observation.problem
+            for name, observation in self.report.observations.items()
+            if observation.problem is not None
         }
 
     def latch(self, tier: str, signal: str) -> LatchState:
-        """Return where a latch is."""
+        """Return the state of one latch."""
         latches = {} if self.report is None else self.report.state.latches
         latch = latches.get((tier, signal))
         return LatchState.UNKNOWN if latch is None else latch.state
 
     @property
-    def only_the_file_denies(self) -> bool:
-        """Whether some tier waits for nothing but a defragmentation."""
+    def defragmentation_reopens(self) -> bool:
+        """Whether a denied tier waits for nothing but a smaller file."""
         return any(
             self.latch(tier, FILE_SIGNAL) is LatchState.SET
             and self.latch(tier, IN_USE_SIGNAL) is LatchState.RESET
-            for tier in self.denied
+            for tier in self.denied_tiers
         )
