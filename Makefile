@@ -33,7 +33,8 @@ pictures: SERVERS = chromium
 pictures: bootstrap servers ## Draw the pictures of README and docs/tuning.md anew
 	$(TOX) run -e pictures
 
-bench: bootstrap servers ## Benchmarks: bars, and ratios of one run; wants Go and nginx too (ARGS=--help)
+bench: SERVERS = redis prometheus nginx
+bench: bootstrap servers ## Benchmarks: bars, and ratios of one run; needs Go 1.25 (ARGS=--help)
 	$(TOX) run -e bench $(if $(ARGS),-- $(ARGS))
 
 lint: bootstrap ## Style, formatting, shell scripts, YAML, types, import contracts

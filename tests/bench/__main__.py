@@ -1,25 +1,28 @@
-"""`make bench`: the admitter beside its yardsticks, as one table and a verdict on each bar."""
+"""Measure the admitter beside other servers in one run, and compare the ratios with their bars."""
 
 import argparse
 import asyncio
-import statistics
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from shield_common.store.connection import RedisSettings
-from tests.bench import bodies
+from tests.bench import reviews
 from tests.bench.contestants import (
     GO_SOURCES,
     Contestant,
-    GoHandler,
+    GoServer,
     Nginx,
     PinnedAdmitter,
     Yardstick,
 )
-from tests.bench.measuring import Run, cpu_seconds, drive, rss
+from tests.bench.figures import Figure, show
+from tests.bench.measuring import cpu_seconds, drive, rss
+from tests.bench.results import MEBIBYTE, Results, added_p99_ms, bytes_of, markdown, ratio
 from tests.integration.admitter.publisher import Publisher
 from tests.integration.admitter.site import config
 from tests.rig.certificates import Authority
@@ -29,7 +32,8 @@ from tests.rig.redis import RedisServer
 from tests.rig.server import program
 
 STEADY_RATE = 500.0
-MEBIBYTE = 1024 * 1024
+# Larger reviews saturate the slower servers at the steady rate.
+STEADY_BYTES = 100_000
 RULES = {
     "tiers": [
         {"tier": "critical", "namespaces": ["*-releng"]},
@@ -37,181 +41,158 @@ RULES = {
     ],
     "retry_after": [{"seconds": 30, "users": ["system:serviceaccount:*"]}],
 }
+# Names in the tables. The first is the stack of the Go etcd-shield.
+CONTROLLER_RUNTIME, NET_HTTP, PROTOCOL = "controller-runtime", "net-http", "protocol"
+# (size of the review, other server, least multiple of its requests per CPU second)
+RATIO_BARS = (
+    ("small", CONTROLLER_RUNTIME, 1.3),
+    ("typical", CONTROLLER_RUNTIME, 4.5),
+    ("typical", NET_HTTP, 2.5),
+    ("typical", PROTOCOL, 0.65),
+    ("large", CONTROLLER_RUNTIME, 9.0),
+    ("large", NET_HTTP, 5.0),
+)
 
 
-@dataclass(frozen=True)
-class Bar:
-    """What DESIGN promises, and what was found."""
-
-    name: str
-    found: float
-    bar: float
-    at_most: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether the promise is kept."""
-        return self.found <= self.bar if self.at_most else self.found >= self.bar
-
-    def __str__(self) -> str:
-        """Write it on one line."""
-        word = "met   " if self.met else "MISSED"
-        sign = "at most" if self.at_most else "at least"
-        return f"{word}  {self.name}: {self.found:.2f}, {sign} {self.bar:g}"
-
-
-def build(name: str, target: Path) -> Path:
-    """Compile one of the Go programs.
+def build(target: Path, *names: str) -> Mapping[str, Path]:
+    """Compile Go programs and return their binaries by name.
 
     Raises:
-        RigError: Go is missing or does not like it.
+        RigError: Go is missing, too old, or could not fetch the pinned modules.
     """
-    binary = target / name
-    command = [program("go", "install Go 1.22 or newer"), "build", "-o", str(binary), f"./{name}"]
-    done = subprocess.run(command, cwd=GO_SOURCES, capture_output=True, text=True, check=False)
+    command = [program("go", "install Go 1.25 or newer"), "build", "-o", f"{target}/"]
+    done = subprocess.run(
+        [*command, *(f"./{name}" for name in names)],
+        cwd=GO_SOURCES,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
-        raise RigError(f"go build ./{name}: {done.stderr}")
-    return binary
-
-
-Results = dict[tuple[str, str], list[Run]]
-
-
-def median(runs: Sequence[Run], what: str) -> float:
-    return float(statistics.median(getattr(run, what) for run in runs))
-
-
-def table(results: Results) -> list[str]:
-    """Return the results as a Markdown table."""
-    rows = [
-        "| review | server | requests/s | per second of CPU | p50 ms | p99 ms | RSS MiB | errors |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for (server, body), runs in sorted(
-        results.items(), key=lambda item: (bytes_of(item[0][1]), item[0][0])
-    ):
-        cells = [
-            body,
-            server,
-            f"{median(runs, 'rate'):.0f}",
-            f"{median(runs, 'per_core_second'):.0f}",
-            f"{median(runs, 'p50_ms'):.1f}",
-            f"{median(runs, 'p99_ms'):.1f}",
-            f"{median(runs, 'rss') / MEBIBYTE:.0f}",
-            str(sum(run.errors for run in runs)),
-        ]
-        rows.append(f"| {' | '.join(cells)} |")
-    return rows
-
-
-def bytes_of(body: str) -> float:
-    """Return the size that a review's name tells."""
-    number, unit = body.split()
-    return float(number) * {"KB": 1e3, "MB": 1e6}[unit]
-
-
-def ratio(results: Results, other: str, body: str) -> float:
-    """Return the admitter's requests per CPU second as a multiple of another server's.
-
-    Round by round, then the median: whatever else the machine did in a round, both had of it.
-    """
-    pairs = zip(results["admitter", body], results[other, body], strict=True)
-    return float(statistics.median(a.per_core_second / b.per_core_second for a, b in pairs))
+        raise RigError(f"go build in {GO_SOURCES} failed:\n{done.stderr}")
+    return {name: target / name for name in names}
 
 
 class Bench:
-    """Everything that is measured, in one run."""
+    """All measurements of one run.
+
+    Args:
+        rig: Ends the servers.
+        options: The parsed command line.
+    """
 
     def __init__(self, rig: Rig, options: argparse.Namespace) -> None:
         self._rig = rig
         self._rounds: int = options.rounds
         self._seconds: float = options.seconds
         given: Path | None = options.reviews
-        self._files = bodies.invented(rig.directory) if given is None else bodies.real(given)
+        self._reviews = reviews.invented(rig.directory) if given is None else reviews.real(given)
         self._certificate = Authority(rig.directory / "certificates").server()
         self._redis = RedisServer(rig)
 
-    async def run(self) -> tuple[Results, Results, list[Bar]]:
-        """Start everybody, measure at saturation and at a steady rate, and look at the bars."""
-        load, handler = build("load", self._rig.directory), build("handler", self._rig.directory)
+    async def run(self) -> tuple[Results, Results, list[Figure]]:
+        """Measure every server at saturation and at the steady rate.
+
+        Returns:
+            The results at saturation, those at the steady rate, and the figures that have a bar.
+        """
+        binaries = build(self._rig.directory, "load", "handler", "webhook")
         await self._redis.start()
         publisher = Publisher(RedisSettings(url=self._redis.url))
         await publisher.publish(allow=True)
         admitter = PinnedAdmitter(self._rig, config(self._redis.url, **RULES), self._certificate)
         await admitter.start()
-        bars = [
-            Bar("CPU from start to ready, s", cpu_seconds(admitter.pid), 1.5, at_most=True),
-            Bar(
-                "memory before the first request, MiB",
-                rss(admitter.pid) / MEBIBYTE,
-                64.0,
-                at_most=True,
-            ),
-        ]
+        start = _start_figures(admitter.pid)
         others: list[Contestant] = [
-            Yardstick(self._rig, self._certificate),
-            GoHandler(self._rig, self._certificate, handler),
-            Nginx(self._rig, self._certificate),
+            Yardstick(self._rig, PROTOCOL, self._certificate),
+            GoServer(self._rig, NET_HTTP, self._certificate, binaries["handler"]),
+            GoServer(self._rig, CONTROLLER_RUNTIME, self._certificate, binaries["webhook"]),
+            Nginx(self._rig, "nginx", self._certificate),
         ]
         for server in others:
             await server.start()
         servers: list[Contestant | PinnedAdmitter] = [admitter, *others]
-        usual = {name: path for name, path in self._files.items() if bytes_of(name) < 100_000}
+        light = {
+            name: path for name, path in self._reviews.items() if bytes_of(name) < STEADY_BYTES
+        }
         async with publisher.beating():
-            full = await self._measure(load, servers, self._files)
-            steady = await self._measure(load, servers, usual, rate=STEADY_RATE)
+            full = await self._measure(binaries["load"], servers, self._reviews)
+            steady = await self._measure(binaries["load"], servers, light, rate=STEADY_RATE)
         await publisher.store.close()
-        return full, steady, [*self._bars(full, steady), *bars]
+        return full, steady, [*self._figures(full, steady), *start]
 
     async def _measure(
         self,
         load: Path,
         servers: Sequence[Contestant | PinnedAdmitter],
-        files: dict[str, Path],
+        files: Mapping[str, Path],
         *,
         rate: float = 0,
     ) -> Results:
         results: Results = {}
         for _ in range(self._rounds):
-            for body, path in files.items():
+            for review, path in files.items():
                 for server in servers:
                     run = await drive(load, server, path, seconds=self._seconds, rate=rate)
-                    results.setdefault((server.name, body), []).append(run)
+                    results.setdefault((server.name, review), []).append(run)
         return results
 
-    def _bars(self, full: Results, steady: Results) -> list[Bar]:
-        _, typical, large, *_ = sorted(self._files, key=bytes_of)
-        pairs = zip(steady["admitter", typical], steady["nginx", typical], strict=True)
-        added = statistics.median(ours.p99_ms - nginx.p99_ms for ours, nginx in pairs)
-        return [
-            Bar(f"{typical}: admitter / Go", ratio(full, "go", typical), 1.0),
-            Bar(
-                f"{typical}: admitter / hand-written protocol",
-                ratio(full, "protocol", typical),
-                0.6,
-            ),
-            Bar(f"{large}: admitter / Go", ratio(full, "go", large), 2.0),
-            Bar(
-                f"{typical}: p99 at {STEADY_RATE:.0f}/s above nginx's, ms",
-                added,
-                10.0,
-                at_most=True,
-            ),
+    def _figures(self, full: Results, steady: Results) -> list[Figure]:
+        names = dict(
+            zip(("small", "typical", "large"), sorted(self._reviews, key=bytes_of), strict=False)
+        )
+        ratios = [
+            Figure(
+                what=f"{names[size]}: requests per CPU second, admitter / {other}",
+                value=ratio(full, other, names[size]),
+                bar=bar,
+                unit="times",
+                at_least=True,
+            )
+            for size, other, bar in RATIO_BARS
         ]
+        added = Figure(
+            what=f"{names['typical']}: p99 at {STEADY_RATE:.0f} requests/s above nginx's",
+            value=added_p99_ms(steady, names["typical"]),
+            bar=10.0,
+            unit="ms",
+        )
+        return [*ratios, added]
+
+
+def _start_figures(pid: int) -> list[Figure]:
+    return [
+        Figure(what="CPU from start to ready", value=cpu_seconds(pid), bar=1.5, unit="s"),
+        Figure(
+            what="memory before the first request", value=rss(pid) / MEBIBYTE, bar=72.0, unit="MiB"
+        ),
+    ]
+
+
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="number of measurements of each pair")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of one measurement")
+    parser.add_argument(
+        "--reviews", type=Path, help="directory of AdmissionReviews (*.json), three sizes or more"
+    )
+    return parser.parse_args()
 
 
 async def main() -> int:
-    """Run it; 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long each load lasts")
-    parser.add_argument("--reviews", type=Path, help="a directory of three or more reviews to send")
-    async with Rig("etcd-shield-bench-") as rig:
-        full, steady, bars = await Bench(rig, parser.parse_args()).run()
-    print("\n".join(["", "At saturation, 16 connections:", "", *table(full)]))
-    print("\n".join(["", f"At {STEADY_RATE:.0f} requests/s:", "", *table(steady), ""]))
-    print("\n".join(map(str, bars)))
-    return 0 if all(bar.met for bar in bars) else 1
+    """Print tables and bars; return 1 if a bar is missed, 2 if nothing could be measured."""
+    chosen = options()
+    try:
+        async with Rig("etcd-shield-bench-") as rig:
+            full, steady, figures = await Bench(rig, chosen).run()
+    except RigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"\nAt saturation, 16 connections:\n\n{markdown(full)}")
+    print(f"\nAt {STEADY_RATE:.0f} requests/s:\n\n{markdown(steady)}\n")
+    return show(Console(), figures)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The admitter and what it is measured beside, each on the same core, over the same TLS."""
+"""The admitter and the servers that it is compared with, all on one core and over the same TLS."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ SERVER_CORE, LOAD_CORE = 0, 1
 
 
 def pinned(core: int, command: list[str]) -> list[str]:
-    """Keep a program on one core, where the machine has two and `taskset`."""
+    """Return a command that stays on one core, if there are two and `taskset` is installed."""
     taskset = shutil.which("taskset")
     if taskset is None or (os.cpu_count() or 1) < 2:
         return command
@@ -27,7 +27,13 @@ def pinned(core: int, command: list[str]) -> list[str]:
 
 
 class Contestant(Server):
-    """A server that answers POSTs over TLS."""
+    """A server that answers POSTs over TLS.
+
+    Args:
+        rig: Ends it at the latest.
+        name: What tables and messages call it.
+        certificate: What it serves with.
+    """
 
     path = "/validate?timeout=10s"
 
@@ -42,25 +48,22 @@ class Contestant(Server):
         return await listens(self.port)
 
 
-class GoHandler(Contestant):
-    """net/http and encoding/json."""
+class GoServer(Contestant):
+    """One of the programs under `go/`, already compiled."""
 
-    def __init__(self, rig: Rig, certificate: CertificateFiles, binary: Path) -> None:
+    def __init__(self, rig: Rig, name: str, certificate: CertificateFiles, binary: Path) -> None:
         self._binary = binary
-        super().__init__(rig, "go", certificate)
+        super().__init__(rig, name, certificate)
 
     def command(self) -> list[str]:
         files = ["-cert", str(self.certificate.cert_file), "-key", str(self.certificate.key_file)]
         address = f"{LOOPBACK}:{self.port}"
-        # GOMAXPROCS as Go sees one core: it looks at the affinity.
+        # Go reads the CPU affinity, so GOMAXPROCS is 1.
         return pinned(SERVER_CORE, [str(self._binary), "-address", address, *files])
 
 
 class Yardstick(Contestant):
-    """The hand-written protocol."""
-
-    def __init__(self, rig: Rig, certificate: CertificateFiles) -> None:
-        super().__init__(rig, "protocol", certificate)
+    """A hand-written asyncio protocol that only decodes."""
 
     def command(self) -> list[str]:
         root = Path(__file__).resolve().parents[2]
@@ -71,10 +74,7 @@ class Yardstick(Contestant):
 
 
 class Nginx(Contestant):
-    """nginx, which reads the body and answers a constant: what HTTP and TLS alone cost."""
-
-    def __init__(self, rig: Rig, certificate: CertificateFiles) -> None:
-        super().__init__(rig, "nginx", certificate)
+    """nginx, which reads the body and answers a constant: the cost of HTTP and TLS alone."""
 
     def command(self) -> list[str]:
         config = self.directory / "nginx.conf"
@@ -120,7 +120,7 @@ class PinnedAdmitter(Admitter):
 
 
 async def listens(port: int) -> bool:
-    """Whether somebody accepts connections."""
+    """Whether a server accepts connections on this port."""
     try:
         _, writer = await asyncio.open_connection(LOOPBACK, port)
     except OSError:

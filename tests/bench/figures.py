@@ -1,4 +1,4 @@
-"""Figures beside their bars, as a table."""
+"""Measured figures beside their bars, as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,21 @@ class Figure:
     Attributes:
         what: What was measured.
         value: In `unit`.
-        bar: What it may be at most.
+        bar: The limit that the project promises (docs/benchmarks.md).
         unit: Empty for a count.
+        at_least: Whether `bar` is a lower limit; it is an upper limit otherwise.
     """
 
     what: str
     value: float
     bar: float
     unit: str
+    at_least: bool = False
 
     @property
     def met(self) -> bool:
         """Whether the bar is met."""
-        return self.value <= self.bar
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
 def show(console: Console, figures: Sequence[Figure]) -> int:
@@ -38,7 +40,7 @@ def show(console: Console, figures: Sequence[Figure]) -> int:
         table.add_row(
             figure.what,
             f"{figure.value:.4g} {figure.unit}".strip(),
-            f"≤ {figure.bar:g} {figure.unit}".strip(),
+            f"{'≥' if figure.at_least else '≤'} {figure.bar:g} {figure.unit}".strip(),
             "met" if figure.met else "missed",
         )
     console.print(table)

@@ -1,4 +1,4 @@
-"""Driving the load, and reading what it cost the server."""
+"""Drive the load, and read what it cost the server."""
 
 import asyncio
 import json
