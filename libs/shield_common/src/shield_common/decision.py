@@ -53,6 +53,9 @@ class TierDecision(Struct, frozen=True, kw_only=True):
         set: the threshold at or above which the tier denies.
         reset: the threshold below which it admits again.
         warning: what a request should be told although it is admitted.
+        room: how many more runs fit below the tier's target; null where no run cost is known.
+        share: how many runs one admitter may admit until the next decision; null paces nobody.
+        run_cost: bytes that one run of the tier adds to etcd.
         unit: how a value reads: ``ratio`` (0.9 is 90%), ``number``, or ``alert`` (1 is firing).
     """
 
@@ -65,6 +68,9 @@ class TierDecision(Struct, frozen=True, kw_only=True):
     reset: Value | None = None
     warning: Text | None = None
     unit: Text = "ratio"
+    room: Value | None = None
+    share: Value | None = None
+    run_cost: Count | None = None
 
 
 class SignalObservation(Struct, frozen=True, kw_only=True):
@@ -116,6 +122,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         ttl_ms: how long the document lives in the store, milliseconds.
         interval_ms: the writer's cycle, milliseconds: how often to expect the next one.
         allow: the default tier's bit.
+        admitters: among how many admitters the room is shared out; null without room.
         time_to_full_seconds: until the quota is reached at the present slope; null when
             usage is flat or falls.
         status_url: where a person finds out more; stands at the end of a denial.
@@ -133,6 +140,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     signals: dict[Text, SignalObservation]
     override: Override | None = None
     time_to_full_seconds: Value | None = None
+    admitters: Count | None = None
     status_url: Text | None = None
 
     @property

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from shield_common.decision import Decision, SignalObservation, TierDecision
 from shield_evaluator.core import sentences
 from shield_evaluator.core.latch import LatchState, effective_state, is_blind
+from shield_evaluator.core.room import room_of
 from shield_evaluator.core.sentences import SignalInTier
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from shield_evaluator.core.latch import Instant, ShieldState, TierBit
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.core.room import TierRoom
 
 # A member's name is an address or a pod's name; a longer one is cut.
 MAX_MEMBER: Final = 256
@@ -37,6 +41,7 @@ class Envelope:
         ttl_ms: lifetime of the document, milliseconds.
         interval_ms: length of a cycle, milliseconds.
         status_url: the status page's address; None if it is not published.
+        admitters: among how many admitters room is shared out.
     """
 
     cluster: str
@@ -45,6 +50,7 @@ class Envelope:
     ttl_ms: int
     interval_ms: int
     status_url: str | None = None
+    admitters: int = 1
 
 
 def decide(
@@ -72,13 +78,20 @@ def decide(
         name: is_blind(signal, state.last_usable_ms[name], now_ms=now.ms)
         for name, signal in plan.signals.items()
     }
+    rooms = {tier: room_of(plan, state.room, tier) for tier in plan.tiers}
     tiers = {
-        tier: _tier_decision(
-            plan,
-            tier,
-            state.tiers[tier],
-            _signals_in_tier(plan, tier, state, observations, blind),
-            override if override is not None and override.covers(tier) else None,
+        tier: _with_room(
+            _tier_decision(
+                plan,
+                tier,
+                state.tiers[tier],
+                _signals_in_tier(plan, tier, state, observations, blind),
+                override if override is not None and override.covers(tier) else None,
+                rooms[tier],
+            ),
+            rooms[tier],
+            envelope,
+            paced=override is None or not override.covers(tier),
         )
         for tier in plan.tiers
     }
@@ -97,6 +110,7 @@ def decide(
         override=override,
         time_to_full_seconds=None if time_to_full_seconds is None else round(time_to_full_seconds),
         status_url=envelope.status_url,
+        admitters=None if not any(rooms.values()) else envelope.admitters,
     )
 
 
@@ -142,13 +156,31 @@ def _tier_decision(
     bit: TierBit,
     signals: Sequence[SignalInTier],
     override: Override | None,
+    room: TierRoom | None,
 ) -> TierDecision:
     """Return one tier's entry. What takes precedence comes first."""
     if override is not None:
         return _overridden(override, bit, signals)
     if bit.allow:
         return _admitting(tier, bit, signals)
+    if room is not None and room.closed and not _set_signals(signals):
+        return _without_room(room, bit, signals)
     return _denying(plan, bit, signals)
+
+
+def _with_room(
+    entry: TierDecision, room: TierRoom | None, envelope: Envelope, *, paced: bool
+) -> TierDecision:
+    """Add what an admitter needs to pace a tier; an override paces nobody."""
+    if room is None:
+        return entry
+    share = room.share(interval_ms=envelope.interval_ms, admitters=envelope.admitters)
+    return replace(
+        entry,
+        room=room.runs,
+        share=share if paced and entry.allow else None,
+        run_cost=room.run_cost,
+    )
 
 
 def _overridden(override: Override, bit: TierBit, signals: Sequence[SignalInTier]) -> TierDecision:
@@ -184,8 +216,26 @@ def _admitting(tier: str, bit: TierBit, signals: Sequence[SignalInTier]) -> Tier
     )
 
 
+def _without_room(room: TierRoom, bit: TierBit, signals: Sequence[SignalInTier]) -> TierDecision:
+    fullest = next(signal for signal in signals if signal.name == room.signal)
+    return TierDecision(
+        allow=False,
+        since=bit.since,
+        reason=sentences.NO_ROOM,
+        signal=fullest.name,
+        value=fullest.value,
+        set=fullest.threshold.set,
+        reset=fullest.threshold.reset,
+        unit=fullest.unit,
+    )
+
+
+def _set_signals(signals: Sequence[SignalInTier]) -> list[SignalInTier]:
+    return [signal for signal in signals if signal.state is LatchState.SET]
+
+
 def _denying(plan: Plan, bit: TierBit, signals: Sequence[SignalInTier]) -> TierDecision:
-    denying = [signal for signal in signals if signal.state is LatchState.SET]
+    denying = _set_signals(signals)
     if not denying:
         return TierDecision(
             allow=False,

@@ -26,6 +26,7 @@ latch (hold), SET (deny) or RESET (allow).
 
 A tier denies while any of its signals counts as SET, and admits when all count as RESET. In all
 other cases (a latch is still UNKNOWN) it keeps its last bit, or starts with the cold start's.
+Apart from its latches, a tier denies while it is closed for lack of room (``core.room``).
 
 Time is an argument: whole milliseconds of a monotonic clock, plus a UTC time that only labels
 changes. A state that is encoded as ages and decoded at the same instant is the same state, so a
@@ -45,6 +46,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from shield_evaluator.core.plan import ColdStart, OnBlind
+from shield_evaluator.core.room import RoomState, closed_tiers
 
 if TYPE_CHECKING:
     from shield_evaluator.core.observation import Observation
@@ -114,11 +116,13 @@ class ShieldState(Struct, frozen=True):
         last_usable_ms: by signal, the time of its last usable observation; without one, the time
             at which it was first observed.
         tiers: the bits, by tier.
+        room: reservations and room (`core.room`).
     """
 
     latches: Mapping[tuple[str, str], Latch] = field(default_factory=dict)
     last_usable_ms: Mapping[str, int] = field(default_factory=dict)
     tiers: Mapping[str, TierBit] = field(default_factory=dict)
+    room: RoomState = field(default_factory=RoomState)
 
 
 _NEW: Final = Latch()
@@ -214,7 +218,12 @@ def after_pause(state: ShieldState) -> ShieldState:
 
 
 def advance(
-    plan: Plan, state: ShieldState, observations: Mapping[str, Observation], now: Instant
+    plan: Plan,
+    state: ShieldState,
+    observations: Mapping[str, Observation],
+    now: Instant,
+    *,
+    room: RoomState | None = None,
 ) -> ShieldState:
     """Advance all latches and tiers by one cycle.
 
@@ -223,6 +232,7 @@ def advance(
         state: the state after the last cycle.
         observations: one per signal of the plan; a missing one counts as unusable.
         now: must not be before the last cycle's.
+        room: the result of this cycle's `core.room.advance`; without one, the last cycle's stays.
 
     Returns:
         The state after this cycle; it contains exactly the tiers and signals of the plan.
@@ -248,6 +258,8 @@ def advance(
         name: is_blind(signal, last_usable[name], now_ms=now.ms)
         for name, signal in plan.signals.items()
     }
+    room = state.room if room is None else room
+    closed = closed_tiers(room)
     tiers = {}
     for tier, thresholds in plan.tiers.items():
         states = [
@@ -255,7 +267,7 @@ def advance(
             for name in thresholds
         ]
         last = state.tiers.get(tier)
-        allow = tier_allows(states, last, plan.cold_start)
+        allow = tier_allows(states, last, plan.cold_start) and tier not in closed
         unchanged = last is not None and last.allow is allow
         tiers[tier] = last if last is not None and unchanged else TierBit(allow, now.utc)
-    return ShieldState(latches, last_usable, tiers)
+    return ShieldState(latches, last_usable, tiers, room)

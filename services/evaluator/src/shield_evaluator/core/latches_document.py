@@ -17,6 +17,8 @@ from msgspec import Meta, Struct
 
 from shield_common.decision import Count
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
+from shield_evaluator.core.reservations import Batch
+from shield_evaluator.core.room import Closing, RoomState
 
 if TYPE_CHECKING:
     from shield_evaluator.core.plan import Plan
@@ -45,12 +47,37 @@ class TierRecord(Struct, frozen=True, kw_only=True):
     since: Annotated[datetime, Meta(tz=True)]
 
 
+class BatchRecord(Struct, frozen=True, array_like=True):
+    """A batch of admitted runs: its age in milliseconds and how many."""
+
+    age_ms: Age
+    runs: Count
+
+
+class ClosingRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether a tier is closed for lack of room; the age of the lack in milliseconds."""
+
+    short_age_ms: Age | None = None
+    closed: bool = False
+
+
+class RoomRecord(Struct, frozen=True, kw_only=True):
+    """Reservations and room; see `core.room.RoomState`."""
+
+    totals: dict[str, int] | None
+    batches: dict[str, tuple[BatchRecord, ...]]
+    headroom: dict[str, dict[str, float]]
+    quotas: dict[str, float]
+    closings: dict[str, ClosingRecord]
+
+
 class LatchesDocument(Struct, frozen=True, kw_only=True):
     """The document: latches by tier and signal, ages of the last usable observations, bits.
 
     Attributes:
         epoch: the epoch of the decision that it was stored with.
         sequence: the sequence of that decision.
+        room: null in a document of a version that knew no room.
     """
 
     schema: int = SCHEMA
@@ -59,6 +86,7 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
     latches: dict[str, dict[str, LatchRecord]]
     usable_age_ms: dict[str, Age]
     tiers: dict[str, TierRecord]
+    room: RoomRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +128,7 @@ def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
         tiers={
             name: TierRecord(allow=bit.allow, since=bit.since) for name, bit in state.tiers.items()
         },
+        room=_encode_room(state.room, now_ms),
     )
     return msgspec.json.encode(document)
 
@@ -131,8 +160,59 @@ def decode(document: bytes, *, now_ms: int) -> StoredLatches:
         latches=latches,
         last_usable_ms={name: now_ms - age for name, age in stored.usable_age_ms.items()},
         tiers={name: TierBit(record.allow, record.since) for name, record in stored.tiers.items()},
+        room=_decode_room(stored.room, now_ms),
     )
     return StoredLatches(state, (stored.epoch, stored.sequence))
+
+
+def _encode_room(room: RoomState, now_ms: int) -> RoomRecord:
+    headroom: dict[str, dict[str, float]] = {}
+    for (tier, signal), free in room.headroom.items():
+        headroom.setdefault(tier, {})[signal] = free
+    return RoomRecord(
+        totals=None if room.totals is None else dict(room.totals),
+        batches={
+            tier: tuple(BatchRecord(now_ms - batch.admitted_ms, batch.runs) for batch in batches)
+            for tier, batches in room.batches.items()
+        },
+        headroom=headroom,
+        quotas=dict(room.quotas),
+        closings={
+            tier: ClosingRecord(
+                short_age_ms=None
+                if closing.short_since_ms is None
+                else now_ms - closing.short_since_ms,
+                closed=closing.closed,
+            )
+            for tier, closing in room.closings.items()
+        },
+    )
+
+
+def _decode_room(record: RoomRecord | None, now_ms: int) -> RoomState:
+    if record is None:
+        # The counters may have run for long; only what they gain from now on was admitted now.
+        return RoomState(totals=None)
+    return RoomState(
+        totals=record.totals,
+        batches={
+            tier: tuple(Batch(now_ms - batch.age_ms, batch.runs) for batch in batches)
+            for tier, batches in record.batches.items()
+        },
+        headroom={
+            (tier, signal): free
+            for tier, by_signal in record.headroom.items()
+            for signal, free in by_signal.items()
+        },
+        quotas=record.quotas,
+        closings={
+            tier: Closing(
+                None if closing.short_age_ms is None else now_ms - closing.short_age_ms,
+                closing.closed,
+            )
+            for tier, closing in record.closings.items()
+        },
+    )
 
 
 def removed_latches(state: ShieldState, plan: Plan) -> list[str]:

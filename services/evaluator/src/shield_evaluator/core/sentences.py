@@ -31,6 +31,10 @@ _SUBJECTS: Final = {
 }
 
 
+# Why a tier denies although no latch is set.
+NO_ROOM: Final = "etcd has no room for further runs until admitted ones have finished"
+
+
 @dataclass(frozen=True, slots=True)
 class SignalInTier:
     """One signal of a tier, as the tier's sentences need it.
