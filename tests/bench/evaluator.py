@@ -20,13 +20,12 @@ from shield_common.logs import LogSettings
 from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
-from shield_evaluator.cycle import Cycle
+from shield_evaluator.cycle import ConfigSnapshot, Cycle
 from shield_evaluator.lease import Writer
 from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
 from shield_evaluator.prometheus.response import Answer, parse
 from shield_evaluator.prometheus.source import PrometheusSource
-from shield_evaluator.watch import Watch
 from tests.bench.figures import Figure, show
 
 SIGNALS = 4
@@ -77,7 +76,7 @@ class Stepping:
         return Instant(ms=self.ms, utc=datetime.now(UTC))
 
 
-def watch() -> Watch:
+def snapshot() -> ConfigSnapshot:
     names = [f"signal-{n}" for n in range(SIGNALS)]
     signal = SignalPlan(
         members=MEMBERS, blind_after_ms=120_000, on_blind=OnBlind.HOLD, unit=Unit.RATIO
@@ -88,7 +87,7 @@ def watch() -> Watch:
         tiers={f"tier-{n}": dict.fromkeys(names, threshold) for n in range(TIERS)},
         default_tier="tier-0",
     )
-    return Watch(
+    return ConfigSnapshot(
         plan=plan,
         expressions=dict.fromkeys(names, "etcd_size"),
         cluster="bench",
@@ -104,26 +103,23 @@ class Evaluating:
     def __init__(self) -> None:
         self.clock = Stepping()
         store = MemoryStore(MemoryBackend(now_ms=lambda: self.clock.ms), cluster="bench")
-        seen = watch()
+        seen = snapshot()
         self.client = Answering()
-
-        async def emptied() -> bool:
-            return await store.read_latches() is None
 
         self._cycle = Cycle(
             seen,
             source=PrometheusSource(self.client),
             decisions=store,
-            override=OverrideInForce(store, emptied=emptied),
+            override=OverrideInForce(store),
             writer=Writer(
                 store,
                 holder="bench",
                 lease_ms=15_000,
                 allow_eviction=False,
-                now_ms=lambda: self.clock.ms,
+                now=self.clock,
             ),
             now=self.clock,
-            on_report=Metrics(seen.plan).record,
+            on_result=Metrics(seen.plan).record,
         )
 
     async def cycles(self, count: int) -> None:

@@ -8,8 +8,8 @@ import pytest
 from shield_common.decision import Decision, Override, TierDecision
 from shield_evaluator.core.latch import Instant, ShieldState
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.cycle_result import CycleOutcome, CycleResult
 from shield_evaluator.metrics import Metrics
-from shield_evaluator.report import Outcome, Report
 
 NOW = Instant(ms=1_000_000, utc=datetime(2026, 11, 21, 10, tzinfo=UTC))
 TIER = {"tier": "standard"}
@@ -39,15 +39,15 @@ def decision(*, allow: bool = True, override: Override | None = None) -> Decisio
     )
 
 
-def report(*, allow: bool | None) -> Report:
+def report(*, allow: bool | None) -> CycleResult:
     """Return a published report, or that of a standby if `allow` is None."""
     if allow is None:
-        return of(None, Outcome.STANDBY)
-    return of(decision(allow=allow), Outcome.PUBLISHED)
+        return of(None, CycleOutcome.STANDBY)
+    return of(decision(allow=allow), CycleOutcome.PUBLISHED)
 
 
-def of(decision: Decision | None, outcome: Outcome) -> Report:
-    return Report(
+def of(decision: Decision | None, outcome: CycleOutcome) -> CycleResult:
+    return CycleResult(
         outcome=outcome,
         at=NOW,
         seconds=0.01,
@@ -116,30 +116,30 @@ def test_each_change_of_the_override_is_counted(
 ) -> None:
     metrics = Metrics(plan("standard"))
     for override in seen:
-        metrics.record(of(decision(override=override), Outcome.PUBLISHED))
+        metrics.record(of(decision(override=override), CycleOutcome.PUBLISHED))
     expected = {"allow": 0, "deny": 0, "none": 0} | counted
     assert expected == {to: value(metrics, "override_changes_total", {"to": to}) for to in expected}
 
 
 def test_a_change_that_only_a_standby_saw_is_the_writers_to_count() -> None:
     metrics = Metrics(plan("standard"))
-    metrics.record(of(decision(), Outcome.STANDBY))
-    metrics.record(of(decision(override=DENY), Outcome.STANDBY))
-    metrics.record(of(decision(override=DENY), Outcome.PUBLISHED))
+    metrics.record(of(decision(), CycleOutcome.STANDBY))
+    metrics.record(of(decision(override=DENY), CycleOutcome.STANDBY))
+    metrics.record(of(decision(override=DENY), CycleOutcome.PUBLISHED))
     assert 0 == value(metrics, "override_changes_total", {"to": "deny"})
 
 
 def test_a_change_at_a_takeover_is_counted() -> None:
     metrics = Metrics(plan("standard"))
-    metrics.record(of(decision(), Outcome.STANDBY))
-    metrics.record(of(decision(override=DENY), Outcome.PUBLISHED))
+    metrics.record(of(decision(), CycleOutcome.STANDBY))
+    metrics.record(of(decision(override=DENY), CycleOutcome.PUBLISHED))
     assert 1 == value(metrics, "override_changes_total", {"to": "deny"})
 
 
 def test_a_bit_that_changes_at_a_takeover_is_counted_as_a_transition() -> None:
     metrics = Metrics(plan("standard"))
-    metrics.record(of(decision(allow=True), Outcome.STANDBY))
-    metrics.record(of(decision(allow=False), Outcome.PUBLISHED))
+    metrics.record(of(decision(allow=True), CycleOutcome.STANDBY))
+    metrics.record(of(decision(allow=False), CycleOutcome.PUBLISHED))
     assert 1 == value(metrics, "transitions_total", {**TIER, "to": "deny"})
 
 

@@ -12,7 +12,7 @@ from shield_evaluator.core.forecast import History
 from shield_evaluator.core.latch import Instant, ShieldState, advance
 from shield_evaluator.core.observation import Observation, Sample, unusable
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
-from shield_evaluator.report import Outcome, Report
+from shield_evaluator.cycle_result import CycleOutcome, CycleResult
 from shield_evaluator.status.snapshot import Snapshot, TierChange
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -82,8 +82,8 @@ def scene(
         override=override,
         time_to_full_seconds=time_to_full,
     )
-    report = Report(
-        outcome=Outcome.PUBLISHED,
+    report = CycleResult(
+        outcome=CycleOutcome.PUBLISHED,
         at=now,
         seconds=0.012,
         plan=plan,
@@ -184,7 +184,7 @@ def hostile() -> Snapshot:
 def standby() -> Snapshot:
     facts = denying()
     assert facts.report is not None
-    report = replace(facts.report, outcome=Outcome.STANDBY, observations={})
+    report = replace(facts.report, outcome=CycleOutcome.STANDBY, observations={})
     return replace(facts, report=report, histories={}, lease_held=False, changes=())
 
 

@@ -8,10 +8,10 @@ from shield_common.decision import decode_decision
 from shield_common.store.protocol import PublishResult
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import Threshold
+from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.lease import EvictionPolicyError
-from shield_evaluator.report import Outcome
 from tests.unit.shield_evaluator.plans import BLIND_AFTER_MS, SIGNAL, TIER, one_latch, silent
-from tests.unit.shield_evaluator.world import INTERVAL, KEYS, LEASE, World, allows, watch
+from tests.unit.shield_evaluator.world import INTERVAL, KEYS, LEASE, World, allows, snapshot
 
 
 @pytest.fixture
@@ -22,7 +22,10 @@ def world() -> World:
 class TestAlone:
     async def test_the_first_cycle_publishes(self, world: World) -> None:
         report = await world.evaluator().sees(0.5)
-        assert (Outcome.PUBLISHED, report.decision) == (report.outcome, await world.published())
+        assert (CycleOutcome.PUBLISHED, report.decision) == (
+            report.outcome,
+            await world.published(),
+        )
 
     async def test_the_plain_bit_says_the_same(self, world: World) -> None:
         one = world.evaluator()
@@ -63,7 +66,7 @@ class TestAlone:
 
     async def test_unreadable_latches_are_no_reason_not_to_decide(self, world: World) -> None:
         world.backend.put(KEYS.latches, b"garbage")
-        assert Outcome.PUBLISHED is (await world.evaluator().sees(0.95)).outcome
+        assert CycleOutcome.PUBLISHED is (await world.evaluator().sees(0.95)).outcome
 
     async def test_r5_a_store_that_evicts_is_refused(self, world: World) -> None:
         world.backend.eviction_policy = "allkeys-lru"
@@ -73,7 +76,7 @@ class TestAlone:
     async def test_r5_unless_told_otherwise(self, world: World) -> None:
         world.backend.eviction_policy = "allkeys-lru"
         report = await world.evaluator(allow_eviction=True).sees(0.5)
-        assert Outcome.PUBLISHED is report.outcome
+        assert CycleOutcome.PUBLISHED is report.outcome
 
     @pytest.mark.parametrize("hours", [-1, 1])
     async def test_e5_a_jump_of_the_wall_clock_changes_nothing(
@@ -124,7 +127,7 @@ class TestTwoEvaluators:
     async def test_the_second_stands_by(self, world: World) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
         await one.sees(0.5)
-        assert Outcome.STANDBY is (await two.sees(0.99)).outcome
+        assert CycleOutcome.STANDBY is (await two.sees(0.99)).outcome
 
     async def test_a_standby_asks_prometheus_nothing(self, world: World) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
@@ -142,7 +145,7 @@ class TestTwoEvaluators:
         await one.sees(0.95)
         world.clock.step(LEASE)
         report = await two.sees(0.85)
-        assert (Outcome.PUBLISHED, False) == (report.outcome, await allows(world))
+        assert (CycleOutcome.PUBLISHED, False) == (report.outcome, await allows(world))
 
     async def test_e3_the_time_without_a_writer_counts_for_no_timer(self, world: World) -> None:
         plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=round(LEASE * 1000)))
@@ -183,7 +186,7 @@ class TestTwoEvaluators:
         world.clock.step(LEASE)
         await two.sees(0.95)
         await one.sees(0.5)  # rejected
-        assert Outcome.STANDBY is (await one.sees(0.5)).outcome
+        assert CycleOutcome.STANDBY is (await one.sees(0.5)).outcome
         world.clock.step(LEASE)
         await one.sees(0.85)
         assert not await allows(world)
@@ -202,7 +205,7 @@ class TestTwoEvaluators:
         one, two = world.evaluator("one"), world.evaluator("two")
         await one.sees(0.5)
         await one.writer.release()
-        assert Outcome.PUBLISHED is (await two.sees(0.5)).outcome
+        assert CycleOutcome.PUBLISHED is (await two.sees(0.5)).outcome
 
     async def test_a_release_leaves_the_decision(self, world: World) -> None:
         one = world.evaluator()
@@ -226,7 +229,7 @@ class TestTheStoreFails:
         await one.sees(0.5)
         world.backend.available = False
         report = await one.sees(0.95)
-        assert Outcome.UNPUBLISHED is report.outcome
+        assert CycleOutcome.UNPUBLISHED is report.outcome
         world.backend.available = True
         await one.sees(0.85)
         assert not await allows(world)
@@ -256,7 +259,7 @@ class TestTheStoreFails:
         await one.sees(0.95)
         await two.sees(0.5)
         world.backend.flush()
-        assert Outcome.STANDBY is (await two.sees(0.85)).outcome
+        assert CycleOutcome.STANDBY is (await two.sees(0.85)).outcome
         await one.sees(0.85)
         assert not await allows(world)
 
@@ -268,7 +271,7 @@ class TestTheStoreFails:
         await two.sees(0.85)
         world.clock.step(LEASE)
         report = await two.sees(0.85)
-        assert (Outcome.PUBLISHED, False) == (report.outcome, await allows(world))
+        assert (CycleOutcome.PUBLISHED, False) == (report.outcome, await allows(world))
 
     async def test_r3_an_override_survives_an_emptied_store(self, world: World) -> None:
         one = world.evaluator()
@@ -376,14 +379,14 @@ class TestAnotherConfiguration:
     async def test_keeps_latches_that_it_still_names(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.95)
-        one.cycle.apply_settings(watch(one_latch(Threshold(set=0.97, reset=0.7))))
+        one.cycle.apply_settings(snapshot(one_latch(Threshold(set=0.97, reset=0.7))))
         await one.sees(0.75)
         assert not await allows(world)
 
     async def test_counts_from_the_next_cycle_on(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.5)
-        one.cycle.apply_settings(watch(one_latch(Threshold(set=0.4, reset=0.3))))
+        one.cycle.apply_settings(snapshot(one_latch(Threshold(set=0.4, reset=0.3))))
         await one.cycle.redecide()
         assert await allows(world)
         await one.sees(0.5)

@@ -10,7 +10,7 @@ from shield_evaluator.core.latch import Instant
 from shield_evaluator.loop import Loop
 from tests.unit.shield_evaluator.plans import EPOCH
 from tests.unit.shield_evaluator.virtual_time import in_virtual_time
-from tests.unit.shield_evaluator.world import INTERVAL, Clock, Node, World, watch
+from tests.unit.shield_evaluator.world import INTERVAL, Clock, Node, World, snapshot
 
 
 class LoopClock(Clock):
@@ -32,12 +32,12 @@ class Told:
     @property
     def cycles(self) -> list[float]:
         """When cycles began, seconds."""
-        return [self._at(r.at.ms) for r in self._node.reports if not r.again]
+        return [self._at(r.at.ms) for r in self._node.results if not r.republished]
 
     @property
     def decided_again(self) -> list[float]:
         """When a decision was published between two cycles, seconds."""
-        return [self._at(r.at.ms) for r in self._node.reports if r.again]
+        return [self._at(r.at.ms) for r in self._node.results if r.republished]
 
     def _at(self, ms: int) -> float:
         return (ms - self._began_ms) / 1000
@@ -118,7 +118,7 @@ def test_a_new_configuration_counts_at_once_and_sets_the_beat() -> None:
     async def act(world: World, node: Node, loop: Loop) -> None:
         del world
         await asyncio.sleep(7)
-        node.cycle.apply_settings(watch(interval=2))
+        node.cycle.apply_settings(snapshot(interval=2))
         loop.reevaluate()
 
     assert [0, INTERVAL, 7, 9, 11] == told(seconds=12, act=act).cycles

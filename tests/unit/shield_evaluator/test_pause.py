@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from shield_evaluator.core.plan import Threshold
 from tests.unit.shield_evaluator.plans import one_latch
-from tests.unit.shield_evaluator.world import INTERVAL, Node, World, allows, watch
+from tests.unit.shield_evaluator.world import INTERVAL, Node, World, allows, snapshot
 
 PAUSE = 60.0
 
@@ -20,7 +20,7 @@ def evaluator(
 ) -> Node:
     plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=round(reset_for * 1000)))
     node = world.evaluator(name, plan=plan)
-    node.cycle.apply_settings(watch(plan, interval=interval))
+    node.cycle.apply_settings(snapshot(plan, interval=interval))
     return node
 
 
@@ -62,7 +62,7 @@ async def test_it_does_not_put_a_denial_off(world: World) -> None:
 @pytest.mark.parametrize(("before", "after"), [(60, 1), (1, 60)])
 async def test_another_interval_is_none(world: World, before: float, after: float) -> None:
     one = await falling(world, reset_for=60, interval=before)
-    one.cycle.apply_settings(watch(one.cycle.watch.plan, interval=after))
+    one.cycle.apply_settings(snapshot(one.cycle.config.plan, interval=after))
     world.clock.step(60)
     await one.sees(0.5)
     assert await allows(world)

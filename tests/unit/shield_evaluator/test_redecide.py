@@ -8,7 +8,7 @@ from shield_common.store.memory import MemoryStore
 from shield_evaluator.core.plan import Plan
 from tests.unit.shield_evaluator.plans import one_latch
 from tests.unit.shield_evaluator.virtual_time import in_virtual_time
-from tests.unit.shield_evaluator.world import CLUSTER, Node, World, watch
+from tests.unit.shield_evaluator.world import CLUSTER, Node, World, snapshot
 
 IN_THE_BAND = 0.85
 ABOVE_SET = 0.95
@@ -73,7 +73,7 @@ async def decided_during_and_after_a_cycle(plan: Plan) -> tuple[Decision, Decisi
     """Decide while the first cycle of a new configuration waits for its observations."""
     node = World().evaluator()
     await node.sees(0.5)
-    node.cycle.apply_settings(watch(plan))
+    node.cycle.apply_settings(snapshot(plan))
     node.source.takes = 1
     cycle = asyncio.create_task(node.cycle.evaluate())
     await asyncio.sleep(0.5)

@@ -11,11 +11,10 @@ from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan
-from shield_evaluator.cycle import Cycle
+from shield_evaluator.cycle import ConfigSnapshot, Cycle
+from shield_evaluator.cycle_result import CycleResult
 from shield_evaluator.lease import Writer
 from shield_evaluator.override import OverrideInForce
-from shield_evaluator.report import Report
-from shield_evaluator.watch import Watch
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, one_latch
 
 CLUSTER = "c1"
@@ -69,9 +68,9 @@ class Node:
     writer: Writer
     override: OverrideInForce
     cycle: Cycle
-    reports: list[Report]
+    results: list[CycleResult]
 
-    async def sees(self, value: float) -> Report:
+    async def sees(self, value: float) -> CycleResult:
         """Evaluate while every member's value is this."""
         self.source.seen = {SIGNAL: complete(value)}
         return await self.cycle.evaluate()
@@ -86,26 +85,26 @@ class World:
     def evaluator(
         self, name: str = "one", *, plan: Plan | None = None, allow_eviction: bool = False
     ) -> Node:
-        reports: list[Report] = []
+        results: list[CycleResult] = []
         source = ScriptedSource()
         writer = Writer(
             self.store,
             holder=name,
             lease_ms=round(LEASE * 1000),
             allow_eviction=allow_eviction,
-            now_ms=lambda: self.clock.ms,
+            now=self.clock,
         )
-        override = OverrideInForce(self.store, emptied=self._emptied)
+        override = OverrideInForce(self.store)
         cycle = Cycle(
-            watch(plan),
+            snapshot(plan),
             source=source,
             decisions=self.store,
             override=override,
             writer=writer,
             now=self.clock,
-            on_report=reports.append,
+            on_result=results.append,
         )
-        return Node(source, writer, override, cycle, reports)
+        return Node(source, writer, override, cycle, results)
 
     async def published(self) -> Decision | None:
         stored = await self.store.read_decision()
@@ -122,9 +121,6 @@ class World:
         )
         await self.store.put_override(encode_override(override), round(seconds * 1000))
 
-    async def _emptied(self) -> bool:
-        return await self.store.read_latches() is None
-
 
 async def allows(world: World) -> bool:
     """Say whether the published decision admits."""
@@ -133,8 +129,8 @@ async def allows(world: World) -> bool:
     return decision.allow
 
 
-def watch(plan: Plan | None = None, *, interval: float = INTERVAL) -> Watch:
-    return Watch(
+def snapshot(plan: Plan | None = None, *, interval: float = INTERVAL) -> ConfigSnapshot:
+    return ConfigSnapshot(
         plan=plan or one_latch(),
         expressions={SIGNAL: "ratio"},
         cluster=CLUSTER,

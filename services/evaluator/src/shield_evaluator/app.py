@@ -1,4 +1,4 @@
-"""The composition root: everything is built here once and handed on by keyword."""
+"""The composition root: builds every part once and connects them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 import socket
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -20,7 +21,7 @@ from shield_common.probes import ProbesServer, probes_app
 from shield_common.store.redis import RedisStore
 from shield_evaluator import override
 from shield_evaluator.core.latch import Instant
-from shield_evaluator.cycle import Cycle
+from shield_evaluator.cycle import ConfigSnapshot, Cycle
 from shield_evaluator.lease import EvictionPolicyError, Writer
 from shield_evaluator.loop import Loop
 from shield_evaluator.metrics import Metrics
@@ -29,36 +30,22 @@ from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.source import PrometheusSource
 from shield_evaluator.settings import RESTART_KEYS
 from shield_evaluator.status.board import Board
-from shield_evaluator.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from shield_evaluator.report import Report
+    from shield_evaluator.cycle_result import CycleResult
     from shield_evaluator.settings import EvaluatorSettings
 
 
 def now() -> Instant:
-    """Read both clocks."""
+    """Read the monotonic clock and the wall clock."""
     return Instant(ms=time.monotonic_ns() // 1_000_000, utc=datetime.now(UTC))
 
 
-def watch_of(settings: EvaluatorSettings) -> Watch:
-    """Return what a configuration asks to watch."""
-    return Watch(
-        plan=settings.plan(),
-        expressions=settings.expressions(),
-        cluster=settings.cluster,
-        interval=settings.interval,
-        budget=settings.query_timeout,
-        ttl_ms=settings.ttl.milliseconds,
-        status_url=settings.status_url,
-    )
-
-
 class Evaluator:
-    """One evaluator process: its parts, their start and their end."""
+    """One evaluator process: builds its parts, starts and stops them."""
 
     def __init__(
         self,
@@ -71,34 +58,34 @@ class Evaluator:
         """Build everything; nothing is opened yet.
 
         Args:
-            settings: what the file says.
-            path: the file.
+            settings: the content of the settings file.
+            path: that file.
             as_read: its `shield_common.filewatch.fingerprint` from just before it was read.
-            environment: of the process.
+            environment: the process environment.
         """
-        watch = watch_of(settings)
+        config = ConfigSnapshot.of(settings)
         self._log = logs.get(__name__)
         self._cluster = settings.cluster
         self._stop: asyncio.Event = asyncio.Event()
         self._failure: EvictionPolicyError | None = None
-        self._metrics = Metrics(watch.plan)
+        self._metrics = Metrics(config.plan)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
         self._writer = Writer(
             self._store,
             holder=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
             lease_ms=settings.lease.milliseconds,
             allow_eviction=settings.redis.allow_eviction,
-            now_ms=lambda: now().ms,
+            now=now,
         )
         self._client = PrometheusClient(settings.prometheus)
         self._cycle = Cycle(
-            watch,
+            config,
             source=PrometheusSource(self._client, on_error=self._metrics.prometheus_failed),
             decisions=self._store,
-            override=OverrideInForce(self._store, emptied=self._emptied),
+            override=OverrideInForce(self._store),
             writer=self._writer,
             now=now,
-            on_report=self._report,
+            on_result=self._record,
         )
         self._loop = Loop(self._cycle, now=now, on_overrun=self._metrics.overruns.inc)
         self._reloader = SettingsReloader(
@@ -159,9 +146,9 @@ class Evaluator:
         return 0
 
     def _tasks(self) -> list[BackgroundTask]:
-        runs = {
+        runs: dict[str, Callable[[], Awaitable[None]]] = {
             "evaluate": self._evaluate,
-            "overrides": lambda: override.follow(self._store, self._loop.redecide),
+            "overrides": partial(override.follow, self._store, self._loop.redecide),
             "config": self._watch.run,
         }
         for name in runs:
@@ -177,19 +164,16 @@ class Evaluator:
         except EvictionPolicyError as error:
             self._failure = error
             self._stop.set()
-            await asyncio.Event().wait()
+            await asyncio.Event().wait()  # a task that returned would be started again
 
-    async def _emptied(self) -> bool:
-        return await self._store.read_latches() is None
-
-    def _report(self, report: Report) -> None:
-        self._metrics.record(report)
-        self._board.record(report)
+    def _record(self, result: CycleResult) -> None:
+        self._metrics.record(result)
+        self._board.record(result)
 
     def _apply_settings(self, settings: EvaluatorSettings) -> None:
         logs.set_level(settings.log.level)
         self._client.apply_settings(settings.prometheus)
         self._writer.lease_ms = settings.lease.milliseconds
-        self._cycle.apply_settings(watch_of(settings))
+        self._cycle.apply_settings(ConfigSnapshot.of(settings))
         self._board.runbook_url = settings.runbook_url
         self._loop.reevaluate()

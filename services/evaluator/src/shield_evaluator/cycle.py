@@ -1,17 +1,14 @@
-"""One cycle: observe, step the latches, decide, publish.
+"""One cycle: observe, advance the latches, decide, publish.
 
-The only place where the core's state lives. Nothing here knows HTTP, metrics or files: each cycle
-ends in a `Report`, and whoever wants to show it is told.
-
-A standby keeps what the writer publishes in memory, so that it can take over even when the store
-loses everything at the same moment.
+Nothing here knows HTTP, metrics or files. Each cycle ends in a `CycleResult`, from which metrics,
+status page and probes are made.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common import logs
 from shield_common.decision import Decision, DecisionError, decode_decision, encode_decision
@@ -19,23 +16,69 @@ from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import latches_document
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.forecast import Histories
-from shield_evaluator.core.latch import Instant, ShieldState, advance, after_pause
-from shield_evaluator.report import Outcome, Report
+from shield_evaluator.cycle_result import CycleOutcome, CycleResult
+from shield_evaluator.latch_memory import LatchMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shield_common.store.protocol import DecisionReader
     from shield_evaluator.core.forecast import History
+    from shield_evaluator.core.latch import Instant, ShieldState
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.lease import Writer
     from shield_evaluator.override import OverrideInForce
-    from shield_evaluator.watch import Watch
+    from shield_evaluator.settings import EvaluatorSettings
+
+# A cycle that waits for a frozen store takes seconds at any interval; less is no pause.
+MIN_PAUSE_SECONDS: Final = 10.0
+PAUSE_INTERVALS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSnapshot:
+    """Configuration snapshot used by one cycle; replaced as a whole by a reload.
+
+    Attributes:
+        plan: signals, thresholds and tiers.
+        expressions: signal -> PromQL.
+        cluster: the cluster's name.
+        interval: length of a cycle, seconds.
+        budget: how long a cycle may wait for its observations, seconds.
+        ttl_ms: lifetime of a decision, milliseconds.
+        status_url: the status page's address, published in every decision.
+    """
+
+    plan: Plan
+    expressions: Mapping[str, str]
+    cluster: str
+    interval: float
+    budget: float
+    ttl_ms: int
+    status_url: str | None = None
+
+    @classmethod
+    def of(cls, settings: EvaluatorSettings) -> ConfigSnapshot:
+        """Return the snapshot of validated settings."""
+        return cls(
+            plan=settings.plan(),
+            expressions=settings.expressions(),
+            cluster=settings.cluster,
+            interval=settings.interval,
+            budget=settings.query_timeout,
+            ttl_ms=settings.ttl.milliseconds,
+            status_url=settings.status_url,
+        )
+
+    @property
+    def pause_ms(self) -> int:
+        """Without a cycle for longer than this the process was paused, milliseconds."""
+        return round(max(PAUSE_INTERVALS * self.interval, MIN_PAUSE_SECONDS) * 1000)
 
 
 class Source(Protocol):
-    """Whatever observes the signals."""
+    """Anything that observes the signals."""
 
     async def observe(
         self, expressions: Mapping[str, str], plan: Plan, *, budget: float
@@ -46,241 +89,201 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
-    """What belongs together: observations, the state they led to, and what both went by.
+    """Observations, the state that they led to, and the configuration of both.
 
-    A decision is made from one of these as a whole, because an override may ask for one while a
-    cycle has already adopted another configuration, or another writer's latches.
+    A decision is made from one evaluation as a whole, because an override may require a decision
+    while a cycle has already switched to another configuration or to another writer's latches.
     """
 
-    watch: Watch
+    config: ConfigSnapshot
     at: Instant
     state: ShieldState
     observations: Mapping[str, Observation]
 
 
 class Cycle:
-    """Evaluates; one call at a time.
+    """Evaluates the signals and publishes decisions; one call of `evaluate` at a time.
 
     Attributes:
-        watch: what the last cycle went by.
+        config: the configuration of the last cycle.
     """
 
     def __init__(
         self,
-        watch: Watch,
+        config: ConfigSnapshot,
         *,
         source: Source,
         decisions: DecisionReader,
         override: OverrideInForce,
         writer: Writer,
         now: Callable[[], Instant],
-        on_report: Callable[[Report], None],
+        on_result: Callable[[CycleResult], None],
     ) -> None:
-        self.watch = watch
-        self._next_watch = watch
+        self.config = config
+        self._next_config = config
         self._source = source
         self._decisions = decisions
         self._override = override
         self._writer = writer
         self._now = now
-        self._on_report = on_report
-        self._state = ShieldState()
-        self._order = (0, 0)  # of the newest decision whose latches are in self._state
-        self._inherited = False  # self._state is just what that decision's writer left
-        self._due_ms: int | None = None  # by when self._state's next observations must come
-        # None unless it is ours to publish: a standby's is out of date when it takes over.
-        self._evaluation: _Evaluation | None = None
+        self._on_result = on_result
+        self._memory = LatchMemory(pause_ms=config.pause_ms)
         self._histories = Histories()
-        self._unreadable: bytes | None = None
+        # None on standby: an evaluation from before would be outdated at the takeover.
+        self._evaluation: _Evaluation | None = None
         # A decision that only follows an override may come while a cycle waits for Prometheus.
         self._publishing = asyncio.Lock()
         self._log = logs.get(__name__)
 
     @property
     def override_ends_ms(self) -> int | None:
-        """When the override in force ends, on the clock of `Instant.ms`; None if none is ours."""
+        """When the override ends, on the clock of `Instant.ms`; None without one or on standby."""
         return self._override.ends_ms if self._writer.held else None
 
     def histories(self) -> Mapping[str, History]:
         """Return the last hour of each signal."""
         return self._histories.by_signal
 
-    def apply_settings(self, watch: Watch) -> None:
-        """Go by something else from the next cycle on; latches that it still names are kept."""
-        self._next_watch = watch
+    def apply_settings(self, config: ConfigSnapshot) -> None:
+        """Use another configuration from the next cycle on."""
+        self._next_config = config
 
-    async def evaluate(self) -> Report:
-        """Run one cycle. Errors of the store and of Prometheus end in the report.
+    async def evaluate(self) -> CycleResult:
+        """Run one cycle. Errors of the store and of Prometheus end in the result.
 
         Raises:
             EvictionPolicyError: the store must not be used.
         """
         started = self._now()
-        self._adopt(self._next_watch)
-        watch = self.watch
+        if self._next_config is not self.config:
+            self.config = self._next_config
+            self._memory.apply_settings(self.config.plan, pause_ms=self.config.pause_ms)
+        config = self.config
         if not self._writer.held:
             self._evaluation = None
         if not await self._leads():
             return await self._stand_by(started)
         observations = await self._source.observe(
-            watch.expressions, watch.plan, budget=watch.budget
+            config.expressions, config.plan, budget=config.budget
         )
         async with self._publishing:
             at = self._now()
-            self._state = advance(watch.plan, self._without_pause(at), observations, at)
-            self._inherited, self._due_ms = False, at.ms + watch.pause_ms
-            self._histories.add(watch.plan, observations, now_ms=at.ms)
-            self._evaluation = _Evaluation(watch, at, self._state, observations)
+            self._memory.advance(config.plan, observations, at)
+            self._histories.add(config.plan, observations, now_ms=at.ms)
+            self._evaluation = _Evaluation(config, at, self._memory.state, observations)
             return await self._publish(started, self._evaluation)
 
-    async def redecide(self) -> Report | None:
-        """Publish again without observing, because the override changed; None on standby.
+    async def redecide(self) -> CycleResult | None:
+        """Publish the last evaluation again because the override changed; None on standby.
 
-        It may be called while `evaluate` waits for its observations.
+        May be called while `evaluate` waits for its observations.
         """
         async with self._publishing:
             if not self._writer.held or self._evaluation is None:
                 return None
-            return await self._publish(self._now(), self._evaluation, again=True)
-
-    def _adopt(self, watch: Watch) -> None:
-        if watch is self.watch:
-            return
-        if self._due_ms is not None:
-            self._due_ms += max(0, watch.pause_ms - self.watch.pause_ms)
-        self.watch = watch
-        dropped = latches_document.removed_latches(self._state, watch.plan)
-        kept = len(self._state.latches) - len(dropped)
-        self._log.info("configuration in force", latches_kept=kept, latches_dropped=dropped)
-
-    def _without_pause(self, at: Instant) -> ShieldState:
-        """Return the state; after a pause, without what nobody has seen since."""
-        if self._due_ms is None or at.ms <= self._due_ms:
-            return self._state
-        left = after_pause(self._state)
-        if left != self._state:
-            self._log.warning("did not observe for too long, reset_for starts again")
-        return left
+            return await self._publish(self._now(), self._evaluation, republished=True)
 
     async def _leads(self) -> bool:
-        """Say whether this cycle should evaluate: unless another evaluator is the writer.
+        """Return whether this cycle should evaluate: unless another evaluator holds the lease.
 
-        While the store does not answer nobody can be asked, and evaluating on keeps the latches
-        current for the moment when it does; nothing can be published meanwhile.
+        While the store does not answer, nothing can be published. Evaluating all the same keeps
+        the latches current for the moment when it answers again.
         """
         if self._writer.held:
             return True
         try:
             held = await self._writer.claim()
-            self._catch_up(await self._writer.read_latches())
+            self._memory.adopt(await self._writer.read_latches(), now_ms=self._now().ms)
         except StoreError:
             return True
         if held:
-            dropped = latches_document.removed_latches(self._state, self.watch.plan)
             self._log.info(
-                "leading", latches=len(self._state.latches), latches_dropped=dropped or None
+                "leading",
+                latches=len(self._memory.state.latches),
+                latches_removed=self._memory.removed_latches(self.config.plan) or None,
             )
         return held
 
-    def _catch_up(self, document: bytes | None) -> None:
-        """Take over the stored latches if they are newer than what is in memory.
-
-        The same ones are read anew, because their ages count from the reading: the time since
-        the writer's last word, in which perhaps nobody looked, must count for no timer.
-        """
-        if document is None:
-            return
-        now = self._now()
-        try:
-            stored = latches_document.decode(document, now_ms=now.ms)
-        except latches_document.LatchesDocumentError as error:
-            if document != self._unreadable:
-                self._log.error(
-                    "stored latches are unreadable, keeping our own", problem=str(error)
-                )
-            self._unreadable = document
-            return
-        if stored.order > self._order or (self._inherited and stored.order == self._order):
-            self._state, self._order, self._inherited = stored.state, stored.order, True
-            self._due_ms = now.ms + self.watch.pause_ms
-
-    async def _stand_by(self, started: Instant) -> Report:
+    async def _stand_by(self, started: Instant) -> CycleResult:
         decision = None
         try:
             stored = await self._decisions.read_decision()
-            await self._override.refresh(self._now().ms, unlimited_ms=self.watch.ttl_ms)
+            await self._override.refresh(self._now().ms, unlimited_ms=self.config.ttl_ms)
             decision = None if stored is None else decode_decision(stored.document)
         except (StoreError, DecisionError) as error:
             self._log.debug("the writer's decision cannot be read", problem=str(error))
-        return self._report(Outcome.STANDBY, started, decision, None)
+        return self._finish(
+            CycleResult(
+                outcome=CycleOutcome.STANDBY,
+                at=started,
+                seconds=self._seconds_since(started),
+                plan=self.config.plan,
+                decision=decision,
+                state=self._memory.state,
+            )
+        )
 
     async def _publish(
-        self, started: Instant, evaluation: _Evaluation, *, again: bool = False
-    ) -> Report:
-        writer, watch = self._writer, evaluation.watch
+        self, started: Instant, evaluation: _Evaluation, *, republished: bool = False
+    ) -> CycleResult:
+        writer, config = self._writer, evaluation.config
         now_ms = self._now().ms
         self._override.expire(now_ms)
-        sure = True
+        certain = True
         if writer.held:
-            sure = await self._override.refresh(now_ms, unlimited_ms=watch.ttl_ms)
+            certain = await self._override.refresh(now_ms, unlimited_ms=config.ttl_ms)
         decision = self._decide(evaluation)
-        result = None
-        if writer.held and sure:
-            self._order = decision.order
-            result = await writer.publish(
+        answer = None
+        if writer.held and certain:
+            self._memory.mark_published(decision.order)
+            answer = await writer.publish(
                 encode_decision(decision),
-                ttl_ms=watch.ttl_ms,
+                ttl_ms=config.ttl_ms,
                 allow=decision.allow,
-                # As of the observations: what has passed since must count for no timer.
+                # As of the observations: the time that has passed since counts for no timer.
                 latches=latches_document.encode(
                     evaluation.state, now_ms=evaluation.at.ms, order=decision.order
                 ),
             )
-        published = result is PublishResult.PUBLISHED
-        outcome = Outcome.PUBLISHED if published else Outcome.UNPUBLISHED
-        return self._report(outcome, started, decision, result, evaluation, again=again)
+        published = answer is PublishResult.PUBLISHED
+        return self._finish(
+            CycleResult(
+                outcome=CycleOutcome.PUBLISHED if published else CycleOutcome.UNPUBLISHED,
+                at=started,
+                seconds=self._seconds_since(started),
+                plan=config.plan,
+                decision=decision,
+                state=evaluation.state,
+                observations=evaluation.observations,
+                publish=answer,
+                republished=republished,
+            )
+        )
 
     def _decide(self, evaluation: _Evaluation) -> Decision:
-        watch = evaluation.watch
+        config = evaluation.config
         return decide(
-            watch.plan,
+            config.plan,
             evaluation.state,
             evaluation.observations,
             now=evaluation.at,
             envelope=Envelope(
-                cluster=watch.cluster,
+                cluster=config.cluster,
                 epoch=self._writer.epoch,
                 sequence=self._writer.next_sequence,
-                ttl_ms=watch.ttl_ms,
-                interval_ms=round(watch.interval * 1000),
-                status_url=watch.status_url,
+                ttl_ms=config.ttl_ms,
+                interval_ms=round(config.interval * 1000),
+                status_url=config.status_url,
             ),
             override=self._override.value,
             time_to_full_seconds=self._histories.seconds_to_full(
-                watch.plan, evaluation.state.last_usable_ms, now_ms=evaluation.at.ms
+                config.plan, evaluation.state.last_usable_ms, now_ms=evaluation.at.ms
             ),
         )
 
-    def _report(
-        self,
-        outcome: Outcome,
-        started: Instant,
-        decision: Decision | None,
-        publish: PublishResult | None,
-        evaluation: _Evaluation | None = None,
-        *,
-        again: bool = False,
-    ) -> Report:
-        report = Report(
-            outcome=outcome,
-            at=started,
-            seconds=(self._now().ms - started.ms) / 1000,
-            plan=self.watch.plan if evaluation is None else evaluation.watch.plan,
-            decision=decision,
-            state=self._state if evaluation is None else evaluation.state,
-            observations={} if evaluation is None else evaluation.observations,
-            publish=publish,
-            again=again,
-        )
-        self._on_report(report)
-        return report
+    def _finish(self, result: CycleResult) -> CycleResult:
+        self._on_result(result)
+        return result
+
+    def _seconds_since(self, started: Instant) -> float:
+        return (self._now().ms - started.ms) / 1000

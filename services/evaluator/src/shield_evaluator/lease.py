@@ -1,7 +1,7 @@
-"""Being the single writer: the lease, the epoch, and the publication of decisions.
+"""The single writer: lease, epoch, and the publication of decisions.
 
-Holding the lease is never assumed: every publication renews it in the same step that writes, and
-is refused by the store when another evaluator has taken over meanwhile.
+The lease is never assumed to be held: every publication renews it in the same atomic step that
+writes, and the store refuses it when another evaluator has taken over meanwhile.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shield_common.store.protocol import DecisionWriter
+    from shield_evaluator.core.latch import Instant
 
 
 class EvictionPolicyError(Exception):
-    """The store may throw keys away; the evaluator must not run on it: exit code 1."""
+    """The store may evict keys; `app.Evaluator` logs it and exits with code 1."""
 
 
 class Writer:
-    """One evaluator's claim to be the writer.
+    """One evaluator's lease, and what it publishes under it.
 
     Attributes:
         holder: this process's identity.
-        lease_ms: how long each claim and publication holds the lease, milliseconds.
-        held: whether the last exchange with the store said that we hold the lease.
-        epoch: the highest fencing number seen; ours while `held`.
-        sequence: how many decisions we have published in this epoch.
-        problem: what the store last failed with; None while it answers.
+        lease_ms: duration of the lease from each claim and publication on, milliseconds.
+        held: whether we held the lease at the last exchange with the store.
+        epoch: the highest known fencing number; ours while `held`.
+        sequence: number of decisions that we have published in this epoch.
+        problem: the store's last error; None while it answers.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class Writer:
         holder: str,
         lease_ms: int,
         allow_eviction: bool,
-        now_ms: Callable[[], int],
+        now: Callable[[], Instant],
     ) -> None:
         self._store = store
-        self._now_ms = now_ms
+        self._now = now
         self.lease_ms = lease_ms
         self._policy_known = allow_eviction
         self._log = logs.get(__name__).bind(holder=holder)
@@ -56,7 +57,7 @@ class Writer:
         self._loss_seen_ms: int | None = None
 
     async def claim(self) -> bool:
-        """Try to take the lease; say whether it is ours now.
+        """Try to take the lease; return whether we hold it now.
 
         Raises:
             StoreError: the store did not answer.
@@ -68,7 +69,7 @@ class Writer:
                 self.holder,
                 self.lease_ms,
                 above=self.epoch,
-                after_loss=self._may_follow_a_loss(),
+                after_loss=self._may_claim_after_loss(),
             )
         except StoreError as error:
             self._failed(error)
@@ -87,11 +88,11 @@ class Writer:
         return self.held
 
     async def read_latches(self) -> bytes | None:
-        """Read what was published last, by whomever.
+        """Read the latches document of the last publication.
 
         Raises:
-            StoreError: the store did not answer; the lease counts as not held, so that the next
-                cycle asks again before it publishes.
+            StoreError: the store did not answer; the lease then counts as not held, so that the
+                next cycle reads again before it publishes.
         """
         try:
             return await self._store.read_latches()
@@ -107,12 +108,12 @@ class Writer:
 
         Args:
             document: the decision document, numbered with `epoch` and `next_sequence`.
-            ttl_ms: how long it lives, milliseconds.
+            ttl_ms: its lifetime, milliseconds.
             allow: the default tier's bit.
             latches: the latches document.
 
         Returns:
-            What the store said; None when it did not answer.
+            The store's answer; None if there was none.
         """
         publication = Publication(
             holder=self.holder,
@@ -123,7 +124,7 @@ class Writer:
             allow=allow,
             latches=latches,
         )
-        # Counted even if the answer gets lost: the number must not be used for another document.
+        # Counted even if the answer gets lost: no other document may have this number.
         self.sequence += 1
         try:
             result = await self._store.publish(publication)
@@ -138,50 +139,50 @@ class Writer:
 
     @property
     def next_sequence(self) -> int:
-        """The number that the next publication's document has to carry."""
+        """The sequence number for the next document."""
         return self.sequence + 1
 
     async def release(self) -> None:
-        """Give the lease back, so that a standby need not wait for its end; never raises."""
+        """Release the lease, so that a standby need not wait for its end; never raises."""
         if not self.held:
             return
         self.held = False
         try:
             await self._store.release_lease(self.holder)
         except StoreError as error:
-            self._log.warning("lease not released, it ends by itself", problem=str(error))
+            self._log.warning("lease not released, it will expire", problem=str(error))
         else:
             self._log.info("lease released")
 
-    def _may_follow_a_loss(self) -> bool:
-        """Say whether to take the lease of a store that lost its data.
+    def _may_claim_after_loss(self) -> bool:
+        """Return whether to take the lease of a store that lost its data.
 
-        The writer knows the latches better than any standby and writes them again within one cycle,
-        if it lives: it gets as long as its lease would have lasted. The last writer itself, and an
-        evaluator that has never seen one, have nobody to wait for.
+        The writer's latches are more current than any standby's, and a running writer stores them
+        again within one cycle. So a standby waits for as long as the writer's lease would have
+        lasted. The last writer itself, and an evaluator that knows of no other, do not wait.
         """
         if self.epoch in {0, self._own_epoch}:
             return True
         lost = self._loss_seen_ms
-        return lost is not None and self._now_ms() - lost >= self.lease_ms
+        return lost is not None and self._now().ms - lost >= self.lease_ms
 
     def _note_loss(self, *, lost: bool) -> None:
         if not lost:
             self._loss_seen_ms = None
         elif self._loss_seen_ms is None:
-            self._loss_seen_ms = self._now_ms()
-            self._log.warning("the store lost its data, waiting for the writer to write it again")
+            self._loss_seen_ms = self._now().ms
+            self._log.warning("the store lost its data, waiting for the writer to restore it")
 
     async def _check_policy(self) -> None:
         if self._policy_known:
             return
         policy = await self._store.eviction_policy()
         if policy is None:
-            self._log.warning("the store does not tell its maxmemory-policy; it must be noeviction")
+            self._log.warning("the store's maxmemory-policy cannot be read; it must be noeviction")
         elif policy != "noeviction":
             raise EvictionPolicyError(
                 f"Redis' maxmemory-policy is {policy}: it could evict the latches and the decision."
-                " Set it to noeviction, or set redis.allow_eviction to start all the same."
+                " Set it to noeviction, or set redis.allow_eviction to start anyway."
             )
         self._policy_known = True
 

@@ -1,4 +1,4 @@
-"""The cadence: a cycle every interval, none overlapping another, a missed tick skipped."""
+"""Run a cycle every interval; cycles never overlap, and missed ticks are skipped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Loop:
-    """Runs cycles. Ticks are counted from the first one, so that the cadence does not drift."""
+    """Runs cycles at fixed ticks, counted from the first one so that they do not drift."""
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class Loop:
         self._log = logs.get(__name__)
 
     def redecide(self) -> None:
-        """Decide again now rather than at the next tick: the override may have changed."""
+        """Publish again now instead of at the next tick: the override may have changed."""
         self._woken.set()
 
     def reevaluate(self) -> None:
-        """Begin a cycle now, and count the ticks from there: the configuration has changed."""
+        """Start a cycle now and count the ticks from there: the configuration has changed."""
         self._restart = True
         self._woken.set()
 
@@ -52,12 +52,12 @@ class Loop:
             self._restart = False
             await self._evaluate()
             tick_ms = self._next_tick(tick_ms)
-            await self._rest_until(tick_ms)
+            await self._wait_until(tick_ms)
             if self._restart:
                 tick_ms = float(self._now().ms)
 
     async def _evaluate(self) -> None:
-        """Run a cycle; an override does not wait with it for a Prometheus that hangs."""
+        """Run a cycle; a change of the override meanwhile does not wait for Prometheus."""
         cycle = asyncio.ensure_future(self._cycle.evaluate())
         try:
             while not cycle.done():
@@ -74,7 +74,7 @@ class Loop:
             await asyncio.gather(cycle, return_exceptions=True)
 
     def _next_tick(self, tick_ms: float) -> float:
-        interval_ms = self._cycle.watch.interval * 1000
+        interval_ms = self._cycle.config.interval * 1000
         tick_ms += interval_ms
         late_ms = self._now().ms - tick_ms
         if late_ms < 0:
@@ -87,8 +87,8 @@ class Loop:
         self._overrunning = True
         return tick_ms + missed * interval_ms
 
-    async def _rest_until(self, tick_ms: float) -> None:
-        """Wait for the next tick; meanwhile decide again when an override comes, changes, ends."""
+    async def _wait_until(self, tick_ms: float) -> None:
+        """Wait for the next tick, and publish again whenever the override changes or ends."""
         while not self._restart and (left_ms := tick_ms - self._now().ms) > 0:
             ends_ms = self._cycle.override_ends_ms
             if ends_ms is not None:

@@ -1,8 +1,8 @@
-"""The evaluator's metrics: facts in, Prometheus series out.
+"""The evaluator's metrics: cycle results in, Prometheus series out.
 
-Every series exists from the start. No label has values that a requester chooses; member names
-come from Prometheus and are capped. What this process does not know (before its first decision,
-and while another evaluator decides) is NaN: 0 would say that requests are denied.
+Every series exists from the start. No label has values that a requester chooses; member names come
+from Prometheus and are capped. A value that this process does not know (before its first decision,
+and while another evaluator decides) is NaN, because 0 would mean that requests are denied.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from prometheus_client.process_collector import ProcessCollector
 from shield_common.config.reload import RELOAD_RESULTS
 from shield_common.store.protocol import PublishResult
 from shield_evaluator.core.latch import LatchState
+from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.prometheus.response import KINDS
-from shield_evaluator.report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from shield_common.decision import Decision, Override
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
-    from shield_evaluator.report import Report
+    from shield_evaluator.cycle_result import CycleResult
 
-# An etcd cluster has at most seven members that make sense; a query that lost its aggregation
-# must not fill Prometheus.
+# An etcd cluster has at most seven members; a query without an aggregation must not fill
+# Prometheus.
 MAX_MEMBERS: Final = 20
-MAX_MEMBER_NAME: Final = 128  # characters; an address or a pod's name, whatever the label holds
+MAX_MEMBER_NAME: Final = 128  # characters; an address or a pod's name is shorter
 OVERRIDES: Final = ("allow", "deny", "none")
 SIGNAL_STATES: Final = ("ok", "partial", "unusable", "blind")
 UNDECIDED: Final = float("nan")
@@ -38,7 +38,7 @@ BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """Every series of the evaluator, on a registry of its own."""
+    """All series of the evaluator, in a registry of their own."""
 
     def __init__(self, plan: Plan) -> None:
         registry = self.registry = CollectorRegistry()
@@ -110,7 +110,7 @@ class Metrics:
         gauge("build_info", "1, with the version as a label.", ("version",)).labels(
             version("shield-evaluator")
         ).set(1)
-        self._last: Decision | None = None  # whoever decided it
+        self._last: Decision | None = None  # of this evaluator or of another
         self._plan = plan
         self._preset(plan)
 
@@ -126,30 +126,30 @@ class Metrics:
         """Count a crash."""
         self.task_crashes.labels(task).inc()
 
-    def record(self, report: Report) -> None:
-        """Show what a cycle saw and did."""
-        if report.plan is not self._plan:
-            self.plan_changed(report.plan)
-        self.lease_held.set(report.outcome is Outcome.PUBLISHED)
-        if not report.again:
-            self.evaluations.labels(report.outcome).inc()
-            self.duration.observe(report.seconds)
-        before, self._last = self._last, report.decision or self._last
-        if report.decision is None or report.outcome is Outcome.STANDBY:
-            self._stand_by(report.plan)
+    def record(self, result: CycleResult) -> None:
+        """Export what a cycle observed and did."""
+        if result.plan is not self._plan:
+            self.plan_changed(result.plan)
+        self.lease_held.set(result.outcome is CycleOutcome.PUBLISHED)
+        if not result.republished:
+            self.evaluations.labels(result.outcome).inc()
+            self.duration.observe(result.seconds)
+        before, self._last = self._last, result.decision or self._last
+        if result.decision is None or result.outcome is CycleOutcome.STANDBY:
+            self._stand_by(result.plan)
             return
         if before is not None:
-            self._count_changes(before, report.decision)
-        if report.publish is not None or report.outcome is Outcome.UNPUBLISHED:
-            self.publish.labels("error" if report.publish is None else report.publish.value).inc()
-        self._record_decision(report.decision)
-        for name in report.plan.signals:
-            self._record_samples(name, report.observations.get(name))
-        for (tier, signal), latch in report.state.latches.items():
+            self._count_changes(before, result.decision)
+        if result.publish is not None or result.outcome is CycleOutcome.UNPUBLISHED:
+            self.publish.labels("error" if result.publish is None else result.publish.value).inc()
+        self._record_decision(result.decision)
+        for name in result.plan.signals:
+            self._record_samples(name, result.observations.get(name))
+        for (tier, signal), latch in result.state.latches.items():
             self.latch_set.labels(signal, tier).set(latch.state is LatchState.SET)
 
     def plan_changed(self, plan: Plan) -> None:
-        """Show what a new configuration names, and nothing that only the old one did."""
+        """Export the series of a configuration, and remove those of the one before."""
         self._plan = plan
         latches = {(signal, tier) for tier, named in plan.tiers.items() for signal in named}
         states = {(signal, state) for signal in plan.signals for state in SIGNAL_STATES}
@@ -174,7 +174,7 @@ class Metrics:
     def _preset(self, plan: Plan) -> None:
         for kind in KINDS:
             self.prometheus_errors.labels(kind)
-        for outcome in Outcome:
+        for outcome in CycleOutcome:
             self.evaluations.labels(outcome)
         for result in (*(r.value for r in PublishResult), "error"):
             self.publish.labels(result)
@@ -185,7 +185,7 @@ class Metrics:
         self._stand_by(plan)
 
     def _stand_by(self, plan: Plan) -> None:
-        """Show nothing of an earlier decision of ours: another evaluator decides now."""
+        """Withdraw our last decision: another evaluator decides now."""
         self.allow.set(UNDECIDED)
         self.alert_triggered.set(UNDECIDED)
         self.time_to_full.set(float("inf"))
@@ -195,13 +195,13 @@ class Metrics:
         self.plan_changed(plan)
 
     def _count_changes(self, before: Decision, decision: Decision) -> None:
-        """Count what differs from the decision before, whichever evaluator made that one."""
+        """Count the differences to the decision before, even if another evaluator made that one."""
         for tier, entry in decision.tiers.items():
             last = before.tiers.get(tier, entry)
             if last.allow is not entry.allow:
                 self.transitions.labels(tier, "allow" if entry.allow else "deny").inc()
         if before.override != decision.override:
-            self.override_changes.labels(_word(decision.override)).inc()
+            self.override_changes.labels(_override_label(decision.override)).inc()
 
     def _record_decision(self, decision: Decision) -> None:
         self.last_evaluation.set(decision.evaluated_at.timestamp())
@@ -218,10 +218,10 @@ class Metrics:
         self.time_to_full.set(float("inf") if forecast is None else forecast)
 
     def _record_samples(self, name: str, observation: Observation | None) -> None:
-        """Show the members' values, the worst ones if there are too many."""
+        """Export the members' values, the highest ones if there are too many."""
         samples = () if observation is None else observation.samples
         worst = sorted(samples, key=lambda sample: sample.value, reverse=True)[:MAX_MEMBERS]
-        # Of two samples of one member the worse one is shown.
+        # Of two samples with one name the higher one is exported.
         shown = {s.member[:MAX_MEMBER_NAME]: s.value for s in reversed(worst)}
         for labels in _label_sets(self.signal_value):
             if labels[0] == name and labels[1] not in shown:
@@ -230,18 +230,18 @@ class Metrics:
             self.signal_value.labels(name, member).set(value)
 
 
-def _word(override: Override | None) -> str:
+def _override_label(override: Override | None) -> str:
     if override is None:
         return "none"
     return "allow" if override.allow else "deny"
 
 
 def _keep(metric: Gauge, wanted: AbstractSet[tuple[str, ...]], *, start: float) -> None:
-    """Remove the label sets that are not wanted and begin the ones that are new."""
-    there = _label_sets(metric)
-    for labels in there - wanted:
+    """Remove the label sets that are not wanted and add the new ones."""
+    present = _label_sets(metric)
+    for labels in present - wanted:
         metric.remove(*labels)
-    for labels in wanted - there:
+    for labels in wanted - present:
         metric.labels(*labels).set(start)
 
 

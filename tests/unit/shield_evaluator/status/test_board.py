@@ -18,7 +18,7 @@ def board_of(world: World, node: Node, config_problem: str | None = None) -> Boa
         now=world.clock,
         config_problem=lambda: config_problem,
     )
-    for report in node.reports:
+    for report in node.results:
         board.record(report)
     return board
 

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from shield_common.probes import Readiness
-from shield_evaluator.report import Outcome
+from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.status.page import HEADERS, render
 from shield_evaluator.status.snapshot import Snapshot, TierChange, tier_changes
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from shield_evaluator.core.latch import Instant
     from shield_evaluator.cycle import Cycle
+    from shield_evaluator.cycle_result import CycleResult
     from shield_evaluator.lease import Writer
-    from shield_evaluator.report import Report
 
 MAX_CHANGES: Final = 12  # what fits under the signals on one screen
 
@@ -52,18 +52,18 @@ class Board:
         self._writer = writer
         self._now = now
         self._config_problem = config_problem
-        self._report: Report | None = None
+        self._report: CycleResult | None = None
         self._published = False
         self._changes: deque[TierChange] = deque(maxlen=MAX_CHANGES)
         self.runbook_url = runbook_url
 
-    def record(self, report: Report) -> None:
+    def record(self, report: CycleResult) -> None:
         """Keep what a cycle saw and did."""
         before = None if self._report is None else self._report.decision
         if before is not None and report.decision is not None:
             self._changes.extendleft(tier_changes(before, report.decision))
         self._report = report
-        self._published = self._published or report.outcome is Outcome.PUBLISHED
+        self._published = self._published or report.outcome is CycleOutcome.PUBLISHED
 
     def readiness(self) -> Readiness:
         """Say whether the evaluator does its work: as the writer, or as a standby.
@@ -72,7 +72,7 @@ class Board:
         show in the checks and in metrics only, because restarting the evaluator repairs neither
         Redis nor Prometheus.
         """
-        standby = self._report is not None and self._report.outcome is Outcome.STANDBY
+        standby = self._report is not None and self._report.outcome is CycleOutcome.STANDBY
         checks = {
             "redis": self._writer.problem or "ok",
             "prometheus": self._prometheus_check(),
@@ -116,13 +116,13 @@ class Board:
 
     def snapshot(self) -> Snapshot:
         """Return what the page shows now."""
-        report, watch = self._report, self._cycle.watch
-        standby = report is not None and report.outcome is Outcome.STANDBY
+        report, config = self._report, self._cycle.config
+        standby = report is not None and report.outcome is CycleOutcome.STANDBY
         return Snapshot(
-            cluster=watch.cluster,
+            cluster=config.cluster,
             now=self._now(),
             report=report,
-            interval=watch.interval,
+            interval=config.interval,
             holder=self._writer.holder,
             lease_held=self._writer.held,
             # A standby's own values are out of date: it does not query Prometheus.

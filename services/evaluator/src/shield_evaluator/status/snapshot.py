@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from shield_evaluator.core.latch import LatchState
-from shield_evaluator.report import Outcome
+from shield_evaluator.cycle_result import CycleOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shield_common.decision import Decision
     from shield_evaluator.core.forecast import History
     from shield_evaluator.core.latch import Instant
-    from shield_evaluator.report import Report
+    from shield_evaluator.cycle_result import CycleResult
 
 # The signals of the default configuration. The advice to defragment needs both; without them it is
 # not given.
@@ -79,7 +79,7 @@ class Snapshot:
 
     cluster: str
     now: Instant
-    report: Report | None
+    report: CycleResult | None
     interval: float
     holder: str
     lease_held: bool
@@ -97,7 +97,7 @@ class Snapshot:
     @property
     def standby(self) -> bool:
         """Whether another evaluator is the writer."""
-        return self.report is not None and self.report.outcome is Outcome.STANDBY
+        return self.report is not None and self.report.outcome is CycleOutcome.STANDBY
 
     @property
     def denied_tiers(self) -> list[str]:

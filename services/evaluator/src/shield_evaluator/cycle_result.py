@@ -1,4 +1,4 @@
-"""What one cycle saw and did: the fact that metrics, the status page and probes are made from."""
+"""The result of one cycle: the fact from which metrics, status page and probes are made."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ if TYPE_CHECKING:
     from shield_evaluator.core.plan import Plan
 
 
-class Outcome(enum.StrEnum):
+class CycleOutcome(enum.StrEnum):
     """How a cycle ended."""
 
     PUBLISHED = "published"
-    STANDBY = "standby"  # another evaluator is the writer
-    UNPUBLISHED = "unpublished"  # evaluated, but the store did not take it
+    STANDBY = "standby"  # another evaluator holds the lease
+    UNPUBLISHED = "unpublished"  # evaluated, but the store did not accept the decision
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What one cycle saw and did.
+class CycleResult:
+    """What one cycle observed and did.
 
     Attributes:
         outcome: how it ended.
         at: when it began.
         seconds: how long it took.
-        plan: what it went by.
-        decision: what it decided; on standby what the writer published last, None if the store
-            has nothing.
-        state: the state after it; on standby the writer's.
+        plan: the configuration that it used.
+        decision: its decision; on standby the last one of the writer, None if the store has none.
+        state: the state after it; on standby that of the writer.
         observations: by signal; empty on standby.
-        publish: the store's answer; None when it gave none or was not asked.
-        again: nothing was observed, the last observations were published again because the
-            override changed.
+        publish: the store's answer; None if there was none or nothing was published.
+        republished: the last observations were published again because the override changed;
+            nothing was observed.
     """
 
-    outcome: Outcome
+    outcome: CycleOutcome
     at: Instant
     seconds: float
     plan: Plan
@@ -50,4 +49,4 @@ class Report:
     state: ShieldState
     observations: Mapping[str, Observation] = field(default_factory=dict)
     publish: PublishResult | None = None
-    again: bool = False
+    republished: bool = False
