@@ -139,7 +139,7 @@ async def test_a_deny_on_a_terminal_asks_and_no_changes_nothing(clean: Site) -> 
     arguments = (*DENY, "--all", "--for", "10m", "--config", clean.config)
     ended = await run_on_terminal(*arguments, answer="n\n")
     assert 1 == ended.status
-    assert "Refuse all new runs of every tier in ops for 10m?" in ended.err
+    assert "Deny all new runs of every tier in ops for 10m?" in ended.err
     assert [True, True] == [answer.allowed for answer in await _answers(clean)]
 
 

@@ -31,7 +31,7 @@ async def test_denying_is_exit_code_3(site: Site) -> None:
         "db-file",
         "admitters subscribed: 2",
         "override: none",
-        "usage is flat or falls",
+        "time to full: not growing",
         "lease: ",
     ],
 )

@@ -53,3 +53,10 @@ def sentence(text: str) -> str:
     first = text.partition(" ")[0]
     is_name = first == "etcd" or not first.isalpha()
     return f"{text if is_name else text[:1].upper() + text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def printable(text: str) -> str:
+    r"""Write what a terminal would obey, or not show, as an escape such as ``\x1b``."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )

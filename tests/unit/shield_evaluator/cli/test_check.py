@@ -19,32 +19,35 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_good_file_is_good_offline(config: Path) -> None:
+def test_offline_a_valid_file_is_exit_code_0(config: Path) -> None:
     result = CliRunner().invoke(main, ["check", "--offline", "--config", str(config)])
     assert 0 == result.exit_code
     assert "db-file" in result.stdout
 
 
-def test_the_last_line_says_how_it_went(config: Path) -> None:
+def test_the_last_line_is_the_conclusion(config: Path) -> None:
     result = CliRunner().invoke(main, ["check", "--offline", "--config", str(config)])
     last = result.stdout.splitlines()[-1]
-    assert "The configuration is good. Prometheus was not asked." == last
+    assert "The configuration is valid. Prometheus was not queried." == last
 
 
-def test_a_prometheus_that_does_not_answer_is_not_the_file_s_fault(config: Path) -> None:
+def test_a_prometheus_that_does_not_answer_is_exit_code_1(config: Path) -> None:
     nobody = {"urls": ["http://127.0.0.1:1"]}
     config.write_text(yaml.safe_dump(minimal() | {"prometheus": nobody}))
     result = CliRunner().invoke(main, ["check", "--config", str(config)])
     last = result.stdout.splitlines()[-1]
-    expected = "The configuration is good, but its answers are not: db-file is unusable."
+    expected = (
+        "The configuration is valid, but not every signal has a complete answer:"
+        " db-file is unusable."
+    )
     assert (1, expected) == (result.exit_code, last)
 
 
-def test_offline_json_shows_the_limits(config: Path) -> None:
+def test_offline_json_has_the_thresholds(config: Path) -> None:
     arguments = ["check", "--offline", "--output", "json", "--config", str(config)]
     trial = json.loads(CliRunner().invoke(main, arguments).stdout)
-    limit = trial["tiers"]["standard"]["signals"]["db-file"]
-    assert (0.9, 0.8) == (limit["set"], limit["reset"])
+    threshold = trial["tiers"]["standard"]["signals"]["db-file"]
+    assert (0.9, 0.8) == (threshold["set"], threshold["reset"])
 
 
 def test_e8_a_bad_file_ends_with_2_and_one_line_that_names_the_place(config: Path) -> None:

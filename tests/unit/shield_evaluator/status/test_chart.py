@@ -63,11 +63,11 @@ def test_the_axis_of_a_ratio_ends_at_one_and_of_a_number_where_it_fits(
         pytest.param(0.75, "holds", "near", id="at reset"),
         pytest.param(0.82, "holds", "near", id="between"),
         pytest.param(0.9, "denies", "over", id="at set"),
-        pytest.param(None, None, "unknown", id="no value"),
+        pytest.param(None, "unknown", "unknown", id="no value"),
     ],
 )
 def test_a_scale_shows_what_the_value_does_to_the_tier(
-    value: float | None, effect: str | None, level: str
+    value: float | None, effect: str, level: str
 ) -> None:
     assert (effect, level) == (scale(value).effect, scale(value).level)
 

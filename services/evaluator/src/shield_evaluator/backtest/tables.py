@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shield_common.decision import format_value
-from shield_evaluator.wording import moment, span
+from shield_evaluator.wording import moment, printable, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,7 +111,7 @@ def _closings(name: str, report: Report) -> RenderableType:
             moment(closing.end, "still closed"),
             span(closing.seconds),
             Text("" if closing.peak is None else _peak(closing.peak, unit, closing.peak_signal)),
-            Text(closing.reason + (" (flap)" if closing.flap else "")),
+            Text(printable(closing.reason) + (" (flap)" if closing.flap else "")),
         )
     table.caption = _left_out(len(rows), "closings")
     return table
@@ -149,7 +149,7 @@ def _outages(reports: Sequence[tuple[str, Report]]) -> Table:
             span(outage.seconds),
             format_value(outage.peak, "ratio"),
             Text(outage.signal),
-            Text(outage.member or ""),
+            Text(printable(outage.member or "")),
             *leads,
         )
     table.caption = _left_out(len(first.outages), "outages")
@@ -166,7 +166,7 @@ def _gaps(report: Report) -> Table:
             moment(gap.start),
             moment(gap.end, "lasts"),
             span(gap.seconds),
-            Text(gap.problem),
+            Text(printable(gap.problem)),
             gap.treatment,
         )
     table.caption = _left_out(len(report.gaps) + report.gaps_left_out, "gaps")

@@ -1,7 +1,6 @@
 """The ``shield-evaluator`` command: one module per subcommand, put together here.
 
-What a subcommand does belongs to its own module; what several need is in ``cli.options``. Exit
-codes are the same everywhere and stand in every ``--help``.
+``terminal`` has what the subcommands share: options, output and exit codes.
 """
 
 from __future__ import annotations
@@ -18,10 +17,14 @@ from shield_evaluator.cli.status import status
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="shield-evaluator")
 def main() -> None:
-    """Watch etcd through Prometheus and publish whether PipelineRuns are admitted.
+    """Watch etcd through Prometheus and decide whether PipelineRuns are admitted.
 
-    Exit codes: 0 done or stopped by a signal, 1 cannot do its work, 2 bad configuration or usage,
-    130 interrupted. What else a command can end with stands in its own help.
+    `run` is the service. The other commands are for operators: `check` tries a configuration,
+    `status` shows what the shield does now, `override` allows or denies by hand, and `backtest`
+    replays the past.
+
+    Exit codes: 0 success, 1 failed, 2 bad configuration or usage, 130 interrupted. The help of a
+    command lists its further exit codes.
     """
 
 

@@ -21,8 +21,16 @@ from shield_evaluator.backtest.fetch import fetch
 from shield_evaluator.backtest.replay import replay
 from shield_evaluator.backtest.samples import Samples, SamplesError, check_size
 from shield_evaluator.backtest.stretch import DEFAULT_FROM, Stretch
-from shield_evaluator.cli.options import config_option, fail, load_settings, output_option, say
-from shield_evaluator.cli.terminal import console, interruptible
+from shield_evaluator.cli.terminal import (
+    config_option,
+    echo_json,
+    echo_tables,
+    fail,
+    interruptible,
+    load_settings,
+    output_option,
+    say,
+)
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.response import PrometheusError
 
@@ -249,11 +257,8 @@ def _draw(
 
 def _print(reports: list[tuple[str, Report]], output: str) -> None:
     if output == "json":
-        document = {
-            "reports": [{"config": name, **msgspec.to_builtins(one)} for name, one in reports]
-        }
-        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
-        return
-    terminal = console()
-    for part in tables.render(reports):
-        terminal.print(part)
+        echo_json(
+            {"reports": [{"config": name, **msgspec.to_builtins(one)} for name, one in reports]}
+        )
+    else:
+        echo_tables(tables.render(reports))

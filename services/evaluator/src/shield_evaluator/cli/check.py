@@ -4,63 +4,124 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
-import msgspec
+from rich.table import Table
 
 from shield_common.commands import EXIT_FAILED
-from shield_evaluator.cli.options import config_option, load_settings, output_option
-from shield_evaluator.cli.terminal import console, interruptible
-from shield_evaluator.console.trial import Trial, ask, judge
-from shield_evaluator.console.trial_tables import render_trial
+from shield_common.decision import format_value
+from shield_evaluator.cli.terminal import (
+    cell,
+    config_option,
+    echo,
+    echo_json,
+    echo_tables,
+    interruptible,
+    load_settings,
+    output_option,
+)
+from shield_evaluator.cli.trial import Trial, query_once, trial_of
+from shield_evaluator.status.chart import Effect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from shield_evaluator.cli.trial import SignalTrial
+
+_STYLES: Final = {
+    Effect.DENIES: "bold red",
+    Effect.HOLDS: "yellow",
+    Effect.ADMITS: "green",
+    Effect.UNKNOWN: "",
+}
 
 
 @click.command()
 @config_option
-@click.option("--offline", is_flag=True, help="Only validate the file; ask Prometheus nothing.")
+@click.option("--offline", is_flag=True, help="Validate the file only, without Prometheus.")
 @output_option
 def check(*, config: Path, offline: bool, output: str) -> None:
-    """Validate a configuration and ask each of its queries once.
+    """Validate a configuration file and run each of its queries once.
 
-    Shows each signal's value, worst member and number of members, and what each tier would make of
-    it: a signal denies at or above set, admits below reset, and holds what the tier does in between
-    and while it is unusable. Neither Redis nor the latches are touched.
+    Shows the value of each signal, its worst member, how many members answered, and what the value
+    would do to each tier: a signal denies at or above `set` and admits below `reset`; in between,
+    and while it has no usable value, the tier stays as it is. Redis is neither read nor written.
 
-    Exit codes: 0 the configuration is good and every signal has a complete answer, 1 a signal is
-    unusable or partial (with some member missing it could never open the shield again), 2 bad
-    configuration or usage, 130 interrupted. With --offline 0 says that the file is good.
+    Exit codes: 0 the file is valid and every signal has a complete answer, 1 a signal has no usable
+    or no complete answer (an incomplete answer can deny, but never admit again), 2 bad
+    configuration or usage, 130 interrupted. With --offline, 0 says that the file is valid.
     """
     settings = load_settings(config)
     with interruptible():
-        seen = None if offline else asyncio.run(ask(settings))
-    trial = judge(settings, seen)
-    _print(trial, output)
-    if output == "table":
-        click.echo(_conclusion(trial, offline=offline))
-    sys.exit(0 if offline or trial.sound else EXIT_FAILED)
-
-
-def _print(trial: Trial, output: str) -> None:
+        observations = None if offline else asyncio.run(query_once(settings))
+    trial = trial_of(settings, observations)
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(trial)).decode())
-        return
-    terminal = console()
-    for part in render_trial(trial):
-        terminal.print(part)
+        echo_json(trial)
+    else:
+        echo_tables(_tables(trial))
+        echo(_conclusion(trial, offline=offline))
+    sys.exit(0 if offline or trial.complete else EXIT_FAILED)
 
 
 def _conclusion(trial: Trial, *, offline: bool) -> str:
     if offline:
-        return "The configuration is good. Prometheus was not asked."
-    if trial.sound:
-        return "The configuration is good, and every signal has a complete answer."
+        return "The configuration is valid. Prometheus was not queried."
+    if trial.complete:
+        return "The configuration is valid, and every signal has a complete answer."
     lacking = ", ".join(
         f"{name} is {signal.state}"
         for name, signal in trial.signals.items()
         if signal.state != "ok"
     )
-    return f"The configuration is good, but its answers are not: {lacking}."
+    return f"The configuration is valid, but not every signal has a complete answer: {lacking}."
+
+
+def _tables(trial: Trial) -> Iterator[RenderableType]:
+    yield _signal_table(trial)
+    yield _tier_table(trial)
+    for name, signal in trial.signals.items():
+        if signal.problem is not None:
+            yield cell(f"signal {name}: {signal.problem}")
+
+
+def _signal_table(trial: Trial) -> Table:
+    table = Table()
+    for column in ("signal", "value", "worst member", "members", "state"):
+        table.add_column(column, justify="right" if column in {"value", "members"} else "left")
+    for name, signal in trial.signals.items():
+        table.add_row(
+            cell(name),
+            _value(signal.value, signal),
+            cell(signal.member or ""),
+            str(signal.members),
+            cell(signal.state, style="" if signal.state in {"ok", "not asked"} else "bold yellow"),
+        )
+    return table
+
+
+def _tier_table(trial: Trial) -> Table:
+    table = Table()
+    for column in ("tier", "effect", "signal", "value", "warn", "set", "reset", "signal's effect"):
+        right = column in {"value", "warn", "set", "reset"}
+        table.add_column(column, justify="right" if right else "left")
+    for tier, tried in trial.tiers.items():
+        for row, (name, threshold) in enumerate(tried.signals.items()):
+            signal = trial.signals[name]
+            bounds = (threshold.warn, threshold.set, threshold.reset)
+            table.add_row(
+                cell(tier if row == 0 else ""),
+                cell(tried.effect.value if row == 0 else "", style=_STYLES[tried.effect]),
+                cell(name),
+                _value(signal.value, signal),
+                *(_value(bound, signal) for bound in bounds),
+                cell(threshold.effect.value, style=_STYLES[threshold.effect]),
+            )
+    return table
+
+
+def _value(value: float | None, signal: SignalTrial) -> str:
+    return "" if value is None else format_value(value, signal.unit)

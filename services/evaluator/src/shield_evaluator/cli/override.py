@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
 import sys
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 import click
-import msgspec
 
 from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_common.decision import Override
 from shield_common.durations import Duration
-from shield_common.store.protocol import StoreError
-from shield_common.store.redis import RedisStore
-from shield_evaluator.cli.options import config_option, fail, load_settings, output_option, say
-from shield_evaluator.cli.terminal import EXIT_UNKNOWN, interruptible
-from shield_evaluator.console import overriding
-from shield_evaluator.console.glance import look
-from shield_evaluator.console.panel import describe_override
+from shield_evaluator.cli import acknowledgement
+from shield_evaluator.cli.stored import describe_override, read_status, with_store
+from shield_evaluator.cli.terminal import (
+    EXIT_UNKNOWN,
+    config_option,
+    echo,
+    echo_json,
+    fail,
+    interruptible,
+    load_settings,
+    output_option,
+    say,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
-    from shield_common.decision import Decision, Override
+    from shield_common.decision import Decision
+    from shield_common.store.redis import RedisStore
+    from shield_evaluator.cli.stored import StoredStatus
     from shield_evaluator.settings import EvaluatorSettings
 
-T = TypeVar("T")
+# An override is for an incident. What has to hold for longer belongs in the configuration.
+MAX_SECONDS: Final = 24 * 3600.0
+MIN_SECONDS: Final = 1.0
+# The reason is the end of every denial that the override causes, all on one line.
+MAX_REASON: Final = 200
+MAX_BY: Final = 100
 
-_NOT_TAKEN_UP = (
-    f"no evaluator obeyed within {overriding.PATIENCE_SECONDS:g}s: the admitters go on as before"
-    " until one runs; see `shield-evaluator status`"
+_NOT_OBEYED: Final = (
+    f"no evaluator obeyed within {acknowledgement.PATIENCE_SECONDS:g}s: nothing changes for the"
+    " admitters until one runs; see `shield-evaluator status`"
 )
 
 
@@ -41,12 +53,12 @@ _NOT_TAKEN_UP = (
 def override() -> None:
     """Allow or deny by hand for a limited time.
 
-    It speaks whatever etcd's usage is, is in force on every admitter at once, and ends by itself.
-    There is one at a time; a new one replaces the last. It stands in status, metrics, logs and in
-    every denial that it causes.
+    An override takes precedence over etcd's usage. It is in force on every admitter at once and
+    ends after the given time. There is at most one; a new one replaces it. Status, metrics, logs
+    and every denial that it causes show who set it and why.
 
-    Exit codes: 0 in force, 1 Redis does not answer or you said no, 2 bad configuration or usage,
-    4 stored, but no evaluator took it up, 130 interrupted.
+    Exit codes: 0 success, 1 Redis does not answer or you answered no, 2 bad configuration or usage,
+    4 no evaluator obeyed, 130 interrupted.
     """
 
 
@@ -54,9 +66,11 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--by", help="Who is responsible.  [default: the user of this process]"),
         click.option("--reason", required=True, help="Why; one line, at most 200 characters."),
-        click.option("--for", "lasts", required=True, metavar="DURATION", help="At most 24h."),
+        click.option(
+            "--for", "lasts", required=True, metavar="DURATION", help="How long, at most 24h."
+        ),
         click.option("--all", "every", is_flag=True, help="Every tier."),
-        click.option("--tier", "tiers", multiple=True, help="Which tier; may be repeated."),
+        click.option("--tier", "tiers", multiple=True, help="One tier; may be repeated."),
         config_option,
     ):
         command = option(command)
@@ -77,7 +91,7 @@ def allow(
     """Admit, even while etcd is close to its quota.
 
     Exit codes: 0 in force, 1 Redis does not answer, 2 bad configuration or usage, 4 stored, but no
-    evaluator took it up, 130 interrupted.
+    evaluator obeyed, 130 interrupted.
 
     \b
     Example:
@@ -91,7 +105,7 @@ def allow(
 
 @override.command()
 @_setting_options
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def deny(
     *,
     config: Path,
@@ -102,10 +116,10 @@ def deny(
     by: str | None,
     yes: bool,
 ) -> None:
-    """Refuse, even while etcd has room. Asks first on a terminal.
+    """Deny, even while etcd has room. Asks for confirmation on a terminal.
 
-    Exit codes: 0 in force, 1 Redis does not answer or you said no, 2 bad configuration or usage, 4
-    stored, but no evaluator took it up, 130 interrupted.
+    Exit codes: 0 in force, 1 Redis does not answer or you answered no, 2 bad configuration or
+    usage, 4 stored, but no evaluator obeyed, 130 interrupted.
 
     \b
     Example:
@@ -115,13 +129,13 @@ def deny(
     chosen = _tiers(settings, tiers, every=every)
     composed, length = _composed(allow=False, tiers=chosen, lasts=lasts, reason=reason, by=by)
     if not yes and sys.stdin.isatty():
-        whom = "every tier" if chosen is None else f"tier {', '.join(chosen)}"
-        question = f"Refuse all new runs of {whom} in {settings.cluster} for {length}?"
+        scope = "every tier" if chosen is None else f"tier {', '.join(chosen)}"
+        question = f"Deny all new runs of {scope} in {settings.cluster} for {length}?"
         with interruptible():
             try:
                 if not click.confirm(question, err=True):
                     fail("nothing was changed", EXIT_FAILED)
-            except click.Abort as error:  # click's word for Ctrl-C and for the end of the input
+            except click.Abort as error:  # Ctrl-C, and the end of the input
                 raise KeyboardInterrupt from error
     _put(settings, composed, length)
 
@@ -131,78 +145,64 @@ def deny(
 def clear(*, config: Path) -> None:
     """End the override now.
 
-    Exit codes: 0 there is none any more, 1 Redis does not answer, 2 bad configuration or usage, 4
-    removed, but no evaluator took it up, 130 interrupted.
+    Exit codes: 0 there is no override any more, 1 Redis does not answer, 2 bad configuration or
+    usage, 4 removed, but no evaluator obeyed, 130 interrupted.
     """
-    settings = load_settings(config)
-    cleared, decision = _run(settings, overriding.clear)
-    click.echo("override cleared" if cleared else "there was no override")
+    cleared, decision = with_store(load_settings(config), acknowledgement.clear)
+    echo("override cleared" if cleared else "there was no override")
     if cleared and decision is None:
-        fail(_NOT_TAKEN_UP, EXIT_UNKNOWN)
+        fail(_NOT_OBEYED, EXIT_UNKNOWN)
 
 
 @override.command()
 @config_option
 @output_option
 def show(*, config: Path, output: str) -> None:
-    """Show the override, who set it and whether it is in force.
+    """Show the override, who set it, and whether it is in force.
 
-    Exit codes: 0 shown, also when there is none, 1 Redis does not answer, 2 bad configuration or
-    usage, 130 interrupted.
+    Exit codes: 0 shown, or there is none, 1 Redis does not answer, 2 bad configuration or usage,
+    130 interrupted.
     """
     settings = load_settings(config)
-    glance = _run(
-        settings, lambda store: look(store, cluster=settings.cluster, tier=settings.default_tier)
-    )
+    stored = with_store(settings, lambda store: _read(store, settings))
     if output == "json":
-        document = {
-            "override": glance.override,
-            "remaining_seconds": glance.override_seconds,
-            "in_force": glance.override_in_force,
-        }
-        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
-    elif glance.override is None:
-        click.echo("no override")
+        echo_json(
+            {
+                "override": stored.override,
+                "remaining_seconds": stored.override_seconds,
+                "in_force": stored.override_in_force,
+            }
+        )
+    elif stored.override is None:
+        echo("no override")
     else:
-        click.echo(describe_override(glance.override, glance.override_seconds))
-        if not glance.override_in_force:
-            say("no evaluator has taken it up yet")
+        echo(describe_override(stored.override, stored.override_seconds))
+        if not stored.override_in_force:
+            say("no evaluator has obeyed it yet")
+
+
+async def _read(store: RedisStore, settings: EvaluatorSettings) -> StoredStatus:
+    return await read_status(store, cluster=settings.cluster, tier=settings.default_tier)
 
 
 def _put(settings: EvaluatorSettings, composed: Override, lasts: Duration) -> None:
-    async def replace(store: RedisStore) -> tuple[Override | None, float | None, Decision | None]:
-        before = await look(store, cluster=settings.cluster, tier=settings.default_tier)
-        decision = await overriding.put(store, composed, lasts)
-        return before.override, before.override_seconds, decision
+    async def replace(store: RedisStore) -> tuple[StoredStatus, Decision | None]:
+        before = await _read(store, settings)
+        return before, await acknowledgement.put(store, composed, lasts)
 
-    before, seconds, decision = _run(settings, replace)
-    if before is not None:
-        click.echo(f"replaced: {describe_override(before, seconds)}")
+    before, decision = with_store(settings, replace)
+    if before.override is not None:
+        echo(f"replaced: {describe_override(before.override, before.override_seconds)}")
     if decision is None:
-        fail(f"stored, but {_NOT_TAKEN_UP}", EXIT_UNKNOWN)
-    click.echo(f"in force: {describe_override(composed, lasts)}")
-
-
-def _run(settings: EvaluatorSettings, act: Callable[[RedisStore], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        store = RedisStore(settings.redis, cluster=settings.cluster)
-        try:
-            return await act(store)
-        finally:
-            await store.close()
-
-    with interruptible():
-        try:
-            return asyncio.run(connected())
-        except StoreError as error:
-            fail(f"Redis does not answer: {error}", EXIT_FAILED)
+        fail(f"stored, but {_NOT_OBEYED}", EXIT_UNKNOWN)
+    echo(f"in force: {describe_override(composed, lasts)}")
 
 
 def _tiers(
     settings: EvaluatorSettings, tiers: tuple[str, ...], *, every: bool
 ) -> tuple[str, ...] | None:
     if every == bool(tiers):
-        fail("name one or more --tier, or say --all", EXIT_BAD_CONFIG)
+        fail("give either one or more --tier, or --all", EXIT_BAD_CONFIG)
     for tier in tiers:
         if tier not in settings.tiers:
             fail(f"there is no tier {tier!r}, only {', '.join(settings.tiers)}", EXIT_BAD_CONFIG)
@@ -212,19 +212,38 @@ def _tiers(
 def _composed(
     *, allow: bool, tiers: tuple[str, ...] | None, lasts: str, reason: str, by: str | None
 ) -> tuple[Override, Duration]:
+    now = datetime.now(UTC)
     try:
-        length = Duration.parse(lasts)
-        composed = overriding.compose(
+        length = _length(lasts)
+        composed = Override(
             allow=allow,
             tiers=tiers,
-            lasts=length,
-            reason=reason,
-            by=_user() if by is None else by,
-            now=datetime.now(UTC),
+            reason=_line("--reason", reason, MAX_REASON),
+            by=_line("--by", _user() if by is None else by, MAX_BY),
+            since=now,
+            until=now + timedelta(seconds=length),
         )
     except ValueError as error:
         fail(str(error), EXIT_BAD_CONFIG)
     return composed, length
+
+
+def _length(text: str) -> Duration:
+    length = Duration.parse(text)
+    if not MIN_SECONDS <= length <= MAX_SECONDS:
+        raise ValueError("--for must be from 1s to 24h; for longer, change the configuration")
+    return length
+
+
+def _line(option: str, text: str, longest: int) -> str:
+    text = text.strip()
+    if not text:
+        raise ValueError(f"{option} must not be empty")
+    if len(text) > longest:
+        raise ValueError(f"{option} must not be longer than {longest} characters")
+    if not text.isprintable():
+        raise ValueError(f"{option} must be one line without control characters")
+    return text
 
 
 def _user() -> str:

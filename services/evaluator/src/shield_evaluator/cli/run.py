@@ -1,4 +1,4 @@
-"""``shield-evaluator run``: the service itself."""
+"""``shield-evaluator run``: the service itself; everything it does is behind ``app``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import uvloop
 from shield_common import logs
 from shield_common.filewatch import fingerprint
 from shield_evaluator.app import Evaluator
-from shield_evaluator.cli.options import config_option, load_settings
+from shield_evaluator.cli.terminal import config_option, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 def run(config: Path) -> None:
-    """Evaluate and publish until SIGTERM.
+    """Run the service until SIGTERM or SIGINT.
 
-    The file is read again when it changes; a bad one leaves the old configuration in force.
+    It queries Prometheus once per interval, decides for every tier, and publishes the decision to
+    Redis. The configuration file is read again when it changes; a bad file is logged, and the old
+    configuration stays in force.
 
-    Exit codes: 0 stopped by a signal, 1 cannot do its work, 2 bad configuration or usage.
+    Exit codes: 0 stopped by a signal, 1 the service cannot work, 2 bad configuration or usage.
     """
     as_read = fingerprint([config])
     settings = load_settings(config)

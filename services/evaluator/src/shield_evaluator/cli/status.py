@@ -1,4 +1,4 @@
-"""``shield-evaluator status``: what the shield does now, as Redis holds it."""
+"""``shield-evaluator status``: what the shield does now, read from Redis."""
 
 from __future__ import annotations
 
@@ -7,120 +7,201 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import click
-import msgspec
 from rich.console import Group
 from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
-from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_common.commands import EXIT_BAD_CONFIG
+from shield_common.decision import format_value
 from shield_common.store.protocol import StoreError
-from shield_common.store.redis import RedisStore
-from shield_evaluator.cli.options import config_option, fail, load_settings, say
+from shield_evaluator.cli.stored import (
+    Standing,
+    StoredStatus,
+    describe_override,
+    read_status,
+    with_store,
+)
 from shield_evaluator.cli.terminal import (
     EXIT_DENYING,
     EXIT_UNKNOWN,
+    cell,
+    config_option,
     console,
-    interruptible,
+    echo_json,
+    echo_tables,
+    fail,
+    load_settings,
+    say,
 )
-from shield_evaluator.console.glance import Glance, Standing, look
-from shield_evaluator.console.panel import render
+from shield_evaluator.wording import moment, span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from rich.console import RenderableType
+
+    from shield_common.decision import Decision, TierDecision
+    from shield_common.store.redis import RedisStore
     from shield_evaluator.settings import EvaluatorSettings
 
-REFRESH_SECONDS: Final = 1.0  # decisions come every few seconds; their age should be seen to grow
+REFRESH_SECONDS: Final = 1.0  # often enough to see that the decision's age grows
 
-_EXITS: Final = {
+_EXIT_CODES: Final = {
     Standing.ADMITTING: 0,
     Standing.DENYING: EXIT_DENYING,
     Standing.STALE: EXIT_UNKNOWN,
     Standing.ABSENT: EXIT_UNKNOWN,
 }
+_STYLES: Final = {
+    Standing.ADMITTING: "bold green",
+    Standing.DENYING: "bold red",
+    Standing.STALE: "bold yellow",
+    Standing.ABSENT: "bold yellow",
+}
 
 
 @click.command()
 @config_option
-@click.option("--tier", help="Whose standing the exit code tells.  [default: default_tier]")
-@click.option("--watch", is_flag=True, help="Look again every second until Ctrl-C.")
+@click.option("--tier", help="Tier that the exit code is about.  [default: default_tier]")
+@click.option("--watch", is_flag=True, help="Read again every second until Ctrl-C.")
 @click.option(
     "--output",
     type=click.Choice(["table", "json"]),
-    help="For people, or for programs.  [default: table on a terminal, json elsewhere]",
+    help="Table for people, JSON for programs.  [default: table on a terminal, json elsewhere]",
 )
 def status(*, config: Path, tier: str | None, watch: bool, output: str | None) -> None:
     """Show what the shield does now.
 
-    Tiers, signals, since when and why, the time to full, the writer, the override, and how many
-    admitters are subscribed. Reads Redis, not the evaluator, so it shows what the admitters would
-    read. With --watch, JSON is one line for every look.
+    For each tier: whether it admits or denies, since when, and why. Also the signals, the time
+    until etcd is full, which evaluator is the writer, the override, and how many admitters are
+    connected. All of it is read from Redis, as the admitters do, so no evaluator needs to run.
+    With --watch, JSON is one line per reading.
 
-    Exit codes: 0 admitting, 3 denying, 4 the decision is stale or there is none, 1 Redis does not
-    answer, 2 bad configuration or usage, 130 interrupted.
+    Exit codes: 0 the tier is admitted, 3 it is denied, 4 there is no decision or it is out of date,
+    1 Redis does not answer, 2 bad configuration or usage, 130 interrupted.
     """
     settings = load_settings(config)
     chosen = tier or settings.default_tier
     form = output or ("table" if sys.stdout.isatty() else "json")
     if chosen not in settings.tiers:
         fail(f"there is no tier {chosen!r}, only {', '.join(settings.tiers)}", EXIT_BAD_CONFIG)
-    with interruptible():
-        try:
-            if watch:
-                asyncio.run(_watch(settings, chosen, form))
-            else:
-                glance = asyncio.run(_look(settings, chosen))
-                _print(glance, form, _units(settings))
-                sys.exit(_EXITS[glance.standing])
-        except StoreError as error:
-            fail(f"Redis does not answer: {error}", EXIT_FAILED)
+    if watch:
+        with_store(settings, lambda store: _watch(store, settings, chosen, form))
+        return
+    stored = with_store(
+        settings, lambda store: read_status(store, cluster=settings.cluster, tier=chosen)
+    )
+    _print(stored, form, _units(settings))
+    sys.exit(_EXIT_CODES[stored.standing])
 
 
-async def _look(settings: EvaluatorSettings, tier: str) -> Glance:
-    store = RedisStore(settings.redis, cluster=settings.cluster)
-    try:
-        return await look(store, cluster=settings.cluster, tier=tier)
-    finally:
-        await store.close()
-
-
-async def _watch(settings: EvaluatorSettings, tier: str, output: str) -> None:
-    store = RedisStore(settings.redis, cluster=settings.cluster)
+async def _watch(store: RedisStore, settings: EvaluatorSettings, tier: str, output: str) -> None:
     terminal = console()
-    shown = output == "table" and terminal.is_terminal
+    full_screen = output == "table" and terminal.is_terminal
     units = _units(settings)
-    try:
-        with Live(console=terminal, auto_refresh=False, screen=shown) as live:
-            while True:
-                try:
-                    glance = await look(store, cluster=settings.cluster, tier=tier)
-                except StoreError as error:
-                    # An incident is when one keeps watching: it may be back in a second.
-                    if shown:
-                        live.update(f"Redis does not answer: {error}", refresh=True)
-                    else:
-                        say(f"Redis does not answer: {error}")
+    with Live(console=terminal, auto_refresh=False, screen=full_screen) as live:
+        while True:
+            try:
+                stored = await read_status(store, cluster=settings.cluster, tier=tier)
+            except StoreError as error:
+                # In an incident Redis may be back in a second, so watching goes on.
+                problem = f"Redis does not answer: {error}"
+                if full_screen:
+                    live.update(cell(problem), refresh=True)
                 else:
-                    if shown:
-                        live.update(Group(*render(glance, units)), refresh=True)
-                    else:
-                        _print(glance, output, units, one_line=True)
-                await asyncio.sleep(REFRESH_SECONDS)
-    finally:
-        await store.close()
+                    say(problem)
+            else:
+                if full_screen:
+                    live.update(Group(*tables(stored, units)), refresh=True)
+                else:
+                    _print(stored, output, units, one_line=True)
+            await asyncio.sleep(REFRESH_SECONDS)
 
 
 def _print(
-    glance: Glance, output: str, units: Mapping[str, str], *, one_line: bool = False
+    stored: StoredStatus, output: str, units: Mapping[str, str], *, one_line: bool = False
 ) -> None:
     if output == "json":
-        document = msgspec.json.encode(glance)
-        click.echo((document if one_line else msgspec.json.format(document)).decode())
-        return
-    terminal = console()
-    for part in render(glance, units):
-        terminal.print(part)
+        echo_json(stored, one_line=one_line)
+    else:
+        echo_tables(tables(stored, units))
 
 
 def _units(settings: EvaluatorSettings) -> dict[str, str]:
     return {name: signal.unit.value for name, signal in settings.plan().signals.items()}
+
+
+def tables(stored: StoredStatus, units: Mapping[str, str]) -> Iterator[RenderableType]:
+    """Yield what people read.
+
+    Args:
+        stored: what Redis holds.
+        units: of each signal's values; the decision does not have them.
+    """
+    yield Text.assemble(
+        cell(f"{stored.cluster}, tier {stored.tier}: "),
+        cell(stored.standing.value, style=_STYLES[stored.standing]),
+    )
+    yield from map(cell, _facts(stored))
+    if stored.decision is not None:
+        yield _tier_table(stored.decision)
+        yield _signal_table(stored.decision, units)
+
+
+def _facts(stored: StoredStatus) -> Iterator[str]:
+    decision = stored.decision
+    if stored.problem is not None:
+        yield f"problem: {stored.problem}"
+    if decision is None:
+        yield "decision: none"
+    else:
+        age = "of unknown age" if stored.age_seconds is None else f"{span(stored.age_seconds)} old"
+        yield f"decision: epoch {decision.epoch}, sequence {decision.sequence}, {age}"
+        full = decision.time_to_full_seconds
+        yield f"time to full: {'not growing' if full is None else span(full)}"
+    yield f"lease: {stored.lease_holder or 'not held; is an evaluator running?'}"
+    admitters = "unknown" if stored.admitters is None else stored.admitters
+    yield f"admitters subscribed: {admitters}"
+    if stored.override is None:
+        yield "override: none"
+    else:
+        description = describe_override(stored.override, stored.override_seconds)
+        pending = "" if stored.override_in_force else " (no evaluator has obeyed it yet)"
+        yield f"override: {description}{pending}"
+
+
+def _tier_table(decision: Decision) -> Table:
+    table = Table()
+    for column in ("tier", "", "since (UTC)", "value", "set", "reset", "why"):
+        table.add_column(column, justify="right" if column in {"value", "set", "reset"} else "left")
+    for name, tier in decision.tiers.items():
+        table.add_row(
+            cell(name),
+            cell("admits", style="green") if tier.allow else cell("denies", style="bold red"),
+            moment(tier.since),
+            *(_value(value, tier) for value in (tier.value, tier.set, tier.reset)),
+            cell(tier.reason or tier.warning or ""),
+        )
+    return table
+
+
+def _signal_table(decision: Decision, units: Mapping[str, str]) -> Table:
+    table = Table()
+    for column in ("signal", "value", "worst member", "members", "state"):
+        table.add_column(column, justify="right" if column in {"value", "members"} else "left")
+    for name, observation in decision.signals.items():
+        unit = units.get(name, "number")
+        table.add_row(
+            cell(name),
+            "" if observation.value is None else format_value(observation.value, unit),
+            cell(observation.member or ""),
+            str(observation.members),
+            cell(observation.state, style="" if observation.state == "ok" else "yellow"),
+        )
+    return table
+
+
+def _value(value: float | None, tier: TierDecision) -> str:
+    return "" if value is None else format_value(value, tier.unit)

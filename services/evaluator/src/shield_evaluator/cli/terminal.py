@@ -1,23 +1,79 @@
-"""How the operators' commands speak: results on standard output, Ctrl-C as one line."""
+"""Options, output and exit codes that the subcommands share.
+
+Results go to standard output, everything else to standard error. Texts may come from others (a
+member's label, the reason of an override): every text goes through `cell`, `echo`, `echo_json` or
+`say`, which show control characters and bidirectional marks instead of obeying them.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
+import click
+import msgspec
 from rich.console import Console
+from rich.text import Text
 
-from shield_evaluator.cli.options import fail
+from shield_common import commands
+from shield_evaluator.settings import EvaluatorSettings
+from shield_evaluator.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import RenderableType
 
 EXIT_DENYING: Final = 3
-EXIT_UNKNOWN: Final = 4  # nobody renews the decision, or nobody obeys
+EXIT_UNKNOWN: Final = 4  # no evaluator renews the decision, or none obeys the override
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count it
-# Without a terminal nobody wraps lines; this is wide enough for every table to keep its rows whole.
+# Output that is not a terminal has no width; this one fits the rows of every table.
 FILE_WIDTH: Final = 180
+
+_PROGRAM: Final = commands.Program("shield-evaluator")
+
+config_option = commands.config_option("/etc/etcd-shield/evaluator.yaml")
+output_option = commands.output_option("table")
+
+
+def load_settings(path: Path) -> EvaluatorSettings:
+    """Read the configuration; a bad one ends the process with exit code 2 and one line."""
+    return _PROGRAM.load(path, EvaluatorSettings)
+
+
+def say(message: str) -> None:
+    """Write one line to standard error."""
+    _PROGRAM.say(printable(message))
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """End the process with one line on standard error and an exit code."""
+    _PROGRAM.fail(printable(message), code)
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Return a text for a table or a line."""
+    return Text(printable(text), style=style)
+
+
+def echo(line: str) -> None:
+    """Write one line to standard output."""
+    click.echo(printable(line))
+
+
+def echo_json(document: object, *, one_line: bool = False) -> None:
+    r"""Write a document as JSON; what is not printable becomes ``\\u`` escapes, so nothing is lost.
+
+    Args:
+        document: anything that msgspec encodes.
+        one_line: instead of an indented document.
+    """
+    encoded = msgspec.json.encode(document)
+    text = (encoded if one_line else msgspec.json.format(encoded)).decode()
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def console() -> Console:
@@ -28,6 +84,13 @@ def console() -> Console:
         emoji=False,
         markup=False,
     )
+
+
+def echo_tables(parts: Iterator[RenderableType]) -> None:
+    """Write tables and lines to standard output."""
+    terminal = console()
+    for part in parts:
+        terminal.print(part)
 
 
 @contextmanager

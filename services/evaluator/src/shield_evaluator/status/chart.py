@@ -30,11 +30,12 @@ Point = tuple[float, float]  # x to the right, y downwards
 
 
 class Effect(enum.StrEnum):
-    """What a value does to a tier; the same words as in ``shield-evaluator check``."""
+    """What a value does to a tier; ``shield-evaluator check`` uses it as well."""
 
     DENIES = "denies"
-    HOLDS = "holds"
+    HOLDS = "holds"  # the tier stays as it is
     ADMITS = "admits"
+    UNKNOWN = "unknown"  # there is no value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class Scale:
         set: where the denying zone begins.
         reset: where the holding zone begins.
         warn: where warnings begin; None without them.
-        effect: what the value does to this tier; None without a value.
+        effect: what the value does to this tier.
         level: ``good``, ``near``, ``over`` or ``unknown``: the bar's colour.
         words: the same in words, for those who do not see it.
     """
@@ -57,7 +58,7 @@ class Scale:
     set: float
     reset: float
     warn: float | None
-    effect: Effect | None
+    effect: Effect
     level: str
     words: str
 
@@ -123,7 +124,7 @@ def scale(
     def at(bound: float) -> float:
         return min(bound / top, 1.0) * 100
 
-    effect = None if value is None else _effect(value, threshold, complete=complete)
+    effect = _effect(value, threshold, complete=complete)
     bounds = {"reset": threshold.reset, "warn": threshold.warn, "set": threshold.set}
     written = [f"{n} {format_value(b, unit)}" for n, b in bounds.items() if b is not None]
     now = "no value" if value is None else f"{format_value(value, unit)} {effect}"
@@ -139,13 +140,15 @@ def scale(
     )
 
 
-def _effect(value: float, threshold: Threshold, *, complete: bool) -> Effect:
+def _effect(value: float | None, threshold: Threshold, *, complete: bool) -> Effect:
+    if value is None:
+        return Effect.UNKNOWN
     if value >= threshold.set:
         return Effect.DENIES
     return Effect.ADMITS if value < threshold.reset and complete else Effect.HOLDS
 
 
-def _level(value: float | None, threshold: Threshold, effect: Effect | None) -> str:
+def _level(value: float | None, threshold: Threshold, effect: Effect) -> str:
     if value is None:
         return "unknown"
     if effect is Effect.DENIES:

@@ -1,12 +1,14 @@
-"""One look at the shield as Redis holds it, and what it amounts to."""
+"""The shield's status as Redis holds it: what the admitters read, even if no evaluator runs."""
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
+from shield_common.commands import EXIT_FAILED
 from shield_common.decision import (
     Decision,
     DecisionError,
@@ -21,13 +23,18 @@ from shield_common.store.protocol import (
     StoredDocument,
     StoreError,
 )
+from shield_common.store.redis import RedisStore
+from shield_evaluator.cli.terminal import fail, interruptible
+from shield_evaluator.wording import span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+    from shield_evaluator.settings import EvaluatorSettings
 
 T = TypeVar("T")
 
-# The admitters' own default for `stale_after`, but no less than three missed publications.
+# The admitters' default for `stale_after`, but at least three publications that did not come.
 STALE_SECONDS: Final = 30.0
 STALE_INTERVALS: Final = 3
 
@@ -37,29 +44,30 @@ class Standing(enum.StrEnum):
 
     ADMITTING = "admitting"
     DENYING = "denying"
-    STALE = "stale"  # there is a decision, but nobody renews it
+    STALE = "stale"  # there is a decision, but no evaluator renews it
     ABSENT = "absent"  # there is no decision, or none that can be read
 
 
 class Store(DecisionReader, OverrideStore, StatusReader, Protocol):
-    """What a look needs of the store."""
+    """The part of the store that is read."""
 
 
-class Glance(Struct, frozen=True, kw_only=True):
-    """What one look saw; its JSON form is what ``--output json`` prints.
+class StoredStatus(Struct, frozen=True, kw_only=True):
+    """The content of Redis at one time; its JSON form is what ``--output json`` prints.
 
     Attributes:
-        cluster: which cluster's.
-        tier: whose standing it is: the default tier's unless asked otherwise.
-        standing: what the shield does for it.
-        problem: why a decision or an override that is there cannot be used.
+        cluster: the cluster's name.
+        tier: the tier of `standing`.
+        standing: what the shield does for that tier.
+        problem: why a decision or an override in Redis cannot be used.
         age_seconds: since when the decision is what it is, by Redis' own clock.
         decision: the decision document.
         lease_holder: which evaluator is the writer.
         override: the override in Redis.
         override_seconds: how long it still lasts.
-        override_in_force: the decision obeys it already.
-        admitters: how many connections are subscribed to decisions; None if that may not be read.
+        override_in_force: whether the decision obeys it already.
+        admitters: how many connections are subscribed to decisions; None if Redis does not allow
+            us to ask.
     """
 
     cluster: str
@@ -75,13 +83,30 @@ class Glance(Struct, frozen=True, kw_only=True):
     admitters: int | None = None
 
 
-async def look(store: Store, *, cluster: str, tier: str) -> Glance:
-    """Read all that Redis knows.
+def with_store(settings: EvaluatorSettings, act: Callable[[RedisStore], Awaitable[T]]) -> T:
+    """Act with a connection to Redis; the process ends with 1 if Redis does not answer."""
+
+    async def connected() -> T:
+        store = RedisStore(settings.redis, cluster=settings.cluster)
+        try:
+            return await act(store)
+        finally:
+            await store.close()
+
+    with interruptible():
+        try:
+            return asyncio.run(connected())
+        except StoreError as error:
+            fail(f"Redis does not answer: {error}", EXIT_FAILED)
+
+
+async def read_status(store: Store, *, cluster: str, tier: str) -> StoredStatus:
+    """Read everything that Redis holds.
 
     Args:
         store: of the cluster.
         cluster: its name.
-        tier: whose standing to tell.
+        tier: whose standing is wanted.
 
     Raises:
         StoreError: Redis does not answer.
@@ -94,7 +119,7 @@ async def look(store: Store, *, cluster: str, tier: str) -> Glance:
     if stored is not None and stored.remaining_ms is not None and decision is not None:
         age = max(decision.ttl_ms - stored.remaining_ms, 0) / 1000
     remaining = None if stored_override is None else stored_override.remaining_ms
-    return Glance(
+    return StoredStatus(
         cluster=cluster,
         tier=tier,
         standing=standing(decision, age, tier),
@@ -112,12 +137,12 @@ async def look(store: Store, *, cluster: str, tier: str) -> Glance:
 
 
 def standing(decision: Decision | None, age_seconds: float | None, tier: str) -> Standing:
-    """Say what a decision amounts to for a tier.
+    """Return what a decision means for a tier.
 
     Args:
-        decision: None when there is none.
-        age_seconds: None when it cannot be told, which nobody's renewal can cause.
-        tier: one that the decision lacks has the default bit, as on an admitter.
+        decision: None if there is none.
+        age_seconds: None if the decision never expires, which an evaluator's always does.
+        tier: one that the decision lacks gets the default tier's bit, as on an admitter.
     """
     if decision is None:
         return Standing.ABSENT
@@ -127,6 +152,20 @@ def standing(decision: Decision | None, age_seconds: float | None, tier: str) ->
     entry = decision.tiers.get(tier)
     allow = decision.allow if entry is None else entry.allow
     return Standing.ADMITTING if allow else Standing.DENYING
+
+
+def describe_override(override: Override, seconds: float | None) -> str:
+    """Describe an override in one line.
+
+    Args:
+        override: the document.
+        seconds: how long it still lasts; None if it does not expire.
+    """
+    verb = "allow" if override.allow else "deny"
+    tiers = "all tiers" if override.tiers is None else f"tier {', '.join(override.tiers)}"
+    left = "without an end" if seconds is None else f"for another {span(seconds)}"
+    until = f"until {override.until:%H:%M:%S}Z"
+    return f"{verb} {tiers} {until} ({left}), by {override.by}: {override.reason}"
 
 
 def _decoded(

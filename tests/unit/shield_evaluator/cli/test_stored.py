@@ -1,4 +1,4 @@
-"""What a look at Redis amounts to."""
+"""The shield's status as Redis holds it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from shield_common.decision import (
 )
 from shield_common.store.keys import Keys
 from shield_common.store.memory import MemoryBackend, MemoryStore
-from shield_evaluator.console.glance import Glance, Standing, look, standing
+from shield_evaluator.cli.stored import Standing, StoredStatus, read_status, standing
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 KEYS = Keys.of("rh01")
@@ -21,7 +21,7 @@ TTL_MS = 300_000
 
 
 def decision(*, interval_ms: int = 5_000, override: Override | None = None) -> Decision:
-    """The default tier admits, `background` does not."""
+    """Return a decision that admits the default tier and denies `background`."""
     return Decision(
         cluster="rh01",
         epoch=7,
@@ -49,12 +49,12 @@ def backend() -> MemoryBackend:
     return MemoryBackend(now_ms=lambda: 1_795_262_400_000)
 
 
-async def seen(backend: MemoryBackend, tier: str = "standard") -> Glance:
-    return await look(MemoryStore(backend, cluster="rh01"), cluster="rh01", tier=tier)
+async def read(backend: MemoryBackend, tier: str = "standard") -> StoredStatus:
+    return await read_status(MemoryStore(backend, cluster="rh01"), cluster="rh01", tier=tier)
 
 
-async def test_nothing_there_is_absent(backend: MemoryBackend) -> None:
-    assert Standing.ABSENT is (await seen(backend)).standing
+async def test_without_a_decision_the_standing_is_absent(backend: MemoryBackend) -> None:
+    assert Standing.ABSENT is (await read(backend)).standing
 
 
 @pytest.mark.parametrize(
@@ -66,16 +66,16 @@ async def test_nothing_there_is_absent(backend: MemoryBackend) -> None:
     ],
     ids=["admits", "denies", "default bit"],
 )
-async def test_a_fresh_decision_speaks_for_its_tiers(
+async def test_a_fresh_decision_gives_the_standing_of_a_tier(
     backend: MemoryBackend, tier: str, expected: Standing
 ) -> None:
     backend.put(KEYS.decision, encode_decision(decision()), TTL_MS)
-    assert expected is (await seen(backend, tier)).standing
+    assert expected is (await read(backend, tier)).standing
 
 
-async def test_its_age_is_what_is_gone_of_its_life(backend: MemoryBackend) -> None:
+async def test_the_age_is_the_part_of_the_ttl_that_is_over(backend: MemoryBackend) -> None:
     backend.put(KEYS.decision, encode_decision(decision()), TTL_MS - 12_000)
-    assert 12.0 == (await seen(backend)).age_seconds
+    assert 12.0 == (await read(backend)).age_seconds
 
 
 @pytest.mark.parametrize(
@@ -87,37 +87,44 @@ async def test_its_age_is_what_is_gone_of_its_life(backend: MemoryBackend) -> No
         (60_000, 180.1, Standing.STALE),
         (5_000, None, Standing.STALE),
     ],
-    ids=["at the limit", "beyond it", "slow evaluator", "slower yet", "no expiry"],
+    ids=["at 30 s", "above 30 s", "at three intervals", "above three intervals", "no expiry"],
 )
-def test_a_decision_that_nobody_renews_is_stale(
+def test_a_decision_that_is_not_renewed_is_stale(
     interval_ms: int, age: float | None, expected: Standing
 ) -> None:
     assert expected is standing(decision(interval_ms=interval_ms), age, "standard")
 
 
 @pytest.mark.parametrize("document", [b"", b"{", b'{"schema":2}'], ids=["empty", "half", "future"])
-async def test_garbage_is_absent_and_says_so(backend: MemoryBackend, document: bytes) -> None:
+async def test_an_unreadable_decision_is_absent_with_a_problem(
+    backend: MemoryBackend, document: bytes
+) -> None:
     backend.put(KEYS.decision, document, TTL_MS)
-    glance = await seen(backend)
-    assert Standing.ABSENT is glance.standing
-    assert glance.problem
+    stored = await read(backend)
+    assert Standing.ABSENT is stored.standing
+    assert stored.problem
 
 
-async def test_an_override_is_in_force_once_the_decision_obeys_it(backend: MemoryBackend) -> None:
+async def test_an_override_is_not_in_force_before_the_decision_obeys(
+    backend: MemoryBackend,
+) -> None:
     backend.put(KEYS.override, encode_override(OVERRIDE), 60_000)
     backend.put(KEYS.decision, encode_decision(decision()), TTL_MS)
-    before = await seen(backend)
-    backend.put(KEYS.decision, encode_decision(decision(override=OVERRIDE)), TTL_MS)
-    after = await seen(backend)
-    assert (False, True) == (before.override_in_force, after.override_in_force)
+    assert not (await read(backend)).override_in_force
 
 
-async def test_the_override_tells_how_long_it_still_lasts(backend: MemoryBackend) -> None:
+async def test_an_override_is_in_force_once_the_decision_obeys(backend: MemoryBackend) -> None:
     backend.put(KEYS.override, encode_override(OVERRIDE), 60_000)
-    assert 60.0 == (await seen(backend)).override_seconds
+    backend.put(KEYS.decision, encode_decision(decision(override=OVERRIDE)), TTL_MS)
+    assert (await read(backend)).override_in_force
 
 
-async def test_the_admitters_that_listen_are_counted(backend: MemoryBackend) -> None:
+async def test_the_remaining_time_of_an_override_is_its_expiry(backend: MemoryBackend) -> None:
+    backend.put(KEYS.override, encode_override(OVERRIDE), 60_000)
+    assert 60.0 == (await read(backend)).override_seconds
+
+
+async def test_subscribed_admitters_are_counted(backend: MemoryBackend) -> None:
     store = MemoryStore(backend, cluster="rh01")
     async with store.subscribe_decisions(), store.subscribe_decisions():
-        assert 2 == (await seen(backend)).admitters
+        assert 2 == (await read(backend)).admitters

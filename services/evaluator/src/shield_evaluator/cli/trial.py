@@ -1,9 +1,8 @@
-"""Trying a configuration: each query asked once, and what each tier would make of the answer."""
+"""Trial of a configuration: each query is run once, and the answer weighed for each tier."""
 
 from __future__ import annotations
 
 import asyncio
-import enum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -12,6 +11,7 @@ from shield_evaluator.core.latch import Evidence, evidence_of
 from shield_evaluator.core.observation import Observation, observe, unusable
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.response import PrometheusError
+from shield_evaluator.status.chart import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,28 +20,19 @@ if TYPE_CHECKING:
     from shield_evaluator.settings import EvaluatorSettings
 
 
-class Effect(enum.StrEnum):
-    """What a value does to a tier."""
-
-    DENY = "denies"
-    HOLD = "holds"  # whatever the tier does, it goes on doing
-    ADMIT = "admits"
-    UNKNOWN = "unknown"  # not asked
-
-
 _EFFECTS = {
-    Evidence.ABOVE: Effect.DENY,
-    Evidence.BETWEEN: Effect.HOLD,
-    Evidence.NONE: Effect.HOLD,
-    Evidence.BELOW: Effect.ADMIT,
+    Evidence.ABOVE: Effect.DENIES,
+    Evidence.BETWEEN: Effect.HOLDS,
+    Evidence.NONE: Effect.HOLDS,
+    Evidence.BELOW: Effect.ADMITS,
 }
 
 
 class SignalTrial(Struct, frozen=True, kw_only=True):
-    """What one query gave.
+    """The answer to one query.
 
     Attributes:
-        expression: the PromQL that was asked.
+        expression: the PromQL.
         state: ``ok``, ``partial``, ``unusable`` or ``not asked``.
         problem: why it is unusable or partial.
     """
@@ -56,7 +47,7 @@ class SignalTrial(Struct, frozen=True, kw_only=True):
 
 
 class ThresholdTrial(Struct, frozen=True, kw_only=True):
-    """What one signal's value does to one tier."""
+    """What the value of one signal does to one tier."""
 
     effect: Effect
     warn: float | None
@@ -65,14 +56,14 @@ class ThresholdTrial(Struct, frozen=True, kw_only=True):
 
 
 class TierTrial(Struct, frozen=True, kw_only=True):
-    """What one tier would do, and by which signals."""
+    """What one tier would do, and what each signal does to it."""
 
     effect: Effect
     signals: dict[str, ThresholdTrial]
 
 
 class Trial(Struct, frozen=True, kw_only=True):
-    """What came of trying a configuration."""
+    """The result for a whole configuration; its JSON form is what ``--output json`` prints."""
 
     cluster: str
     default_tier: str
@@ -80,13 +71,13 @@ class Trial(Struct, frozen=True, kw_only=True):
     tiers: dict[str, TierTrial]
 
     @property
-    def sound(self) -> bool:
-        """Whether every signal could open and close the shield: usable and complete."""
+    def complete(self) -> bool:
+        """Whether every signal can both deny and admit: usable, and no member is missing."""
         return all(signal.state == "ok" for signal in self.signals.values())
 
 
-async def ask(settings: EvaluatorSettings) -> dict[str, Observation]:
-    """Ask every query once, as a cycle would; a failed one's observation says why."""
+async def query_once(settings: EvaluatorSettings) -> dict[str, Observation]:
+    """Run every query once, as a cycle does; the observation of a failed one says why."""
     client = PrometheusClient(settings.prometheus)
     plan = settings.plan()
 
@@ -100,18 +91,18 @@ async def ask(settings: EvaluatorSettings) -> dict[str, Observation]:
 
     expressions = settings.expressions()
     try:
-        seen = await asyncio.gather(*(one(name, asked) for name, asked in expressions.items()))
+        observations = await asyncio.gather(*(one(*pair) for pair in expressions.items()))
     finally:
         await client.close()
-    return dict(zip(expressions, seen, strict=True))
+    return dict(zip(expressions, observations, strict=True))
 
 
-def judge(settings: EvaluatorSettings, seen: Mapping[str, Observation] | None) -> Trial:
-    """Say what the answers mean.
+def trial_of(settings: EvaluatorSettings, observations: Mapping[str, Observation] | None) -> Trial:
+    """Weigh the observations against the thresholds of each tier.
 
     Args:
         settings: the configuration.
-        seen: the observations by signal; None if nothing was asked.
+        observations: by signal; None if no query was run.
     """
     plan = settings.plan()
     return Trial(
@@ -119,11 +110,13 @@ def judge(settings: EvaluatorSettings, seen: Mapping[str, Observation] | None) -
         default_tier=plan.default_tier,
         signals={
             name: _signal(
-                expression, plan.signals[name].unit.value, None if seen is None else seen[name]
+                expression,
+                plan.signals[name].unit.value,
+                None if observations is None else observations[name],
             )
             for name, expression in settings.expressions().items()
         },
-        tiers={tier: _tier(plan, tier, seen) for tier in plan.tiers},
+        tiers={tier: _tier(plan, tier, observations) for tier in plan.tiers},
     )
 
 
@@ -142,19 +135,19 @@ def _signal(expression: str, unit: str, observation: Observation | None) -> Sign
     )
 
 
-def _tier(plan: Plan, tier: str, seen: Mapping[str, Observation] | None) -> TierTrial:
-    judged = {
+def _tier(plan: Plan, tier: str, observations: Mapping[str, Observation] | None) -> TierTrial:
+    signals = {
         signal: ThresholdTrial(
             effect=Effect.UNKNOWN
-            if seen is None
-            else _EFFECTS[evidence_of(seen[signal], threshold)],
+            if observations is None
+            else _EFFECTS[evidence_of(observations[signal], threshold)],
             warn=threshold.warn,
             set=threshold.set,
             reset=threshold.reset,
         )
         for signal, threshold in plan.tiers[tier].items()
     }
-    effects = {one.effect for one in judged.values()}
-    # One signal is enough to deny; to admit, all of them have to.
-    order = (Effect.UNKNOWN, Effect.DENY, Effect.HOLD, Effect.ADMIT)
-    return TierTrial(effect=next(e for e in order if e in effects), signals=judged)
+    effects = {tried.effect for tried in signals.values()}
+    # One signal is enough to deny; all of them are needed to admit.
+    order = (Effect.UNKNOWN, Effect.DENIES, Effect.HOLDS, Effect.ADMITS)
+    return TierTrial(effect=next(e for e in order if e in effects), signals=signals)

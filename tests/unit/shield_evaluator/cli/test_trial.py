@@ -1,0 +1,59 @@
+"""Answers of Prometheus weighed against the thresholds."""
+
+import pytest
+
+from shield_common.config.loader import convert
+from shield_evaluator.cli.trial import trial_of
+from shield_evaluator.core.observation import Observation
+from shield_evaluator.settings import EvaluatorSettings
+from shield_evaluator.status.chart import Effect
+from tests.unit.shield_evaluator.documents import minimal
+from tests.unit.shield_evaluator.plans import complete, partial, silent
+
+SETTINGS = convert(minimal(), EvaluatorSettings)
+
+
+@pytest.mark.parametrize(
+    ("observation", "effect"),
+    [
+        pytest.param(complete(0.95), Effect.DENIES, id="above set"),
+        pytest.param(complete(0.85), Effect.HOLDS, id="inside the band"),
+        pytest.param(complete(0.5), Effect.ADMITS, id="below reset"),
+        pytest.param(partial(0.5), Effect.HOLDS, id="low, one member missing"),
+        pytest.param(partial(0.95), Effect.DENIES, id="high, one member missing"),
+        pytest.param(silent(), Effect.HOLDS, id="unusable"),
+    ],
+)
+def test_a_value_has_an_effect_on_its_tier(observation: Observation, effect: Effect) -> None:
+    assert effect is trial_of(SETTINGS, {"db-file": observation}).tiers["standard"].effect
+
+
+def test_one_denying_signal_denies_the_tier() -> None:
+    document = minimal()
+    document["signals"].append({"name": "db-in-use", "query": "x"})
+    document["tiers"]["standard"]["db-in-use"] = {"set": 0.85, "reset": 0.75}
+    settings = convert(document, EvaluatorSettings)
+    trial = trial_of(settings, {"db-file": complete(0.95), "db-in-use": complete(0.1)})
+    assert Effect.DENIES is trial.tiers["standard"].effect
+
+
+@pytest.mark.parametrize(
+    ("observation", "expected"),
+    [
+        pytest.param(complete(0.99), True, id="complete"),
+        pytest.param(partial(0.5), False, id="partial"),
+        pytest.param(silent(), False, id="unusable"),
+    ],
+)
+def test_a_trial_is_complete_if_every_answer_is(
+    observation: Observation, *, expected: bool
+) -> None:
+    assert expected is trial_of(SETTINGS, {"db-file": observation}).complete
+
+
+def test_without_queries_the_effect_is_unknown() -> None:
+    trial = trial_of(SETTINGS, None)
+    assert (Effect.UNKNOWN, "not asked") == (
+        trial.tiers["standard"].effect,
+        trial.signals["db-file"].state,
+    )
