@@ -48,6 +48,7 @@ class ConfigSnapshot:
         budget: how long a cycle may wait for its observations, seconds.
         ttl_ms: lifetime of a decision, milliseconds.
         status_url: the status page's address, published in every decision.
+        admitters: how many admitters share the room; None if they are to be counted.
     """
 
     plan: Plan
@@ -57,6 +58,7 @@ class ConfigSnapshot:
     budget: float
     ttl_ms: int
     status_url: str | None = None
+    admitters: int | None = None
 
     @classmethod
     def of(cls, settings: EvaluatorSettings) -> ConfigSnapshot:
@@ -69,6 +71,7 @@ class ConfigSnapshot:
             budget=settings.query_timeout,
             ttl_ms=settings.ttl.milliseconds,
             status_url=settings.status_url,
+            admitters=settings.admitters,
         )
 
     @property

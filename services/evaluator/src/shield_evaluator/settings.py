@@ -13,8 +13,17 @@ from shield_common.durations import Duration
 from shield_common.logs import LogSettings
 from shield_common.names import Name
 from shield_common.probes import MetricsSettings
+from shield_common.sizes import Size
 from shield_common.store.connection import RedisSettings
-from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.plan import (
+    ColdStart,
+    OnBlind,
+    Plan,
+    RoomPlan,
+    SignalPlan,
+    Threshold,
+    Unit,
+)
 from shield_evaluator.prometheus.settings import PrometheusSettings
 
 if TYPE_CHECKING:
@@ -33,6 +42,12 @@ LEASE_CYCLES: Final = 3
 TIMEOUT_SHARE: Final = 0.8  # of the interval for Prometheus, the rest for Redis
 # What was opened with the old values; see `shield_common.config.reload`.
 RESTART_KEYS: Final = ("cluster", "redis", "metrics.listen", "log.format")
+# Room (core.room). Latches are the last line of defence: room ends before they are set.
+TARGET_BELOW_SET: Final = 0.02
+DEFAULT_LAG: Final = Duration(30)  # Prometheus' usual scrape interval
+DEFAULT_GROWS_OVER: Final = Duration(900)  # Konflux runs write for 5 to 20 minutes
+DEFAULT_SPEND: Final = Duration(60)  # long against the lag of counting, short against a run
+ROOM_KEYS: Final = ("target", "lag", "grows_over", "spend", "reopen")
 _METRIC: Final = re.compile(r"\S")
 
 
@@ -89,6 +104,14 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
         warn: at or above, requests are admitted with a warning.
         set_for: how long the value must stay at or above ``set``.
         reset_for: how long it must stay below ``reset``.
+        run_cost: bytes that one admitted run adds to etcd at its peak, revisions included
+            (``4Mi``); `shield-evaluator calibrate` finds it. Without it, no room is computed.
+        target: value up to which admitted runs may fill etcd; 0.02 below ``set`` unless given.
+        lag: how long nothing of a new run can be in a sample: scrape interval plus interval.
+        grows_over: over how long a run writes.
+        spend: over how long the room that is left is handed out.
+        reopen: room in runs at which a tier opens that was closed for lack of room; 1% of what fits
+            below ``target``, at least 2, unless given.
     """
 
     set: float | None = None
@@ -96,11 +119,21 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
     warn: float | None = None
     set_for: Duration = Duration(0)
     reset_for: Duration = Duration(0)
+    run_cost: Size | None = None
+    target: float | None = None
+    lag: Duration | None = None
+    grows_over: Duration | None = None
+    spend: Duration | None = None
+    reopen: int | None = None
 
     def __post_init__(self) -> None:
-        """Let the core's own check speak."""
+        """Check what the core checks, and that room settings come with a run cost."""
         if (self.set is None) != (self.reset is None):
             raise ValueError("set and reset go together")
+        room = {name: getattr(self, name) for name in ROOM_KEYS}
+        if self.run_cost is None and any(value is not None for value in room.values()):
+            given = next(name for name, value in room.items() if value is not None)
+            raise ValueError(f"{given}: needs run_cost, without which room is not computed")
         self.threshold()
 
     def threshold(self) -> Threshold:
@@ -111,6 +144,26 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
             warn=self.warn,
             set_for_ms=self.set_for.milliseconds,
             reset_for_ms=self.reset_for.milliseconds,
+            room=self._room_plan(),
+        )
+
+    def _room_plan(self) -> RoomPlan | None:
+        if self.run_cost is None:
+            return None
+        if self.set is None:
+            raise ValueError("run_cost: an alert says nothing about room")
+        target = self.set - TARGET_BELOW_SET if self.target is None else self.target
+        if target >= self.set:
+            raise ValueError(f"target ({target:g}) must be below set ({self.set:g})")
+        return RoomPlan(
+            target=target,
+            run_cost=self.run_cost,
+            lag_ms=(DEFAULT_LAG if self.lag is None else self.lag).milliseconds,
+            grows_over_ms=(
+                DEFAULT_GROWS_OVER if self.grows_over is None else self.grows_over
+            ).milliseconds,
+            spend_ms=(DEFAULT_SPEND if self.spend is None else self.spend).milliseconds,
+            reopen=self.reopen,
         )
 
 
@@ -133,6 +186,8 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
         ttl: how long a decision lives in Redis.
         status_url: where a person finds out more; stands in every decision, and in the denials
             of an admitter without a ``denial.url``.
+        admitters: how many admitters share the room; counted from Redis' subscriptions unless
+            given. Give it with a Redis Cluster, which only counts those at one node.
         runbook_url: where docs/runbook.md is published; the status page links to its sections.
         metrics: where metrics, probes and the status page are served.
         log: level and form of the logs.
@@ -151,6 +206,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
     lease_ttl: Duration | None = None
     ttl: Duration = Duration(300)
     status_url: str | None = None
+    admitters: Annotated[int, Meta(ge=1, le=1000)] | None = None
     runbook_url: str | None = None
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
@@ -189,7 +245,14 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
 
     def _bound_problems(self) -> list[str]:
         numbers = {s.name for s in self.signals if s.alert is None and s.unit == "number"}
-        return [
+        rooms = [
+            f"tiers.{tier}.{signal}: run_cost: room is a share of etcd's quota, but the signal is"
+            " in numbers; leave run_cost out"
+            for tier, thresholds in self.tiers.items()
+            for signal, t in thresholds.items()
+            if signal in numbers and t.run_cost is not None
+        ]
+        return rooms + [
             f"tiers.{tier}.{signal}: set ({t.set:g}) is above 1, but the signal reads from 0 to 1;"
             " write 0.9 for 90%, or give the signal unit: number"
             for tier, thresholds in self.tiers.items()
