@@ -8,7 +8,7 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help test e2e bench demo soak fuzz pictures lint format lock chart generate clean bootstrap servers
+.PHONY: help test e2e cluster bench demo soak fuzz pictures lint format lock chart generate clean bootstrap servers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,10 @@ test: bootstrap servers ## Lint, type check, import contracts, unit and integrat
 
 e2e: bootstrap servers ## The chart and the services on a real API server, which is built once
 	$(TOX) run -e e2e $(if $(ARGS),-- $(ARGS))
+
+cluster: SERVERS = prometheus etcd
+cluster: bootstrap servers ## The chart in pods on a node of its own, as root on Linux (ARGS=--keep to play with it)
+	$(TOX) run -e cluster $(if $(ARGS),-- $(ARGS))
 
 demo: SERVERS = redis prometheus etcd # no browser for a demo on a terminal
 demo: bootstrap servers ## Fill a real etcd and watch the shield close and open (ARGS=--help)

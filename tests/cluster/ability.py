@@ -1,0 +1,38 @@
+"""Whether this machine can run a node, and if not, why not."""
+
+import os
+import subprocess
+import sys
+
+from tests.cluster.first_process import NODE_NAME
+
+_SCRIPT = f"""
+set -e
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work /mnt/merged
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /mnt/merged
+hostname {NODE_NAME}
+ip link add left0 type veth peer name right0
+"""
+_ATTEMPT = (
+    *("unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--mount-proc"),
+    *("sh", "-c", _SCRIPT),
+)
+
+
+def hindrance() -> str | None:
+    """Return one line that says why no node can run here, None if one can."""
+    if sys.platform != "linux":
+        return "a node needs Linux"
+    if os.geteuid():
+        return "a node needs root, for namespaces, mounts and control groups"
+    try:
+        tried = subprocess.run(_ATTEMPT, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"a node needs unshare, of util-linux: {error}"
+    if tried.returncode:
+        said = tried.stderr.strip().splitlines()
+        return (
+            f"the kernel gives a node no namespaces or mounts: {said[-1] if said else 'no reason'}"
+        )
+    return None

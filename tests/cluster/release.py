@@ -1,0 +1,192 @@
+"""The chart as a user installs it: helm, values, and then pods."""
+
+import copy
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.control_plane import NodePrometheus
+from tests.cluster.images import ROOT
+from tests.cluster.node import Node, wait_rolled_out
+from tests.cluster.objects import TEAM, namespace, pipeline_run
+from tests.e2e.apiserver import Object, Reply
+from tests.rig.errors import RigError
+from tests.rig.waiting import wait_until
+
+CHART = ROOT / "deploy" / "helm" / "etcd-shield"
+NAME = "etcd-shield"  # the README's name of release and namespace
+PRESENT, OLD = "checkout", "0.1.0"  # tags of images
+COMPONENTS = ("evaluator", "admitter", "redis")
+# What the kubelet and the services take for a change of a ConfigMap, on a busy machine.
+CHANGE_SECONDS = 90.0
+ROLLOUT_SECONDS = 180.0
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+
+Values = dict[str, Any]
+
+
+def readme_values(tag: str = PRESENT) -> Values:
+    """Return the values file that the chart's README shows, for this node.
+
+    Only what depends on the place is changed: where Prometheus is, how many members etcd has, which
+    images, and that it denies at once.
+    """
+    block = re.search(r"(?ms)^ *```yaml\n(.*?)^ *```$", (CHART / "README.md").read_text())
+    assert block is not None
+    values: Values = yaml.safe_load(textwrap.dedent(block.group(1)))
+    evaluator, admitter = values["evaluator"], values["admitter"]
+    evaluator["config"] |= {"interval": "1s", "prometheus": {"urls": [NodePrometheus.inside]}}
+    for signal in evaluator["config"]["signals"]:
+        signal["members"] = 1
+    admitter["config"].pop("mode", None)
+    for service in (evaluator, admitter):
+        service["image"] |= {"tag": tag, "pullPolicy": "Never"}
+    values["redis"] = {"image": {"pullPolicy": "Never"}, "extraConfig": "protected-mode no"}
+    return values
+
+
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Values:
+    """Merge values as helm does: mappings by key, everything else replaced."""
+    result = copy.deepcopy(dict(below))
+    for key, value in above.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            result[key] = overlaid(old, value)
+        else:
+            result[key] = value
+    return result
+
+
+@dataclass(kw_only=True)
+class Release:
+    """An installed chart.
+
+    Attributes:
+        node: Where it is.
+        name: Of the release and of its namespace.
+        values: With which it was installed or last upgraded.
+        judged: A namespace whose PipelineRuns it judges.
+    """
+
+    node: Node
+    name: str = NAME
+    values: Values = field(default_factory=readme_values)
+    judged: str = TEAM
+    chart: Path = CHART
+
+    async def install(self) -> None:
+        """Run `helm install` in a restricted namespace, and wait until it judges.
+
+        Raises:
+            CommandFailedError: helm refused.
+        """
+        await self.node.api.apply(namespace(self.name, restricted=True))
+        await self.helm("install")
+        await self.wait_rolled_out()
+        await self.wait_admitting()
+
+    async def upgrade(self, changes: Values | None = None) -> None:
+        """Run `helm upgrade` with some values changed, and keep the change.
+
+        Raises:
+            CommandFailedError: helm refused.
+        """
+        changed = overlaid(self.values, changes or {})
+        await self.helm("upgrade", values=changed)
+        self.values = changed
+
+    async def helm(self, verb: str, *, values: Values | None = None) -> None:
+        """Run `helm install` or `helm upgrade`."""
+        options = [f"--namespace={self.name}", "--create-namespace"]
+        if verb == "upgrade":
+            options = options[:1]
+        await self.node.commands.helm(
+            verb, self.name, str(self.chart), *options, given=values or self.values
+        )
+
+    async def wait_rolled_out(self, *components: str) -> None:
+        """Wait until the pods are as helm described them, all by default."""
+        for component in components or COMPONENTS:
+            path = self.workload(component)
+            await wait_rolled_out(self.node.api, path, within=ROLLOUT_SECONDS)
+
+    async def wait_admitting(self) -> None:
+        """Wait until a PipelineRun would be admitted."""
+        await self._wait_status(HTTPStatus.CREATED)
+
+    async def wait_denying(self) -> None:
+        """Wait until a PipelineRun would be denied."""
+        await self._wait_status(HTTPStatus.TOO_MANY_REQUESTS)
+
+    async def try_run(self) -> Reply:
+        """Create a PipelineRun as a dry run, which the webhook judges like any other."""
+        return await self.node.api.create(pipeline_run(self.judged), dry_run=True)
+
+    def workload(self, component: str) -> str:
+        """Return the path of a component's Deployment or StatefulSet."""
+        kind = "statefulsets" if component == "redis" else "deployments"
+        return f"/apis/apps/v1/namespaces/{self.name}/{kind}/{self.full_name}-{component}"
+
+    @property
+    def full_name(self) -> str:
+        """How the chart's objects are called: the chart's name is part of it."""
+        return self.name if NAME in self.name else f"{self.name}-{NAME}"
+
+    async def pods(self, component: str) -> list[Object]:
+        """Return a component's pods, without those that are on their way out."""
+        path = f"{self.pods_path}?labelSelector={self.selector(component)}"
+        found = await self.node.api.items(path)
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    @property
+    def pods_path(self) -> str:
+        """The path of the namespace's pods."""
+        return f"/api/v1/namespaces/{self.name}/pods"
+
+    def selector(self, component: str) -> str:
+        """Return what selects a component's pods, for a URL."""
+        return (
+            f"app.kubernetes.io%2Finstance%3D{self.name}"
+            f"%2Capp.kubernetes.io%2Fcomponent%3D{component}"
+        )
+
+    async def pod(self, component: str) -> str:
+        """Return the name of one of a component's pods.
+
+        Raises:
+            RigError: It has none.
+        """
+        found = await self.pods(component)
+        if not found:
+            raise RigError(f"{component} has no pod")
+        return str(found[0]["metadata"]["name"])
+
+    async def metric(self, component: str, series: str) -> float:
+        """Return a metric of one of a component's pods, through the API server."""
+        pod = await self.pod(component)
+        text = await self.node.api.text(f"{self.pods_path}/{pod}:9100/proxy/metrics")
+        for line in text.splitlines():
+            if line.startswith(f"{series} "):
+                return float(line.split()[-1])
+        raise RigError(f"{pod} has no {series}")
+
+    async def _wait_status(self, wanted: HTTPStatus) -> None:
+        replies: list[Reply] = []
+
+        async def as_wanted() -> bool:
+            replies.append(await self.try_run())
+            return wanted == replies[-1].status
+
+        try:
+            await wait_until(
+                as_wanted, within=CHANGE_SECONDS, what=f"an answer {wanted.value}", every=0.3
+            )
+        except TimeoutError as error:
+            last = replies[-1] if replies else None
+            raise RigError(f"{error}; the last was {last}") from error

@@ -1,0 +1,33 @@
+"""The chart in pods, as its README says."""
+
+import pytest
+
+from tests.cluster.release import COMPONENTS, NAME, Release
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_helm_test_passes_shows_its_log_and_exits_0(shield: Release) -> None:
+    done = await shield.node.commands.helm_test(NAME, f"--namespace={NAME}", "--logs")
+    assert 0 == done.status, done.err
+    assert "the webhook answers over TLS" in done.out
+
+
+async def test_every_pod_runs_in_a_restricted_namespace_without_a_restart(shield: Release) -> None:
+    pods = [pod for component in COMPONENTS for pod in await shield.pods(component)]
+    containers = [c for pod in pods for c in pod["status"]["containerStatuses"]]
+    assert 4 <= len(containers)
+    assert {0} == {container["restartCount"] for container in containers}
+
+
+async def test_a_redis_image_whose_default_is_protected_mode_serves_the_pods(
+    shield: Release,
+) -> None:
+    # The image is Debian's, which keeps Redis' own default; the official image patches it away.
+    done = await shield.node.commands.kubectl(
+        "exec", f"--namespace={NAME}", f"statefulset/{NAME}-redis", "--",
+        "redis-server", "--version",
+    )  # fmt: skip
+    assert 0 == done.status, done.err
+    assert 1 == await shield.metric("admitter", "etcd_shield_redis_up")
+    assert 1 == await shield.metric("evaluator", "etcd_shield_lease_held")
