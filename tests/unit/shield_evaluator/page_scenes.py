@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shield_common.decision import Override
+from shield_evaluator.core import room
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.forecast import History
 from shield_evaluator.core.latch import Instant, ShieldState, advance
 from shield_evaluator.core.observation import Observation, Sample, unusable
-from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.plan import OnBlind, Plan, RoomPlan, SignalPlan, Threshold, Unit
 from shield_evaluator.cycle_result import CycleOutcome, CycleResult
 from shield_evaluator.status.snapshot import Snapshot, TierChange
 
@@ -41,6 +42,28 @@ PLAN = Plan(
 )
 
 
+def _with_room(threshold: Threshold) -> Threshold:
+    run = RoomPlan(
+        target=threshold.set - 0.02,
+        run_cost=4 * 1024**2,
+        lag_ms=30_000,
+        grows_over_ms=900_000,
+        spend_ms=60_000,
+    )
+    return replace(threshold, room=run)
+
+
+# The same with a run cost of 4 MiB, and an etcd of 8 GiB.
+ROOM_PLAN = replace(
+    PLAN,
+    tiers={
+        tier: {signal: _with_room(threshold) for signal, threshold in thresholds.items()}
+        for tier, thresholds in PLAN.tiers.items()
+    },
+)
+QUOTAS = {"db-file": 8.0 * 1024**3, "db-in-use": 8.0 * 1024**3}
+
+
 def seen(value: float, *, member: str = "10.0.0.3:2379") -> Observation:
     """Return a complete observation of three members."""
     members = (member, "10.0.0.1:2379", "10.0.0.2:2379")
@@ -56,6 +79,7 @@ def scene(
     override: Override | None = None,
     time_to_full: float | None = None,
     plan: Plan = PLAN,
+    admitted: int = 0,
 ) -> Snapshot:
     """Return the page's facts at noon.
 
@@ -66,23 +90,41 @@ def scene(
         override: an operator's word.
         time_to_full: seconds.
         plan: what is watched.
+        admitted: runs that the default tier admitted in the time between.
     """
     now = Instant(ms=NOW_MS, utc=NOON)
     then = Instant(ms=NOW_MS - round(minutes * 60_000), utc=NOON - timedelta(minutes=minutes))
-    state = advance(plan, ShieldState(), before or observations, then)
-    state = advance(plan, state, observations, now)
+    state = ShieldState()
+    for seen_then, moment, total in (
+        (before or observations, then, 0),
+        (observations, now, admitted),
+    ):
+        rooms = room.advance(
+            plan,
+            state.room,
+            seen_then,
+            quotas=QUOTAS,
+            totals={plan.default_tier: total},
+            now_ms=moment.ms,
+        )
+        state = advance(plan, state, seen_then, moment, room=rooms)
     decision = decide(
         plan,
         state,
         observations,
         now=now,
         envelope=Envelope(
-            cluster="rh01", epoch=7, sequence=4211, ttl_ms=300_000, interval_ms=5_000
+            cluster="rh01",
+            epoch=7,
+            sequence=4211,
+            ttl_ms=300_000,
+            interval_ms=5_000,
+            admitters=3,
         ),
         override=override,
         time_to_full_seconds=time_to_full,
     )
-    report = CycleResult(
+    result = CycleResult(
         outcome=CycleOutcome.PUBLISHED,
         at=now,
         seconds=0.012,
@@ -94,7 +136,7 @@ def scene(
     return Snapshot(
         cluster="rh01",
         now=Instant(ms=NOW_MS, utc=NOON + timedelta(seconds=2)),
-        report=report,
+        result=result,
         interval=5.0,
         holder="evaluator-7c9f-1-0a1b2c3d",
         lease_held=True,
@@ -169,7 +211,7 @@ def overridden() -> Snapshot:
 
 
 def starting() -> Snapshot:
-    return replace(admitting(), report=None, histories={}, lease_held=False)
+    return replace(admitting(), result=None, histories={}, lease_held=False)
 
 
 def hostile() -> Snapshot:
@@ -183,9 +225,9 @@ def hostile() -> Snapshot:
 
 def standby() -> Snapshot:
     facts = denying()
-    assert facts.report is not None
-    report = replace(facts.report, outcome=CycleOutcome.STANDBY, observations={})
-    return replace(facts, report=report, histories={}, lease_held=False, changes=())
+    assert facts.result is not None
+    result = replace(facts.result, outcome=CycleOutcome.STANDBY, observations={})
+    return replace(facts, result=result, histories={}, lease_held=False, changes=())
 
 
 def kinds() -> Snapshot:
@@ -217,6 +259,36 @@ def kinds() -> Snapshot:
     return scene(observations, plan=plan)
 
 
+def room_left() -> Snapshot:
+    observations = {"db-file": seen(0.671), "db-in-use": seen(0.502)}
+    facts = scene(observations, plan=ROOM_PLAN, admitted=312)
+    return replace(facts, histories={"db-file": past_hour(0.671), "db-in-use": past_hour(0.502)})
+
+
+def no_room() -> Snapshot:
+    observations = {"db-file": seen(0.701), "db-in-use": seen(0.702)}
+    facts = scene(observations, plan=ROOM_PLAN, admitted=300, minutes=2)
+    assert facts.result is not None
+    # A minute later nothing has changed, so that the tier is closed.
+    later = Instant(ms=NOW_MS + 60_000, utc=NOON + timedelta(minutes=1))
+    plan, state = facts.result.plan, facts.result.state
+    rooms = room.advance(
+        plan,
+        state.room,
+        observations,
+        quotas=QUOTAS,
+        totals={plan.default_tier: 300},
+        now_ms=later.ms,
+    )
+    state = advance(plan, state, observations, later, room=rooms)
+    envelope = Envelope(
+        cluster="rh01", epoch=7, sequence=4223, ttl_ms=300_000, interval_ms=5_000, admitters=3
+    )
+    decision = decide(plan, state, observations, now=later, envelope=envelope)
+    result = replace(facts.result, at=later, state=state, decision=decision)
+    return replace(facts, now=later, result=result)
+
+
 SCENES = {
     "admitting": admitting,
     "denying": denying,
@@ -226,4 +298,6 @@ SCENES = {
     "hostile": hostile,
     "standby": standby,
     "kinds": kinds,
+    "room": room_left,
+    "no room": no_room,
 }

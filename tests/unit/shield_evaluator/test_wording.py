@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shield_evaluator.wording import clock, duration, moment, sentence, span
+from shield_evaluator.wording import clock, duration, moment, printable, sentence, size, span
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -66,3 +66,23 @@ def test_a_time_has_its_date_unless_that_is_today(moment: datetime, words: str) 
 )
 def test_a_reason_is_written_as_a_sentence(text: str, written: str) -> None:
     assert written == sentence(text)
+
+
+@pytest.mark.parametrize(
+    ("byte_count", "text"),
+    [
+        (0, "0 B"),
+        (0.4, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1.5 * 1024**2, "1.5 MiB"),
+        (3.14 * 1024**3, "3.1 GiB"),
+        (2**60, "1048576.0 TiB"),
+    ],
+)
+def test_a_size_has_a_binary_unit(byte_count: float, text: str) -> None:
+    assert text == size(byte_count)
+
+
+def test_what_a_terminal_obeys_is_written_as_an_escape() -> None:
+    assert "a\\x1b[2Jb\\n" == printable("a\x1b[2Jb\n")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def moment(at: datetime | None, otherwise: str = "") -> str:
@@ -53,6 +54,12 @@ def sentence(text: str) -> str:
     first = text.partition(" ")[0]
     is_name = first == "etcd" or not first.isalpha()
     return f"{text if is_name else text[:1].upper() + text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def size(byte_count: float) -> str:
+    """Write a number of bytes with a binary unit, such as ``3.1 GiB``."""
+    exponent = min(max(int(byte_count), 1).bit_length() - 1, 49) // 10
+    return f"{byte_count / 1024**exponent:.{1 if exponent else 0}f} {_UNITS[exponent]}"
 
 
 def printable(text: str) -> str:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from shield_common.decision import Decision, SignalObservation, TierDecision
 from shield_evaluator.cli.status import tables
 from shield_evaluator.cli.stored import Standing, StoredStatus
+from shield_evaluator.core.room import Reservation
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -51,3 +53,27 @@ def test_square_brackets_are_not_markup() -> None:
 
 def test_a_lease_that_is_not_held_asks_for_the_evaluator() -> None:
     assert "lease: not held; is an evaluator running?" in shown(SignalObservation(state="ok"))
+
+
+def test_the_room_of_a_tier_is_shown_with_its_reservation() -> None:
+    tier = TierDecision(allow=True, since=NOW, room=210.0)
+    decision = Decision(
+        cluster="rh01",
+        epoch=1,
+        sequence=1,
+        ttl_ms=300_000,
+        evaluated_at=NOW,
+        allow=True,
+        tiers={"standard": tier},
+        signals={},
+    )
+    stored = StoredStatus(
+        cluster="rh01",
+        tier="standard",
+        standing=Standing.ADMITTING,
+        decision=decision,
+        reservations={"standard": Reservation(1040, 3.1 * 1024**3)},
+    )
+    lines = [part.plain for part in tables(stored, {}) if isinstance(part, Text)]
+    sentence = "standard: Room for 210 more runs; 1,040 admitted runs still to write 3.1 GiB."
+    assert sentence in lines

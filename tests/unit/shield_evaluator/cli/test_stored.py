@@ -14,6 +14,12 @@ from shield_common.decision import (
 from shield_common.store.keys import Keys
 from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_evaluator.cli.stored import Standing, StoredStatus, read_status, standing
+from shield_evaluator.core.latch import ShieldState
+from shield_evaluator.core.latches_document import encode
+from shield_evaluator.core.plan import RoomPlan, Threshold
+from shield_evaluator.core.reservations import Batch
+from shield_evaluator.core.room import Reservation, RoomState
+from tests.unit.shield_evaluator.plans import TIER, one_latch
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 KEYS = Keys.of("rh01")
@@ -128,3 +134,40 @@ async def test_subscribed_admitters_are_counted(backend: MemoryBackend) -> None:
     store = MemoryStore(backend, cluster="rh01")
     async with store.subscribe_decisions(), store.subscribe_decisions():
         assert 2 == (await read(backend)).admitters
+
+
+ROOM = RoomPlan(
+    target=0.88, run_cost=4 * 1024**2, lag_ms=30_000, grows_over_ms=600_000, spend_ms=60_000
+)
+PLAN = one_latch(Threshold(set=0.90, reset=0.80, room=ROOM))
+
+
+async def reservations(backend: MemoryBackend) -> dict[str, Reservation]:
+    store = MemoryStore(backend, cluster="rh01")
+    return (await read_status(store, cluster="rh01", tier=TIER, plan=PLAN)).reservations
+
+
+def stored_room(*batches: Batch, now_ms: int) -> bytes:
+    state = ShieldState(room=RoomState(batches={TIER: batches}))
+    return encode(state, now_ms=now_ms, order=(7, 1))
+
+
+async def test_reservations_come_from_the_stored_latches(backend: MemoryBackend) -> None:
+    backend.put(KEYS.latches, stored_room(Batch(1_000, 250), now_ms=2_000), TTL_MS)
+    assert Reservation(250, 1000 * 1024**2) == (await reservations(backend))[TIER]
+
+
+async def test_reservations_shrink_with_the_age_of_the_decision(backend: MemoryBackend) -> None:
+    backend.put(KEYS.latches, stored_room(Batch(0, 250), now_ms=300_000), TTL_MS)
+    backend.put(KEYS.decision, encode_decision(decision()), TTL_MS - 30_000)
+    # 330 s after their admission, half of what the runs write is visible.
+    assert pytest.approx(500 * 1024**2) == (await reservations(backend))[TIER].reserved
+
+
+@pytest.mark.parametrize("document", [None, b"{", b'{"schema":99}'], ids=["none", "half", "future"])
+async def test_without_readable_latches_there_are_no_reservations(
+    backend: MemoryBackend, document: bytes | None
+) -> None:
+    if document is not None:
+        backend.put(KEYS.latches, document, TTL_MS)
+    assert {} == await reservations(backend)

@@ -18,8 +18,8 @@ def board_of(world: World, node: Node, config_problem: str | None = None) -> Boa
         now=world.clock,
         config_problem=lambda: config_problem,
     )
-    for report in node.results:
-        board.record(report)
+    for result in node.results:
+        board.record(result)
     return board
 
 

@@ -29,6 +29,8 @@ from tests.unit.shield_evaluator.status.reading import Reader, text_of
         ("hostile", "Denying every tier"),
         ("standby", "Denying tiers standard, background"),
         ("kinds", "Denying tier standard"),
+        ("room", "Admitting every tier"),
+        ("no room", "Denying tiers standard, background"),
     ],
 )
 def test_the_headline_says_what_the_shield_does(name: str, headline: str) -> None:

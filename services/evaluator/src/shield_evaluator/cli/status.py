@@ -34,6 +34,7 @@ from shield_evaluator.cli.terminal import (
     load_settings,
     say,
 )
+from shield_evaluator.status.cards import room_sentence
 from shield_evaluator.wording import moment, span
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ _STYLES: Final = {
 def status(*, config: Path, tier: str | None, watch: bool, output: str | None) -> None:
     """Show what the shield does now.
 
-    For each tier: whether it admits or denies, since when, and why. Also the signals, the time
-    until etcd is full, which evaluator is the writer, the override, and how many admitters are
-    connected. All of it is read from Redis, as the admitters do, so no evaluator needs to run.
-    With --watch, JSON is one line per reading.
+    For each tier: whether it admits or denies, since when and why, how many more runs fit, and
+    what admitted runs are still going to write. Also the signals, the time until etcd is full,
+    which evaluator is the writer, the override, and how many admitters are connected. All of it is
+    read from Redis, as the admitters do, so no evaluator needs to run. With --watch, JSON is one
+    line per reading.
 
     Exit codes: 0 the tier is admitted, 3 it is denied, 4 there is no decision or it is out of date,
     1 Redis does not answer, 2 bad configuration or usage, 130 interrupted.
@@ -90,11 +92,14 @@ def status(*, config: Path, tier: str | None, watch: bool, output: str | None) -
     if watch:
         with_store(settings, lambda store: _watch(store, settings, chosen, form))
         return
-    stored = with_store(
-        settings, lambda store: read_status(store, cluster=settings.cluster, tier=chosen)
-    )
+    stored = with_store(settings, lambda store: _read(store, settings, chosen))
     _print(stored, form, _units(settings))
     sys.exit(_EXIT_CODES[stored.standing])
+
+
+async def _read(store: RedisStore, settings: EvaluatorSettings, tier: str) -> StoredStatus:
+    plan = settings.plan()
+    return await read_status(store, cluster=settings.cluster, tier=tier, plan=plan)
 
 
 async def _watch(store: RedisStore, settings: EvaluatorSettings, tier: str, output: str) -> None:
@@ -104,7 +109,7 @@ async def _watch(store: RedisStore, settings: EvaluatorSettings, tier: str, outp
     with Live(console=terminal, auto_refresh=False, screen=full_screen) as live:
         while True:
             try:
-                stored = await read_status(store, cluster=settings.cluster, tier=tier)
+                stored = await _read(store, settings, tier)
             except StoreError as error:
                 # In an incident Redis may be back in a second, so watching goes on.
                 problem = f"Redis does not answer: {error}"
@@ -147,6 +152,7 @@ def tables(stored: StoredStatus, units: Mapping[str, str]) -> Iterator[Renderabl
     yield from map(cell, _facts(stored))
     if stored.decision is not None:
         yield _tier_table(stored.decision)
+        yield from map(cell, _rooms(stored, stored.decision))
         yield _signal_table(stored.decision, units)
 
 
@@ -170,6 +176,13 @@ def _facts(stored: StoredStatus) -> Iterator[str]:
         description = describe_override(stored.override, stored.override_seconds)
         pending = "" if stored.override_in_force else " (no evaluator has obeyed it yet)"
         yield f"override: {description}{pending}"
+
+
+def _rooms(stored: StoredStatus, decision: Decision) -> Iterator[str]:
+    for name, tier in decision.tiers.items():
+        sentence = room_sentence(tier, stored.reservations.get(name))
+        if sentence is not None:
+            yield f"{name}: {sentence}"
 
 
 def _tier_table(decision: Decision) -> Table:

@@ -25,11 +25,15 @@ from shield_common.store.protocol import (
 )
 from shield_common.store.redis import RedisStore
 from shield_evaluator.cli.terminal import fail, interruptible
+from shield_evaluator.core.latches_document import LatchesDocumentError, decode
+from shield_evaluator.core.reservations import room_plans
+from shield_evaluator.core.room import Reservation, reservation_of
 from shield_evaluator.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from shield_evaluator.core.plan import Plan
     from shield_evaluator.settings import EvaluatorSettings
 
 T = TypeVar("T")
@@ -51,6 +55,10 @@ class Standing(enum.StrEnum):
 class Store(DecisionReader, OverrideStore, StatusReader, Protocol):
     """The part of the store that is read."""
 
+    async def read_latches(self) -> bytes | None:
+        """See `shield_common.store.protocol.DecisionWriter.read_latches`."""
+        ...
+
 
 class StoredStatus(Struct, frozen=True, kw_only=True):
     """The content of Redis at one time; its JSON form is what ``--output json`` prints.
@@ -68,6 +76,8 @@ class StoredStatus(Struct, frozen=True, kw_only=True):
         override_in_force: whether the decision obeys it already.
         admitters: how many connections are subscribed to decisions; None if Redis does not allow
             us to ask.
+        reservations: what admitted runs are still going to write, by tier; a tier without a run
+            cost is left out.
     """
 
     cluster: str
@@ -81,6 +91,7 @@ class StoredStatus(Struct, frozen=True, kw_only=True):
     override_seconds: float | None = None
     override_in_force: bool = False
     admitters: int | None = None
+    reservations: dict[str, Reservation] = {}
 
 
 def with_store(settings: EvaluatorSettings, act: Callable[[RedisStore], Awaitable[T]]) -> T:
@@ -100,13 +111,16 @@ def with_store(settings: EvaluatorSettings, act: Callable[[RedisStore], Awaitabl
             fail(f"Redis does not answer: {error}", EXIT_FAILED)
 
 
-async def read_status(store: Store, *, cluster: str, tier: str) -> StoredStatus:
+async def read_status(
+    store: Store, *, cluster: str, tier: str, plan: Plan | None = None
+) -> StoredStatus:
     """Read everything that Redis holds.
 
     Args:
         store: of the cluster.
         cluster: its name.
         tier: whose standing is wanted.
+        plan: the configuration; without one there are no reservations.
 
     Raises:
         StoreError: Redis does not answer.
@@ -133,6 +147,7 @@ async def read_status(store: Store, *, cluster: str, tier: str) -> StoredStatus:
         and override is not None
         and decision.override == override,
         admitters=await _subscribers(store),
+        reservations={} if plan is None else await _reservations(store, plan, age or 0.0),
     )
 
 
@@ -177,6 +192,27 @@ def _decoded(
         return decode(stored.document), None
     except DecisionError as error:
         return None, str(error)
+
+
+async def _reservations(store: Store, plan: Plan, age_seconds: float) -> dict[str, Reservation]:
+    """Return the reservations of the stored latches, which are as old as the decision."""
+    try:
+        document = await store.read_latches()
+        room = decode(document, now_ms=0).state.room if document is not None else None
+    except LatchesDocumentError:
+        return {}
+    except StoreError as error:
+        if error.kind == "permission":
+            return {}
+        raise
+    if room is None:
+        return {}
+    now_ms = round(age_seconds * 1000)
+    return {
+        tier: reservation_of(plan, room, tier, now_ms=now_ms)
+        for tier in plan.tiers
+        if room_plans(plan, tier)
+    }
 
 
 async def _subscribers(store: StatusReader) -> int | None:

@@ -1,6 +1,6 @@
 """What the evaluator tells about itself over HTTP: readiness, ``/status``, and the page at ``/``.
 
-The board is the only owner of the last report; everything that is asked between two cycles is
+The board is the only owner of the last result; everything that is asked between two cycles is
 answered from it.
 """
 
@@ -13,6 +13,8 @@ import msgspec
 from aiohttp import web
 
 from shield_common.probes import Readiness
+from shield_evaluator.core.reservations import room_plans
+from shield_evaluator.core.room import reservation_of
 from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.status.page import HEADERS, render
 from shield_evaluator.status.snapshot import Snapshot, TierChange, tier_changes
@@ -29,7 +31,7 @@ MAX_CHANGES: Final = 12  # what fits under the signals on one screen
 
 
 class Board:
-    """Keeps the last report and the last changes of the tiers.
+    """Keeps the last result and the last changes of the tiers.
 
     Args:
         cycle: for the cluster's name, the interval and the histories.
@@ -52,18 +54,18 @@ class Board:
         self._writer = writer
         self._now = now
         self._config_problem = config_problem
-        self._report: CycleResult | None = None
+        self._result: CycleResult | None = None
         self._published = False
         self._changes: deque[TierChange] = deque(maxlen=MAX_CHANGES)
         self.runbook_url = runbook_url
 
-    def record(self, report: CycleResult) -> None:
+    def record(self, result: CycleResult) -> None:
         """Keep what a cycle saw and did."""
-        before = None if self._report is None else self._report.decision
-        if before is not None and report.decision is not None:
-            self._changes.extendleft(tier_changes(before, report.decision))
-        self._report = report
-        self._published = self._published or report.outcome is CycleOutcome.PUBLISHED
+        before = None if self._result is None else self._result.decision
+        if before is not None and result.decision is not None:
+            self._changes.extendleft(tier_changes(before, result.decision))
+        self._result = result
+        self._published = self._published or result.outcome is CycleOutcome.PUBLISHED
 
     def readiness(self) -> Readiness:
         """Say whether the evaluator does its work: as the writer, or as a standby.
@@ -72,7 +74,7 @@ class Board:
         show in the checks and in metrics only, because restarting the evaluator repairs neither
         Redis nor Prometheus.
         """
-        standby = self._report is not None and self._report.outcome is CycleOutcome.STANDBY
+        standby = self._result is not None and self._result.outcome is CycleOutcome.STANDBY
         checks = {
             "redis": self._writer.problem or "ok",
             "prometheus": self._prometheus_check(),
@@ -81,54 +83,61 @@ class Board:
         return Readiness(ready=self._published or standby, checks=checks)
 
     def _prometheus_check(self) -> str:
-        if self._report is None:
+        if self._result is None:
             return "not queried yet"
         problems = [
             f"{name}: {observation.problem}"
-            for name, observation in self._report.observations.items()
+            for name, observation in self._result.observations.items()
             if not observation.usable
         ]
         return "; ".join(problems) or "ok"
 
     def status(self) -> dict[str, Any]:
         """Return what ``/status`` shows, as plain data."""
-        report = self._report
+        result = self._result
         body: dict[str, Any] = {
             "holder": self._writer.holder,
             "lease_held": self._writer.held,
             "epoch": self._writer.epoch,
             "redis": self._writer.problem or "ok",
             "config": self._config_problem() or "ok",
-            "outcome": None if report is None else report.outcome.value,
-            "decision": None if report is None else msgspec.to_builtins(report.decision),
+            "outcome": None if result is None else result.outcome.value,
+            "decision": None if result is None else msgspec.to_builtins(result.decision),
         }
-        if report is not None:
+        if result is not None:
             body["problems"] = {
                 name: observation.problem
-                for name, observation in report.observations.items()
+                for name, observation in result.observations.items()
                 if observation.problem is not None
             }
             body["latches"] = [
                 {"tier": tier, "signal": signal, "state": latch.state.value}
-                for (tier, signal), latch in report.state.latches.items()
+                for (tier, signal), latch in result.state.latches.items()
             ]
+            body["reservations"] = {
+                tier: msgspec.to_builtins(
+                    reservation_of(result.plan, result.state.room, tier, now_ms=self._now().ms)
+                )
+                for tier in result.plan.tiers
+                if room_plans(result.plan, tier)
+            }
         return body
 
     def snapshot(self) -> Snapshot:
         """Return what the page shows now."""
-        report, config = self._report, self._cycle.config
-        standby = report is not None and report.outcome is CycleOutcome.STANDBY
+        result, config = self._result, self._cycle.config
+        standby = result is not None and result.outcome is CycleOutcome.STANDBY
         return Snapshot(
             cluster=config.cluster,
             now=self._now(),
-            report=report,
+            result=result,
             interval=config.interval,
             holder=self._writer.holder,
             lease_held=self._writer.held,
             # A standby's own values are out of date: it does not query Prometheus.
             histories={} if standby else self._cycle.histories(),
             changes=tuple(self._changes),
-            redis_problem=None if report is None else self._writer.problem,
+            redis_problem=None if result is None else self._writer.problem,
             config_problem=self._config_problem(),
             runbook_url=self.runbook_url,
         )

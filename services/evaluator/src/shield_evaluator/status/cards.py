@@ -9,11 +9,12 @@ from shield_common.decision import format_value
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import Unit
 from shield_evaluator.status import chart
-from shield_evaluator.wording import clock, duration, sentence
+from shield_evaluator.wording import clock, duration, sentence, size
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision, SignalObservation, TierDecision
     from shield_evaluator.core.plan import Plan, Threshold
+    from shield_evaluator.core.room import Reservation
     from shield_evaluator.status.snapshot import Snapshot
 
 NO_VALUE: Final = "-"
@@ -50,6 +51,8 @@ class TierCard:
         allow: what it does.
         since: when it started, and how long ago.
         why: a sentence.
+        room: how many more runs fit, and what admitted ones still write; None where no run cost is
+            configured.
         until: what ends it; None if there is nothing to say.
         latches: one row per signal; empty when the configuration no longer has the tier.
     """
@@ -60,6 +63,7 @@ class TierCard:
     allow: bool
     since: str
     why: str
+    room: str | None
     until: Until | None
     latches: list[LatchRow]
 
@@ -76,6 +80,7 @@ class SignalCard:
         ticks: labels of the scales' axis, from left to right.
         curve: the last hour; None without one.
         caption: what the curve shows.
+        expects_growth: whether some scale shows what admitted runs are still going to write.
         members: how many answered, and which is worst; empty for an alert.
         problem: why the last observation is unusable or partial; None if it is neither.
     """
@@ -87,26 +92,27 @@ class SignalCard:
     ticks: list[str] = field(default_factory=list)
     curve: chart.Curve | None = None
     caption: str
+    expects_growth: bool
     members: str
     problem: str | None
 
 
 def tier_cards(snapshot: Snapshot) -> list[TierCard]:
     """Return the card of every tier, the default tier's first; none before the first decision."""
-    report = snapshot.report
-    if report is None or report.decision is None:
+    result = snapshot.result
+    if result is None or result.decision is None:
         return []
-    decision, plan = report.decision, report.plan
+    decision, plan = result.decision, result.plan
     names = sorted(decision.tiers, key=lambda name: name != plan.default_tier)
     return [_tier_card(snapshot, decision, plan, name) for name in names]
 
 
 def signal_cards(snapshot: Snapshot) -> list[SignalCard]:
     """Return the card of every signal, in the configuration's order; none before a decision."""
-    report = snapshot.report
-    if report is None or report.decision is None:
+    result = snapshot.result
+    if result is None or result.decision is None:
         return []
-    decision, plan = report.decision, report.plan
+    decision, plan = result.decision, result.plan
     return [
         _signal_card(snapshot, decision.signals[name], plan, name)
         for name in plan.signals
@@ -124,6 +130,7 @@ def _tier_card(snapshot: Snapshot, decision: Decision, plan: Plan, name: str) ->
         allow=entry.allow,
         since=f"since {clock(entry.since, now=now)}, for {lasting}",
         why=_why(snapshot, plan, entry, name),
+        room=room_sentence(entry, snapshot.reservation(name)),
         until=_until(snapshot, decision, plan, name),
         latches=[
             _latch_row(snapshot, decision, plan, name, signal)
@@ -144,6 +151,24 @@ def _why(snapshot: Snapshot, plan: Plan, entry: TierDecision, name: str) -> str:
     return "No signal denies it."
 
 
+def room_sentence(entry: TierDecision, reservation: Reservation | None) -> str | None:
+    """Say how much further runs fit in a tier, and what its admitted runs are still going to write.
+
+    Args:
+        entry: of the decision.
+        reservation: of the tier; None if it is not known.
+    """
+    if entry.room is None:
+        return None
+    runs = int(entry.room)
+    noun = "run" if runs == 1 else "runs"
+    room = f"Room for {runs:,} more {noun}" if runs else "No room for another run"
+    if reservation is None or not reservation.runs:
+        return f"{room}."
+    pending = "1 admitted run" if reservation.runs == 1 else f"{reservation.runs:,} admitted runs"
+    return f"{room}; {pending} still to write {size(reservation.reserved)}."
+
+
 def _until(snapshot: Snapshot, decision: Decision, plan: Plan, name: str) -> Until | None:
     entry, override = decision.tiers[name], decision.override
     if override is not None and override.covers(name):
@@ -160,6 +185,8 @@ def _until(snapshot: Snapshot, decision: Decision, plan: Plan, name: str) -> Unt
         for signal, threshold in plan.tiers.get(name, {}).items()
         if snapshot.latch(name, signal) is LatchState.SET
     ]
+    if not waits and name in snapshot.tiers_without_room:
+        return Until("Until", "there is room again")
     return Until("Until", " and ".join(waits) or "every signal is below its reset threshold")
 
 
@@ -203,6 +230,7 @@ def _signal_card(
                 unit=signal.unit,
                 top=top,
                 complete=state == "ok",
+                expected=snapshot.expected_value(tier, name),
             )
             for tier, threshold in _default_first(thresholds, plan.default_tier)
         ]
@@ -218,6 +246,7 @@ def _signal_card(
         ticks=ticks,
         curve=curve,
         caption="last hour, with the thresholds of " + plan.default_tier,
+        expects_growth=any(scale.expected > scale.value for scale in scales),
         members=members,
         problem=None if problem is None or problem in members else sentence(problem),
     )

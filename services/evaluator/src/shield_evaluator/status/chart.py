@@ -45,6 +45,7 @@ class Scale:
     Attributes:
         tier: whose thresholds these are.
         value: where the value ends.
+        expected: where it will end once admitted runs have written; not before `value`.
         set: where the denying zone begins.
         reset: where the holding zone begins.
         warn: where warnings begin; None without them.
@@ -55,6 +56,7 @@ class Scale:
 
     tier: str
     value: float
+    expected: float
     set: float
     reset: float
     warn: float | None
@@ -108,7 +110,14 @@ def axis_top(unit: Unit, thresholds: Mapping[str, Threshold], values: Iterable[f
 
 
 def scale(
-    tier: str, value: float | None, threshold: Threshold, *, unit: Unit, top: float, complete: bool
+    tier: str,
+    value: float | None,
+    threshold: Threshold,
+    *,
+    unit: Unit,
+    top: float,
+    complete: bool,
+    expected: float | None = None,
 ) -> Scale:
     """Place a value on a tier's thresholds.
 
@@ -119,6 +128,7 @@ def scale(
         unit: the value's.
         top: the value at the right end.
         complete: whether every member answered; an incomplete low value does not admit.
+        expected: the value once admitted runs have written; None if that is not known.
     """
 
     def at(bound: float) -> float:
@@ -128,9 +138,13 @@ def scale(
     bounds = {"reset": threshold.reset, "warn": threshold.warn, "set": threshold.set}
     written = [f"{n} {format_value(b, unit)}" for n, b in bounds.items() if b is not None]
     now = "no value" if value is None else f"{format_value(value, unit)} {effect}"
+    end = 0.0 if value is None else at(value)
+    if value is not None and expected is not None and expected > value:
+        now += f", {format_value(expected, unit)} once admitted runs have written"
     return Scale(
         tier=tier,
-        value=0.0 if value is None else at(value),
+        value=end,
+        expected=end if value is None or expected is None else max(end, at(expected)),
         set=at(threshold.set),
         reset=at(threshold.reset),
         warn=None if threshold.warn is None else at(threshold.warn),

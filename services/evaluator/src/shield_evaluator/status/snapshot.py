@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from shield_evaluator.core.latch import LatchState
+from shield_evaluator.core.room import closed_tiers, reservation_of
 from shield_evaluator.cycle_result import CycleOutcome
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from shield_common.decision import Decision
     from shield_evaluator.core.forecast import History
     from shield_evaluator.core.latch import Instant
+    from shield_evaluator.core.room import Reservation
     from shield_evaluator.cycle_result import CycleResult
 
 # The signals of the default configuration. The advice to defragment needs both; without them it is
@@ -66,7 +68,7 @@ class Snapshot:
     Attributes:
         cluster: name of the cluster whose etcd is watched.
         now: the moment.
-        report: of the last cycle; None before the first.
+        result: of the last cycle; None before the first.
         interval: length of a cycle, seconds.
         holder: this process's identity in the lease.
         lease_held: whether this process is the writer.
@@ -79,7 +81,7 @@ class Snapshot:
 
     cluster: str
     now: Instant
-    report: CycleResult | None
+    result: CycleResult | None
     interval: float
     holder: str
     lease_held: bool
@@ -92,12 +94,12 @@ class Snapshot:
     @property
     def decision(self) -> Decision | None:
         """The decision in force: this evaluator's own or, on a standby, the writer's."""
-        return None if self.report is None else self.report.decision
+        return None if self.result is None else self.result.decision
 
     @property
     def standby(self) -> bool:
         """Whether another evaluator is the writer."""
-        return self.report is not None and self.report.outcome is CycleOutcome.STANDBY
+        return self.result is not None and self.result.outcome is CycleOutcome.STANDBY
 
     @property
     def denied_tiers(self) -> list[str]:
@@ -116,19 +118,41 @@ class Snapshot:
     @property
     def problems(self) -> dict[str, str]:
         """What is wrong with the last observations, by signal."""
-        if self.report is None:
+        if self.result is None:
             return {}
         return {
             name: observation.problem
-            for name, observation in self.report.observations.items()
+            for name, observation in self.result.observations.items()
             if observation.problem is not None
         }
 
     def latch(self, tier: str, signal: str) -> LatchState:
         """Return the state of one latch."""
-        latches = {} if self.report is None else self.report.state.latches
+        latches = {} if self.result is None else self.result.state.latches
         latch = latches.get((tier, signal))
         return LatchState.UNKNOWN if latch is None else latch.state
+
+    def reservation(self, tier: str) -> Reservation | None:
+        """Return what the admitted runs of a tier are still going to write; None if unknown."""
+        if self.result is None or tier not in self.result.plan.tiers:
+            return None
+        room = self.result.state.room
+        return reservation_of(self.result.plan, room, tier, now_ms=self.now.ms)
+
+    def expected_value(self, tier: str, signal: str) -> float | None:
+        """Return a signal's value once admitted runs have written, as room of a tier counts it."""
+        if self.result is None:
+            return None
+        room, plan = self.result.state.room, self.result.plan.tiers[tier][signal].room
+        headroom, quota = room.headroom.get((tier, signal)), room.quotas.get(signal)
+        if plan is None or headroom is None or quota is None:
+            return None
+        return plan.target - headroom / quota
+
+    @property
+    def tiers_without_room(self) -> frozenset[str]:
+        """The tiers that are denied because nothing fits."""
+        return frozenset() if self.result is None else closed_tiers(self.result.state.room)
 
     @property
     def defragmentation_reopens(self) -> bool:

@@ -186,7 +186,7 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     if snapshot.redis_problem is not None:
         redis = "does not answer"
     else:
-        redis = "not asked yet" if snapshot.report is None else "answers"
+        redis = "not asked yet" if snapshot.result is None else "answers"
     if snapshot.lease_held:
         lease = "held by this evaluator"
     else:
@@ -194,6 +194,7 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     return [
         ("Time to full", _time_to_full(decision)),
         ("Decision", _age(snapshot, decision)),
+        *_sharing(decision),
         ("Lease", lease),
         ("Redis", redis),
         ("Prometheus", _prometheus(snapshot)),
@@ -208,6 +209,13 @@ def _time_to_full(decision: Decision | None) -> str:
     return "not growing" if seconds is None else f"{duration(seconds)} at the present growth"
 
 
+def _sharing(decision: Decision | None) -> list[tuple[str, str]]:
+    if decision is None or decision.admitters is None:
+        return []
+    noun = "admitter" if decision.admitters == 1 else "admitters"
+    return [("Room is shared by", f"{decision.admitters:,} {noun}")]
+
+
 def _age(snapshot: Snapshot, decision: Decision | None) -> str:
     if decision is None:
         return "none yet"
@@ -218,9 +226,9 @@ def _age(snapshot: Snapshot, decision: Decision | None) -> str:
 def _prometheus(snapshot: Snapshot) -> str:
     if snapshot.standby:
         return "queried by the writer"
-    if snapshot.report is None:
+    if snapshot.result is None:
         return "not queried yet"
-    silent = [name for name, seen in snapshot.report.observations.items() if not seen.usable]
+    silent = [name for name, seen in snapshot.result.observations.items() if not seen.usable]
     return f"no answer for {', '.join(silent)}" if silent else "answers"
 
 
@@ -241,6 +249,11 @@ def _advice(snapshot: Snapshot) -> list[Advice]:
             defragment,
             "Defragment etcd: its file has free space that only a defragmentation gives back.",
             "etcdshielddefragwouldhelp",
+        ),
+        (
+            bool(snapshot.tiers_without_room),
+            "Wait for admitted runs to finish: what they still write takes the room that is left.",
+            "etcdshielddenyadmission",
         ),
         (
             denied and not defragment,
