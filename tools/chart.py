@@ -17,8 +17,8 @@ import yaml
 from msgspec import inspect
 
 from shield_admitter.settings import AdmitterSettings
-from shield_common import durations, sizes
 from shield_common.config.loader import SettingsStruct
+from shield_common.config.types import DURATION_PATTERN, SIZE_PATTERN, Duration, Size
 from shield_evaluator.settings import EvaluatorSettings
 
 CHART: Final = Path(__file__).resolve().parent.parent / "deploy" / "helm" / "etcd-shield"
@@ -61,7 +61,7 @@ TYPES: Final[dict[str, dict[str, Any]]] = {
     "count": {
         "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+%$"}]
     },
-    "duration": {"type": "string", "pattern": durations.PATTERN},
+    "duration": {"type": "string", "pattern": DURATION_PATTERN},
     "prometheus-duration": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"},
     "memory": {"type": "string", "pattern": "^[1-9][0-9]*(kb|mb|gb)$"},
     "quantity": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"},
@@ -73,9 +73,9 @@ MOMENT: Final = (
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"
 )
 CUSTOM: Final[dict[type, dict[str, Any]]] = {
-    durations.Duration: {"type": "string", "pattern": durations.PATTERN},
+    Duration: {"type": "string", "pattern": DURATION_PATTERN},
     # Helm turns large numbers into 8.388608e+06, so a size is text here.
-    sizes.Size: {"type": "string", "pattern": sizes.PATTERN},
+    Size: {"type": "string", "pattern": SIZE_PATTERN},
 }
 
 

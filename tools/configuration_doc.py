@@ -9,8 +9,7 @@ from pathlib import Path
 from msgspec import NODEFAULT, Struct, inspect
 
 from shield_common.config.loader import ENVIRONMENT
-from shield_common.durations import Duration
-from shield_common.sizes import Size
+from shield_common.config.types import Duration, Size
 from tools.settings_schema import KINDS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"

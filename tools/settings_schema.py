@@ -13,9 +13,7 @@ from typing import Any
 from msgspec import NODEFAULT, Struct, inspect
 
 from shield_admitter.settings import AdmitterSettings
-from shield_common import durations, sizes
-from shield_common.durations import Duration
-from shield_common.sizes import Size
+from shield_common.config.types import DURATION_PATTERN, SIZE_PATTERN, Duration, Size
 from shield_evaluator.settings import EvaluatorSettings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -36,8 +34,8 @@ _BOUNDS = {
     "pattern": "pattern",
 }
 _CUSTOM: dict[type, dict[str, Any]] = {
-    Duration: {"type": "string", "pattern": durations.PATTERN},
-    Size: {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": sizes.PATTERN}]},
+    Duration: {"type": "string", "pattern": DURATION_PATTERN},
+    Size: {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": SIZE_PATTERN}]},
 }
 
 

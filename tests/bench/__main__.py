@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from shield_common.store.connection import RedisSettings
+from shield_common.store.settings import RedisSettings
 from tests.bench import reviews
 from tests.bench.contestants import (
     GO_SOURCES,

@@ -17,7 +17,6 @@ from rich.console import Console
 
 from shield_common import logs
 from shield_common.logs import LogSettings
-from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
 from shield_evaluator.cycle import ConfigSnapshot, Cycle
@@ -27,6 +26,7 @@ from shield_evaluator.override import OverrideInForce
 from shield_evaluator.prometheus.response import Answer, parse
 from shield_evaluator.prometheus.source import PrometheusSource
 from tests.bench.figures import Figure, show
+from tests.fakes.memory_store import MemoryBackend, MemoryStore
 
 SIGNALS = 4
 TIERS = 3

@@ -27,9 +27,9 @@ from shield_admitter.decision_feed import DecisionFeed
 from shield_common import logs
 from shield_common.decision import Decision, TierDecision, encode_decision
 from shield_common.logs import LogSettings
-from shield_common.store.connection import RedisSettings
 from shield_common.store.protocol import Publication
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings
 from tests.bench.figures import Figure, show
 from tests.rig.certificates import Authority
 from tests.rig.lifetime import Rig

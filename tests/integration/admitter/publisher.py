@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shield_common.decision import Decision, TierDecision, encode_decision
-from shield_common.store.connection import RedisSettings
 from shield_common.store.protocol import Publication, PublishResult, StoreError
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings
 
 CLUSTER = "rh01"
 SINCE = datetime(2026, 11, 21, 9, 58, 10, tzinfo=UTC)
@@ -60,7 +60,7 @@ class Publisher:
         """Publish once; raises StoreError when Redis is away."""
         self.allow = self.allow if allow is None else allow
         self.sequence += 1
-        result = await self.store.publish(
+        answer = await self.store.publish(
             Publication(
                 holder="test",
                 epoch=self.epoch,
@@ -71,7 +71,7 @@ class Publisher:
                 latches=b"{}",
             )
         )
-        assert PublishResult.PUBLISHED is result
+        assert PublishResult.PUBLISHED is answer.result
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:

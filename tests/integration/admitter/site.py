@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shield_common.store.connection import RedisSettings
+from shield_common.store.settings import RedisSettings
 from tests.integration.admitter.http_client import Client, Response, post
 from tests.integration.admitter.publisher import CLUSTER, Publisher
 from tests.rig.certificates import Authority

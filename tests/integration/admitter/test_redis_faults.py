@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from redis.asyncio import Redis
 
-from shield_common.store.connection import RedisSettings, SentinelSettings
 from shield_common.store.keys import Keys
+from shield_common.store.settings import RedisSettings, SentinelSettings
 from tests.integration.admitter.publisher import CLUSTER, Publisher
 from tests.integration.admitter.relay import Relay
 from tests.integration.admitter.site import WITHIN, Site

@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 import redis.exceptions
 
-from shield_common.store.connection import RedisSettings, connect
+from shield_common.store.connection import connect
 from shield_common.store.protocol import Publication, PublishResult, StoredDocument, StoreError
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings
 from tests.compose.compose_file import ROOT
 from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisOptions, RedisServer
@@ -59,7 +60,7 @@ async def published(stack: Stack) -> PublishResult:
     store = stack.store("evaluator")
     try:
         claim = await store.claim_lease("me", 5_000)
-        return await store.publish(
+        answer = await store.publish(
             Publication(
                 holder="me",
                 epoch=claim.epoch,
@@ -70,6 +71,7 @@ async def published(stack: Stack) -> PublishResult:
                 latches=b"{}",
             )
         )
+        return answer.result
     finally:
         await store.close()
 

@@ -8,9 +8,9 @@ import aiohttp
 
 from shield_common.config.loader import convert
 from shield_common.decision import Decision, decode_decision
-from shield_common.store.connection import RedisSettings
 from shield_common.store.keys import Keys
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings
 from tests.integration.evaluator.stub import Stub, json, serving, vector
 from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisServer

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from shield_common.store.connection import RedisSettings
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings
 from tests.integration.evaluator_cli.command import Ended, run, run_on_terminal
 from tests.integration.evaluator_cli.conftest import Site, evaluator_config
 from tests.rig.prometheus import PrometheusServer

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from shield_common.store.connection import RedisSettings, SentinelSettings
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings, SentinelSettings
 from tests.integration.store.deployments import Deployment, InMemory, OnRedis, Site
 from tests.integration.store.failing import CLUSTER, OpenStore
 from tests.rig.lifetime import Rig

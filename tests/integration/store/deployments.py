@@ -6,16 +6,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from shield_common.store.connection import RedisSettings, connect
+from shield_common.store.connection import connect
 from shield_common.store.keys import Keys
-from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_common.store.protocol import Store
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings
+from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.rig.redis import RedisServer
 
 
 class Deployment(ABC):
-    """A server (or what stands for one), and what an administrator does to it."""
+    """A server (or its fake), and what an administrator does to it.
+
+    Attributes:
+        counts_locally: Whether PUBLISH counts the receivers of one node only.
+    """
+
+    counts_locally = False
 
     @abstractmethod
     def store(self, cluster: str) -> Store: ...
@@ -72,6 +79,7 @@ class OnRedis(Deployment):
     def __init__(self, settings: RedisSettings, servers: Sequence[RedisServer]) -> None:
         self._settings = settings
         self._servers = servers
+        self.counts_locally = settings.cluster
 
     def store(self, cluster: str) -> Store:
         return RedisStore(self._settings, cluster=cluster)

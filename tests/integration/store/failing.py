@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from shield_common.store.connection import RedisSettings
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import Publication, Store, StoreError
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings
 
 CLUSTER = "rh01"
 KEYS = Keys.of(CLUSTER)

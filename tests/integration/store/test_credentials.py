@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from shield_common.store.connection import RedisSettings
 from shield_common.store.protocol import PublishResult
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings
 from tests.integration.store.failing import (
     DOCUMENT,
     KEYS,
+    LONG_MS,
     PATIENCE,
     VERBS,
     OpenStore,
@@ -23,7 +24,14 @@ from tests.rig.ports import LOOPBACK
 from tests.rig.redis import RedisOptions, RedisServer
 
 # All that an admitter needs.
-READER = f"reader on >secret ~{KEYS.decision} &{KEYS.decision} -@all +get +pttl +subscribe"
+READER = (
+    f"reader on >secret %R~{KEYS.decision} ~{KEYS.admitted} &{KEYS.decision} "
+    "-@all +get +pttl +subscribe +ping +hincrby"
+)
+
+
+def as_user(name: str, server: RedisServer) -> RedisSettings:
+    return RedisSettings(url=server.url.replace("://", f"://{name}:secret@"))
 
 
 @pytest.fixture
@@ -48,7 +56,7 @@ def reader(guarded: RedisServer, password_file: Path, open_store: OpenStore) -> 
     )
 
 
-async def test_an_admitter_needs_no_more_than_get_pttl_and_subscribe(
+async def test_an_admitter_needs_no_more_than_its_five_commands(
     guarded: RedisServer, reader: RedisStore
 ) -> None:
     await guarded.call("SET", KEYS.decision, "decision")
@@ -58,6 +66,14 @@ async def test_an_admitter_needs_no_more_than_get_pttl_and_subscribe(
     stored = await reader.read_decision()
     assert stored is not None
     assert b"decision" == stored.document
+    await reader.add_admitted({"standard": 2})
+    assert "2" == await guarded.call("HGET", KEYS.admitted, "standard")
+
+
+async def test_an_admitter_cannot_count_in_another_key(guarded: RedisServer) -> None:
+    for key in (KEYS.latches, KEYS.decision):
+        answer = await guarded.call("ACL DRYRUN", "reader", "HINCRBY", key, "standard", 1)
+        assert "no permissions" in answer
 
 
 async def test_connecting_asks_for_nothing_that_an_acl_would_deny(
@@ -73,6 +89,52 @@ async def test_what_the_acl_forbids_is_a_permission_error(reader: RedisStore) ->
 
 async def test_r5_a_policy_that_may_not_be_read_is_unknown(reader: RedisStore) -> None:
     assert await reader.eviction_policy() is None
+
+
+# What stops a publication: each of these users lacks one thing that the script needs.
+@pytest.mark.parametrize(
+    "rights",
+    [
+        pytest.param("resetchannels ~* +@all", id="t13 channels"),
+        pytest.param("&* ~* +@all -publish", id="publish"),
+        pytest.param("&* ~* +@all -set", id="set"),
+        pytest.param("&* ~* +@all -eval", id="eval"),
+        pytest.param(f"&* ~{KEYS.lease} ~{KEYS.epoch} +@all", id="a part of the keys"),
+        pytest.param("&* %R~* +@all", id="writing"),
+    ],
+)
+async def test_a_publication_that_lacks_a_permission_changes_nothing_for_readers(
+    rig: Rig, open_store: OpenStore, rights: str
+) -> None:
+    options = RedisOptions(password="administrator", users=[f"writer on >secret {rights}"])
+    server = RedisServer(rig, options=options)
+    await server.start()
+    writer = open_store(as_user("writer", server))
+    assert "permission" == (await failure_of(writer.publish(DOCUMENT))).kind
+    assert 0 == await server.call("EXISTS", KEYS.decision, KEYS.allow, KEYS.latches, KEYS.epoch)
+
+
+async def test_an_override_that_cannot_be_announced_is_not_set(
+    rig: Rig, open_store: OpenStore
+) -> None:
+    users = ["operator on >secret resetchannels ~* +@all"]
+    server = RedisServer(rig, options=RedisOptions(password="administrator", users=users))
+    await server.start()
+    operator = open_store(as_user("operator", server))
+    assert "permission" == (await failure_of(operator.put_override(b"deny", LONG_MS))).kind
+    assert 0 == await server.call("EXISTS", KEYS.override)
+
+
+async def test_an_override_whose_end_cannot_be_announced_stays(
+    rig: Rig, open_store: OpenStore
+) -> None:
+    users = ["operator on >secret resetchannels ~* +@all"]
+    server = RedisServer(rig, options=RedisOptions(password="administrator", users=users))
+    await server.start()
+    await server.call("SET", KEYS.override, "deny")
+    operator = open_store(as_user("operator", server))
+    assert "permission" == (await failure_of(operator.clear_override())).kind
+    assert "deny" == await server.call("GET", KEYS.override)
 
 
 @VERBS
@@ -156,7 +218,7 @@ async def test_a_client_certificate_opens_an_encrypted_redis(
 ) -> None:
     store = open_store(secured)
     async with store.subscribe_decisions() as subscription:
-        assert PublishResult.PUBLISHED is await store.publish(DOCUMENT)
+        assert PublishResult.PUBLISHED is (await store.publish(DOCUMENT)).result
         assert b"decision" == await subscription.next(PATIENCE)
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shield_common.store.connection import RedisSettings, SentinelSettings
 from shield_common.store.protocol import PublishResult, StoreError
 from shield_common.store.redis import RedisStore
+from shield_common.store.settings import RedisSettings, SentinelSettings
 from tests.integration.store.failing import DOCUMENT, PATIENCE, VERBS, OpenStore, Verb, failure_of
 from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisServer
@@ -48,7 +48,7 @@ async def test_r7_writing_goes_on_at_the_new_master(master: RedisServer, store: 
 
     async def published() -> bool:
         try:
-            return PublishResult.PUBLISHED is await store.publish(DOCUMENT)
+            return PublishResult.PUBLISHED is (await store.publish(DOCUMENT)).result
         except StoreError:
             return False
 
@@ -76,7 +76,7 @@ async def test_r7_a_frozen_sentinel_is_passed_over(
     sentinels: list[RedisSentinel], store: RedisStore
 ) -> None:
     sentinels[0].freeze()
-    assert PublishResult.PUBLISHED is await store.publish(DOCUMENT)
+    assert PublishResult.PUBLISHED is (await store.publish(DOCUMENT)).result
 
 
 @VERBS

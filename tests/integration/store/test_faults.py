@@ -8,8 +8,8 @@ import asyncio
 
 import pytest
 
-from shield_common.store.connection import RedisSettings
 from shield_common.store.protocol import PublishResult, Store, StoreError
+from shield_common.store.settings import RedisSettings
 from tests.integration.store.failing import (
     DOCUMENT,
     KEYS,
@@ -32,7 +32,7 @@ SILENCE = 0.2  # seconds
 async def works_again(store: Store) -> None:
     async def published() -> bool:
         try:
-            return PublishResult.PUBLISHED is await store.publish(DOCUMENT)
+            return PublishResult.PUBLISHED is (await store.publish(DOCUMENT)).result
         except StoreError:
             return False
 
@@ -116,7 +116,7 @@ async def test_r4_a_redis_with_room_again_is_used_at_once(rig: Rig, open_store: 
     await server.call("CONFIG SET", "maxmemory", 1)
     await failure_of(store.publish(DOCUMENT))
     await server.call("CONFIG SET", "maxmemory", 0)
-    assert PublishResult.PUBLISHED is await store.publish(DOCUMENT)
+    assert PublishResult.PUBLISHED is (await store.publish(DOCUMENT)).result
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "noeviction"])
@@ -190,7 +190,7 @@ async def test_r8_a_killed_connection_costs_no_verb(rig: Rig, open_store: OpenSt
     store = open_store(RedisSettings(url=server.url))
     for _ in range(3):
         await server.call("CLIENT KILL", "TYPE", "normal", "SKIPME", "yes")
-        assert PublishResult.PUBLISHED is await store.publish(DOCUMENT)
+        assert PublishResult.PUBLISHED is (await store.publish(DOCUMENT)).result
 
 
 async def test_a_key_of_another_type_is_an_error_of_its_own(

@@ -13,8 +13,8 @@ from shield_admitter.core.decision_age import Freshness, freshness
 from shield_admitter.decision_feed import DecisionFeed
 from shield_common.decision import encode_decision
 from shield_common.store.keys import Keys
-from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_common.store.protocol import StoreError
+from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.rig.waiting import wait_until
 from tests.unit.shield_admitter.builders import LIMITS, NOW, decision
 

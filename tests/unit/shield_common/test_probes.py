@@ -8,7 +8,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, Counter
 
-from shield_common.probes import MetricsSettings, Readiness, parse_address, probes_app
+from shield_common.config.types import parse_address
+from shield_common.probes import MetricsSettings, Readiness, probes_app
 
 
 @dataclass

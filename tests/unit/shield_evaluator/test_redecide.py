@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 
 from shield_common.decision import Decision
-from shield_common.store.memory import MemoryStore
 from shield_evaluator.core.plan import Plan
+from tests.fakes.memory_store import MemoryStore
 from tests.unit.shield_evaluator.plans import one_latch
 from tests.unit.shield_evaluator.virtual_time import in_virtual_time
 from tests.unit.shield_evaluator.world import CLUSTER, Node, World, snapshot

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from shield_common.decision import Decision, Override, decode_decision, encode_override
 from shield_common.store.keys import Keys
-from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan
@@ -15,6 +14,7 @@ from shield_evaluator.cycle import ConfigSnapshot, Cycle
 from shield_evaluator.cycle_result import CycleResult
 from shield_evaluator.lease import Writer
 from shield_evaluator.override import OverrideInForce
+from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, one_latch
 
 CLUSTER = "c1"

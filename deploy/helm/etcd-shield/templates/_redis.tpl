@@ -4,13 +4,13 @@
 
 {{/*
 Who may do what, in Redis' own ACL format with hashed passwords. Without a login only PING works, for the probes. The
-evaluator writes, the admitters only read; both only below their cluster's prefix.
+evaluator writes; the admitters read and count what they admit. Both only below their cluster's prefix.
 */}}
 {{- define "etcd-shield.redis.acl" -}}
 {{- $keys := printf "etcd-shield:{%s}:*" .root.Values.cluster -}}
 user default on nopass resetkeys resetchannels -@all +ping
-user evaluator on #{{ sha256sum .evaluator }} ~{{ $keys }} resetchannels &{{ $keys }} -@all +auth +hello +select +ping +info +get +set +del +pttl +time +eval +publish +subscribe +unsubscribe +pubsub|numsub
-user admitter on #{{ sha256sum .admitter }} %R~{{ $keys }} resetchannels &{{ $keys }} -@all +auth +hello +select +ping +get +pttl +subscribe +unsubscribe
+user evaluator on #{{ sha256sum .evaluator }} ~{{ $keys }} resetchannels &{{ $keys }} -@all +auth +hello +select +ping +info +get +set +del +pttl +time +hlen +hgetall +eval +publish +subscribe +unsubscribe +pubsub|numsub
+user admitter on #{{ sha256sum .admitter }} %R~{{ $keys }} ~etcd-shield:{{ printf "{%s}" .root.Values.cluster }}:admitted resetchannels &{{ $keys }} -@all +auth +hello +select +ping +get +pttl +hincrby +subscribe +unsubscribe
 {{- end -}}
 
 {{/* The Secret's data as JSON: passwords that the cluster has are used again. Made once per rendering. */}}

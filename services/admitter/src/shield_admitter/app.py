@@ -19,9 +19,10 @@ from shield_admitter.settings import RESTART_KEYS
 from shield_admitter.webhook import Webhook
 from shield_common import logs
 from shield_common.config.reload import SettingsReloader
+from shield_common.config.types import parse_address
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
-from shield_common.probes import ProbesServer, Readiness, parse_address, probes_app
+from shield_common.probes import ProbesServer, Readiness, probes_app
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 from shield_common.tls.contexts import ServerCertificate, TLSError

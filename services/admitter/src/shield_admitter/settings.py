@@ -12,12 +12,10 @@ from shield_admitter.core.response import DenialStyle
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule, TierRule, compile_globs
 from shield_admitter.core.verdict import Mode, Policy
 from shield_common.config.loader import SettingsStruct
-from shield_common.durations import Duration
+from shield_common.config.types import LINK_PATTERN, MAX_LINK, Duration, Name, Size, parse_address
 from shield_common.logs import LogSettings
-from shield_common.names import LINK_PATTERN, MAX_LINK, Name
-from shield_common.probes import MetricsSettings, parse_address
-from shield_common.sizes import Size
-from shield_common.store.connection import RedisSettings
+from shield_common.probes import MetricsSettings
+from shield_common.store.settings import RedisSettings
 
 Link = Annotated[str, Meta(max_length=MAX_LINK, pattern=LINK_PATTERN)]
 Glob = Annotated[str, Meta(min_length=1, max_length=512)]

@@ -127,7 +127,7 @@ class Writer:
         # Counted even if the answer gets lost: no other document may have this number.
         self.sequence += 1
         try:
-            result = await self._store.publish(publication)
+            result = (await self._store.publish(publication)).result
         except StoreError as error:
             self._failed(error)
             return None

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from msgspec import Meta
 
 from shield_common.config.loader import SettingsStruct
+from shield_common.config.types import Duration, Name, Size
 from shield_common.decision import MAX_TEXT
-from shield_common.durations import Duration
 from shield_common.logs import LogSettings
-from shield_common.names import Name
 from shield_common.probes import MetricsSettings
-from shield_common.sizes import Size
-from shield_common.store.connection import RedisSettings
+from shield_common.store.settings import RedisSettings
 from shield_evaluator.core.plan import (
     ColdStart,
     OnBlind,

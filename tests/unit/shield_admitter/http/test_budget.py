@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shield_admitter.http.budget import POOL, SMALL, BodyBudget, Share
 from shield_admitter.http.head import MAX_HEAD
 from shield_admitter.http.server import SCRATCH_BYTES
-from shield_common.sizes import Size
+from shield_common.config.types import Size
 
 CHART = Path(__file__).parents[4] / "deploy/helm/etcd-shield/values.yaml"
 MIB = 1024 * 1024

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from shield_common.config.loader import SettingsError, SettingsStruct, parse
-from shield_common.names import Name
+from shield_common.config.types import Name
 
 
 class Inner(SettingsStruct, frozen=True, kw_only=True):

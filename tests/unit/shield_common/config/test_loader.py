@@ -13,8 +13,7 @@ from shield_common.config.loader import (
     load,
     parse,
 )
-from shield_common.durations import Duration
-from shield_common.sizes import Size
+from shield_common.config.types import Duration, Size
 
 
 class Threshold(SettingsStruct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import pytest
 
 from shield_common.config.loader import SettingsError, convert
-from shield_common.store.connection import RedisSettings
+from shield_common.store.settings import RedisSettings
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ def test_a_sensible_configuration_is_taken(settings: dict[str, object]) -> None:
         ({}, "missing required field `url`"),
         ({"url": "http://redis"}, "url: must begin with redis://"),
         ({"url": "redis:6379"}, "url: must begin with redis://"),
-        ({"url": "redis://"}, "url: names no host"),
+        ({"url": "redis://"}, "url: has no host"),
         ({"url": "redis://redis:99999"}, "url: the port is not a number"),
-        ({"url": "redis://redis..svc"}, "url: what stands for the host cannot be one"),
+        ({"url": "redis://redis..svc"}, "url: the host is not a valid name"),
         (
             {"url": "redis:///0", "sentinel": {"master": "m", "addresses": ["a..b:1"]}},
             "addresses: 'a..b' cannot be a host",

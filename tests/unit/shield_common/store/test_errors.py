@@ -42,3 +42,21 @@ async def test_a_time_limit_within_is_no_cancellation() -> None:
         async with asyncio.timeout(0):
             await asyncio.Event().wait()
     assert "timeout" == raised.value.kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("NOPERM this user has no permissions to run 'set'", id="command"),
+        pytest.param("ACL failure in script: No permissions to access a channel", id="Redis 7"),
+        pytest.param(
+            "Error running script (call to f_1): @user_script:3: ERR The user executing the script "
+            "can't run this command or subcommand",
+            id="Redis 6",
+        ),
+    ],
+)
+async def test_t13_a_forbidden_command_is_a_permission_error(text: str) -> None:
+    with pytest.raises(StoreError) as raised, translated():
+        raise redis.exceptions.ResponseError(text)
+    assert "permission" == raised.value.kind

@@ -12,13 +12,13 @@ from shield_common.decision import (
     encode_override,
 )
 from shield_common.store.keys import Keys
-from shield_common.store.memory import MemoryBackend, MemoryStore
 from shield_evaluator.cli.stored import Standing, StoredStatus, read_status, standing
 from shield_evaluator.core.latch import ShieldState
 from shield_evaluator.core.latches_document import encode
 from shield_evaluator.core.plan import RoomPlan, Threshold
 from shield_evaluator.core.reservations import Batch
 from shield_evaluator.core.room import Reservation, RoomState
+from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.unit.shield_evaluator.plans import TIER, one_latch
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import inspect
 
-from shield_common.names import LINK_PATTERN, NAME_PATTERN
+from shield_common.config.types import LINK_PATTERN, NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

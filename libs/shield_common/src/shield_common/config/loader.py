@@ -15,8 +15,7 @@ import yaml
 from msgspec import Struct
 
 from shield_common.config.errors import explained, pinned
-from shield_common.durations import Duration
-from shield_common.sizes import Size
+from shield_common.config.types import Duration, Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ from shield_common.store.protocol import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# redis-py raises what its cluster client cannot do beside its own hierarchy.
+# redis-py's cluster client raises some errors outside of redis-py's hierarchy.
 ERRORS: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
 
 # Redis names most of its errors in the first word of the message, redis-py in the class.
@@ -24,7 +24,7 @@ _KIND_BY_PREFIX: Final = (
     ("NOPERM", "permission"),
     ("NOAUTH", "authentication"),
     ("WRONGPASS", "authentication"),
-    # What a command of more than ten words is told instead of NOAUTH.
+    # The answer to a command of more than ten words, instead of NOAUTH.
     ("Protocol error: unauthenticated", "authentication"),
     ("max number of clients", "too_many_clients"),
 )
@@ -41,12 +41,14 @@ _KIND_BY_CLASS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (redis_errors.RedisClusterException, "connection"),
     (OSError, "connection"),
 )
-# What Redis refuses without a fault of the connection.
+# A script that may not use a command, key or channel fails without NOPERM: Redis 7, then 6.
+_FORBIDDEN_IN_SCRIPT: Final = ("ACL failure in script", "The user executing the script can't")
+# Kinds that Redis refuses without a fault of the connection.
 _REFUSALS: Final = frozenset({"out_of_memory", "permission", "other"})
 
 
 def breaks_connection(error: BaseException) -> bool:
-    """Say whether the sockets are of no use after an error, rather than the command."""
+    """Return whether an error is the connection's fault, so that it is not used again."""
     return not isinstance(error, ERRORS) or kind_of(error) not in _REFUSALS
 
 
@@ -55,8 +57,8 @@ def translated() -> Iterator[None]:
     """Raise Redis' and the socket's errors as `StoreError`, and a lost cancellation again.
 
     redis-py sends through `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that
-    comes in the same moment as the result (https://github.com/python/cpython/issues/86296). Whoever
-    cancelled would wait for ever for a loop that goes on.
+    arrives together with the result (https://github.com/python/cpython/issues/86296). The caller
+    that cancelled would wait for ever.
     """
     task = asyncio.current_task()
     known = 0 if task is None else task.cancelling()
@@ -79,4 +81,6 @@ def kind_of(error: Exception) -> str:
     for prefix, kind in _KIND_BY_PREFIX:
         if text.startswith(prefix):
             return kind
+    if any(words in text for words in _FORBIDDEN_IN_SCRIPT):
+        return "permission"
     return next((kind for cls, kind in _KIND_BY_CLASS if isinstance(error, cls)), "other")

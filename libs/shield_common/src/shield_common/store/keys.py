@@ -19,10 +19,11 @@ class Keys:
     epoch: str
     lease: str
     override: str
+    admitted: str
 
     @classmethod
     def of(cls, cluster: str) -> Keys:
-        """Name the keys of a cluster; the channels bear the names of their keys."""
+        """Return the keys of a cluster; each channel has the name of its key."""
         prefix = f"etcd-shield:{{{cluster}}}:"
         return cls(
             decision=f"{prefix}decision",
@@ -31,4 +32,5 @@ class Keys:
             epoch=f"{prefix}epoch",
             lease=f"{prefix}lease",
             override=f"{prefix}override",
+            admitted=f"{prefix}admitted",
         )

@@ -1,21 +1,28 @@
-"""The store's verbs and errors, as its callers see them.
+"""The store's operations and errors, as its callers see them.
 
 Documents go in and out as bytes: the wire forms belong to ``shield_common.decision`` and to the
-evaluator, and garbage in the store has to reach whoever counts it.
+evaluator, and the reader that counts bad documents has to receive them.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
 
+# 2**53: beyond it a JSON reader, and a double in Lua, no longer counts exactly (RFC 8259, 6).
+MAX_COUNT: Final = 2**53
+# A hundred times the tiers that settings allow: more fields are an attack, or a mistake.
+MAX_COUNT_FIELDS: Final = 5_000
+
+
 class StoreError(Exception):
-    """The store did not do what was asked; the caller's loop counts it and goes on.
+    """The store did not carry out an operation; the caller's loop counts it and goes on.
 
     Attributes:
         kind: a short class for a metric label: ``timeout``, ``connection``, ``authentication``,
@@ -28,9 +35,16 @@ class StoreError(Exception):
         self.kind = kind
 
 
+class UnclearError(StoreError):
+    """A write may have happened, wholly or in part; repeating it could apply it twice.
+
+    Raised only by operations that are not idempotent: `AdmittedCounter.add_admitted`.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A key's content.
+    """The content of a key.
 
     Attributes:
         document: the bytes that were written.
@@ -48,7 +62,7 @@ class Claim:
     Attributes:
         held: the claimant holds the lease now.
         epoch: the fencing number in force: the claimant's own if held, else the holder's.
-        taken: the lease was taken by this very claim, so the epoch is new.
+        taken: this claim took the lease, so the epoch is new.
         previous_epoch: the fencing number before this claim; 0 if there was none.
     """
 
@@ -60,10 +74,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """All that one publish writes, in one step or not at all.
+    """Everything that one publish writes, in one step or not at all.
 
     Attributes:
-        holder: who claims to hold the lease.
+        holder: identity of the publisher, which claims to hold the lease.
         epoch: the fencing number under which the holder writes.
         lease_ms: how long the lease is renewed for, milliseconds.
         document: the decision document.
@@ -82,11 +96,40 @@ class Publication:
 
 
 class PublishResult(enum.Enum):
-    """What became of a publication."""
+    """How the store decided on a publication."""
 
     PUBLISHED = "published"
     FENCED = "fenced"  # a higher epoch has been handed out
-    LEASE_LOST = "lease_lost"  # somebody else holds the lease
+    LEASE_LOST = "lease_lost"  # another evaluator holds the lease
+
+
+@dataclass(frozen=True, slots=True)
+class PublishAnswer:
+    """The answer to a publication.
+
+    Attributes:
+        result: whether it was published.
+        receivers: subscriptions that the announcement was handed to, 0 unless published: PUBLISH's
+            reply, which counts the clients of this Redis server alone. In a Redis Cluster, where
+            clients may subscribe at any node, it is a lower bound of the number of admitters.
+    """
+
+    result: PublishResult
+    receivers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedTotals:
+    """How many runs the admitters have admitted since the counters began, by tier.
+
+    Attributes:
+        totals: tier -> count, 0 to `MAX_COUNT`. A tier is missing if it has no count yet or if its
+            count cannot be used; the reader then has no news of it, which is not the same as 0.
+        problems: one sentence for each thing that cannot be used; empty if all is well.
+    """
+
+    totals: Mapping[str, int]
+    problems: tuple[str, ...] = ()
 
 
 class Subscription(Protocol):
@@ -99,7 +142,7 @@ class Subscription(Protocol):
             timeout: seconds to wait.
 
         Returns:
-            The document, or None when the channel stayed silent that long.
+            The document, or None after that long without one.
 
         Raises:
             StoreError: the feed is broken; subscribe again.
@@ -108,7 +151,7 @@ class Subscription(Protocol):
 
 
 class DecisionReader(Protocol):
-    """What an admitter needs."""
+    """Operations that an admitter needs to follow decisions."""
 
     async def read_decision(self) -> StoredDocument | None:
         """Read the decision key.
@@ -124,44 +167,47 @@ class DecisionReader(Protocol):
 
 
 class DecisionWriter(Protocol):
-    """What the evaluator needs to be the single writer."""
+    """Operations that the evaluator needs to be the single writer."""
 
     async def claim_lease(
         self, holder: str, lease_ms: int, *, above: int = 0, after_loss: bool = True
     ) -> Claim:
         """Take the lease if it is free, renew it if it is ours.
 
-        Taking it increments the epoch. An epoch counter that is missing or unreadable starts at
-        the store's own clock (Unix seconds): a store that lost its data never hands out an epoch
-        that readers have already passed.
+        Taking it raises the epoch: above the counter, above ``above``, and to the store's own
+        clock (Unix seconds) at least. So a store that lost its data, or was restored from an old
+        snapshot, hands out no epoch below those that readers already hold.
 
         Args:
             holder: the claimant's identity, unique per process.
             lease_ms: how long the lease lasts from now, milliseconds.
             above: the highest epoch that the claimant has seen; a new one is higher.
-            after_loss: whether to take the lease although the epoch counter is gone. Then the
-                store has lost its data, and the writer, who remembers the latches, will write them
-                again within its interval unless it is gone too.
+            after_loss: whether to take the lease although the epoch counter is missing or
+                unreadable. Then the store has lost its data, and the writer, which remembers the
+                latches, writes them again within its interval unless it is gone too.
 
         Raises:
             StoreError: the store did not answer.
         """
         ...
 
-    async def publish(self, publication: Publication) -> PublishResult:
+    async def publish(self, publication: Publication) -> PublishAnswer:
         """Write decision, bit and latches and announce the decision, atomically.
 
+        If the store refuses any part, an announcement included, readers see nothing of the
+        publication; at most the lease has been renewed.
+
         Raises:
-            StoreError: nothing was written, or the answer got lost.
+            StoreError: nothing was published, or the answer got lost.
         """
         ...
 
     async def release_lease(self, holder: str) -> bool:
-        """Give the lease back if it is ours; say whether it was."""
+        """Release the lease if the holder has it; return whether it did."""
         ...
 
     async def read_latches(self) -> bytes | None:
-        """Read the latches document of whoever wrote last."""
+        """Read the latches document that was published last."""
         ...
 
     async def eviction_policy(self) -> str | None:
@@ -170,22 +216,50 @@ class DecisionWriter(Protocol):
 
 
 class OverrideStore(Protocol):
-    """An operator's override: one at a time, gone when it ends."""
+    """An operator's override: at most one, removed by the store when it ends."""
 
     async def read_override(self) -> StoredDocument | None:
-        """Read the override document that is in force, and for how long it still is."""
+        """Read the override document in force and its remaining time."""
         ...
 
     async def put_override(self, document: bytes, ttl_ms: int) -> None:
-        """Set the override for so many milliseconds and announce it."""
+        """Set the override for ``ttl_ms`` milliseconds and announce it."""
         ...
 
     async def clear_override(self) -> bool:
-        """Remove the override and announce it; say whether there was one."""
+        """Remove the override and announce it; return whether one was set."""
         ...
 
     def subscribe_overrides(self) -> AbstractAsyncContextManager[Subscription]:
-        """Subscribe to announcements; a document of no bytes says that it was cleared."""
+        """Subscribe to announcements; an empty document means that the override was cleared."""
+        ...
+
+
+class AdmittedCounter(Protocol):
+    """Running totals of admitted runs: admitters add to them, the evaluator reads them."""
+
+    async def add_admitted(self, counts: Mapping[str, int]) -> None:
+        """Add the runs admitted since the last call to the totals of their tiers.
+
+        Never applied twice: the increments are sent once, on a connection that has just answered.
+
+        Args:
+            counts: tier -> runs, each positive; an empty mapping sends nothing.
+
+        Raises:
+            UnclearError: some or all counts may have been added, because the answer got lost or
+                the store refused a part. The caller drops them: adding them again could count
+                runs twice, and what was refused for its content would be refused again.
+            StoreError: nothing was added; the caller keeps the counts and adds them later.
+        """
+        ...
+
+    async def read_admitted(self) -> AdmittedTotals:
+        """Read all totals. Content that is no count is skipped and reported, never raised.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
         ...
 
 
@@ -193,16 +267,19 @@ class StatusReader(Protocol):
     """What an operator's status command asks beyond the decision."""
 
     async def lease_holder(self) -> str | None:
-        """Return who holds the lease."""
+        """Return the identity of the lease's holder; None if the lease is free."""
         ...
 
     async def count_subscribers(self) -> int:
-        """Return how many connections are subscribed to decisions."""
+        """Return how many connections are subscribed to decisions, on all servers of the store.
+
+        Unlike `PublishAnswer.receivers` it counts every node of a Redis Cluster.
+        """
         ...
 
 
-class Store(DecisionReader, DecisionWriter, OverrideStore, StatusReader, Protocol):
-    """Everything a store can do; callers ask for the narrower protocol that they need."""
+class Store(DecisionReader, DecisionWriter, OverrideStore, AdmittedCounter, StatusReader, Protocol):
+    """All operations of a store; callers ask for the narrower protocol that they need."""
 
     async def close(self) -> None:
         """Drop all connections; idempotent."""

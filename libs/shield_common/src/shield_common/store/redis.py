@@ -1,21 +1,23 @@
 """The store on Redis.
 
-Belongs here: the verbs as commands and scripts. A connection that failed is thrown away whole, so
-that the next verb meets fresh sockets, credentials, certificates, names and, with Sentinel, the
-present master.
+Belongs here: the operations as commands and scripts. A connection that failed is closed as a whole,
+so that the next operation uses fresh sockets, credentials, certificates, addresses and, with
+Sentinel, the present master.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import redis.exceptions as redis_errors
 from redis.asyncio import RedisCluster
 
+from shield_common.config.types import NAME_PATTERN
 from shield_common.store import scripts
-from shield_common.store.connection import MAX_TIMEOUT, Connection, RedisSettings, connect
+from shield_common.store.connection import Connection, connect
 from shield_common.store.errors import (
     ERRORS,
     breaks_connection,
@@ -24,24 +26,33 @@ from shield_common.store.errors import (
 )
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import (
+    MAX_COUNT,
+    MAX_COUNT_FIELDS,
+    AdmittedTotals,
     Claim,
     Publication,
+    PublishAnswer,
     PublishResult,
     StoredDocument,
     StoreError,
+    UnclearError,
 )
+from shield_common.store.settings import MAX_TIMEOUT, RedisSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from redis.asyncio.client import PubSub
 
 T = TypeVar("T")
 
-_EXPIRED: Final = -2  # PTTL of a key that is not there
+_TIER: Final = re.compile(NAME_PATTERN)
+_EXPIRED: Final = -2  # PTTL of a key that does not exist
+_MAX_ITEM: Final = 64  # bytes of a field or value that are read; a tier's name has at most 63
+_MAX_PROBLEMS: Final = 5  # of a hash full of garbage; the rest is counted
 
-# One verb takes at most MAX_TIMEOUT, and that includes throwing away the sockets it failed on:
-# saying goodbye to a frozen server over TLS would wait for its answer.
+# One operation takes at most MAX_TIMEOUT, including closing the sockets that it failed on: a TLS
+# shutdown would wait for the answer of a frozen server.
 _CLOSE_SECONDS: Final = 0.2
 _COMMAND_SECONDS: Final = MAX_TIMEOUT - _CLOSE_SECONDS
 
@@ -53,7 +64,7 @@ class RedisStore:
         self._settings = settings
         self._keys = Keys.of(cluster)
         self._connection: Connection | None = None
-        # redis-py asks a single node of a Redis Cluster unless told.
+        # By default redis-py asks a single node of a Redis Cluster.
         self._on_all_nodes: dict[str, Any] = (
             {"target_nodes": RedisCluster.ALL_NODES} if settings.cluster else {}
         )
@@ -80,10 +91,10 @@ class RedisStore:
             held=bool(held), epoch=int(epoch), taken=bool(taken), previous_epoch=int(previous)
         )
 
-    async def publish(self, publication: Publication) -> PublishResult:
+    async def publish(self, publication: Publication) -> PublishAnswer:
         """See `DecisionWriter`."""
         keys = self._keys
-        result: bytes = await self._script(
+        result, receivers = await self._script(
             scripts.PUBLISH,
             (keys.lease, keys.epoch, keys.decision, keys.allow, keys.latches),
             publication.holder,
@@ -95,7 +106,7 @@ class RedisStore:
             publication.latches,
             keys.decision,
         )
-        return PublishResult(result.decode())
+        return PublishAnswer(PublishResult(bytes(result).decode()), receivers=int(receivers))
 
     async def release_lease(self, holder: str) -> bool:
         """See `DecisionWriter`."""
@@ -140,6 +151,50 @@ class RedisStore:
         """See `OverrideStore`."""
         async with self._subscribe(self._keys.override) as subscription:
             yield subscription
+
+    async def add_admitted(self, counts: Mapping[str, int]) -> None:
+        """See `AdmittedCounter`."""
+        if not counts:
+            return
+        # An idle socket that Redis closed meanwhile fails here, while nothing can be unclear.
+        await self._run(lambda connection: connection.client.ping(**self._on_all_nodes))
+        answers: list[Any] = []
+
+        async def add(connection: Connection) -> None:
+            pipeline = connection.client.pipeline(transaction=False)
+            for tier, count in counts.items():
+                pipeline.hincrby(self._keys.admitted, tier, count)
+            answers.extend(await pipeline.execute(raise_on_error=False))
+            if all(isinstance(answer, Exception) for answer in answers):
+                raise answers[0]  # in here, so that a connection to a replica is dropped
+
+        try:
+            with translated():
+                async with asyncio.timeout(_COMMAND_SECONDS):
+                    await self._try(add)
+        except StoreError as error:
+            if answers:
+                raise
+            raise UnclearError(error.kind, str(error)) from error
+        refused = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        if refused is not None:
+            raise UnclearError(kind_of(refused), f"some counts were refused: {refused}")
+
+    async def read_admitted(self) -> AdmittedTotals:
+        """See `AdmittedCounter`."""
+        key = self._keys.admitted
+        try:
+            number, *items = await self._script(
+                scripts.READ_ADMITTED, (key,), MAX_COUNT_FIELDS, _MAX_ITEM
+            )
+        except StoreError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            return AdmittedTotals({}, (f"{key} is not a hash",))
+        if int(number) > MAX_COUNT_FIELDS:
+            problem = f"{key} has {int(number)} fields, at most {MAX_COUNT_FIELDS} are read"
+            return AdmittedTotals({}, (problem,))
+        return _totals(items)
 
     async def lease_holder(self) -> str | None:
         """See `StatusReader`."""
@@ -188,7 +243,7 @@ class RedisStore:
         return await self._run(run)
 
     async def _run(self, command: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run one command within the time limit; all of them may be sent twice without harm."""
+        """Run one command within the time limit; it must be harmless to send it twice."""
         with translated():
             async with asyncio.timeout(_COMMAND_SECONDS):
                 try:
@@ -196,7 +251,7 @@ class RedisStore:
                 except redis_errors.ConnectionError as error:
                     if kind_of(error) != "connection":
                         raise
-                    # An idle socket that Redis closed meanwhile says nothing about Redis now.
+                    # An idle socket that Redis closed earlier says nothing about Redis now.
                     return await self._try(command)
 
     async def _try(self, command: Callable[[Connection], Awaitable[T]]) -> T:
@@ -208,7 +263,7 @@ class RedisStore:
             return await command(connection)
         except BaseException as error:
             if breaks_connection(error):
-                # Another verb may have replaced it already, and then the new one is not ours.
+                # Another operation may have replaced it already; the new one is not to be dropped.
                 if self._connection is connection:
                     self._connection = None
                 await _close(connection)
@@ -248,8 +303,28 @@ class _RedisSubscription:
         return None
 
 
+def _totals(items: Sequence[bytes]) -> AdmittedTotals:
+    """Read field, value, field, value, ... as tiers and counts."""
+    totals: dict[str, int] = {}
+    problems: list[str] = []
+    for field, value in zip(items[::2], items[1::2], strict=True):
+        tier = field.decode(errors="backslashreplace")
+        count = int(value) if value.isdigit() else -1
+        if not _TIER.match(tier):
+            problems.append(f"{tier!r} is not the name of a tier")
+        elif not 0 <= count <= MAX_COUNT:
+            shown = value.decode(errors="backslashreplace")
+            problems.append(f"{shown!r} is not a count of runs, in tier {tier}")
+        else:
+            totals[tier] = count
+    more = len(problems) - _MAX_PROBLEMS
+    if more > 0:
+        problems[_MAX_PROBLEMS:] = [f"and {more} more"]
+    return AdmittedTotals(totals, tuple(problems))
+
+
 async def _close(connection: Connection) -> None:
-    """Drop a connection's sockets; whether Redis says goodbye does not matter."""
+    """Close a connection's sockets; whether Redis answers does not matter."""
     with suppress(*ERRORS):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from shield_common.durations import Duration
+from shield_common.config.types import Duration
 from shield_evaluator.backtest import moments
 from shield_evaluator.backtest.samples import Grid
 

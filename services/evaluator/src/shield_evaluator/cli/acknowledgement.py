@@ -22,7 +22,7 @@ from shield_common.store.protocol import DecisionReader, OverrideStore, Subscrip
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shield_common.durations import Duration
+    from shield_common.config.types import Duration
 
 # The evaluator decides as soon as it sees the override, without waiting for Prometheus.
 PATIENCE_SECONDS: Final = 6.0

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_common.config.types import Duration
 from shield_common.decision import Override
-from shield_common.durations import Duration
 from shield_evaluator.cli import acknowledgement
 from shield_evaluator.cli.stored import describe_override, read_status, with_store
 from shield_evaluator.cli.terminal import (

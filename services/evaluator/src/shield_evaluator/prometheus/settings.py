@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta, field
 
 from shield_common.config.loader import SettingsStruct
-from shield_common.durations import Duration
-from shield_common.names import can_be_host
+from shield_common.config.types import Duration, can_be_host
 
 # What the client itself says, about the body, about itself, and about what it can read.
 FORBIDDEN_HEADERS: Final = {

@@ -1,4 +1,4 @@
-"""A store in memory: the reference for the contract suite, and a fake that callers' tests may use.
+"""A store in memory, which passes the same contract suite as the store on Redis.
 
 All clients of one `MemoryBackend` see the same data, as all clients of one Redis do.
 """
@@ -13,29 +13,36 @@ from typing import TYPE_CHECKING
 
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import (
+    AdmittedTotals,
     Claim,
     Publication,
+    PublishAnswer,
     PublishResult,
     StoredDocument,
     StoreError,
+    UnclearError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 
 @dataclass(slots=True)
 class MemoryBackend:
-    """What a Redis server would hold.
+    """The data and subscriptions of a Redis server.
 
     Attributes:
         now_ms: the server's clock, Unix milliseconds.
-        available: False makes every verb raise StoreError, as an unreachable server does.
+        available: False makes every operation raise StoreError, as an unreachable server does.
+        admitted: the totals that admitters added up, by key and tier.
+        lost_answers: True makes `MemoryStore.add_admitted` add and then raise UnclearError.
     """
 
     now_ms: Callable[[], int]
     available: bool = True
     eviction_policy: str = "noeviction"
+    admitted: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    lost_answers: bool = False
     _values: dict[str, tuple[bytes, int | None]] = field(default_factory=dict)
     # None in a feed breaks it.
     _feeds: defaultdict[str, set[asyncio.Queue[bytes | None]]] = field(
@@ -51,7 +58,7 @@ class MemoryBackend:
         return value
 
     def remaining_ms(self, key: str) -> int | None:
-        """Return how long a value still lives; None without expiry."""
+        """Return the time until a value expires; None without expiry."""
         _, expires = self._values[key]
         return None if expires is None else expires - self.now_ms()
 
@@ -60,26 +67,29 @@ class MemoryBackend:
         self._values[key] = (value, None if ttl_ms is None else self.now_ms() + ttl_ms)
 
     def delete(self, key: str) -> bool:
-        """Remove a value; say whether there was one."""
-        there = self.get(key) is not None
+        """Remove a value; return whether it existed."""
+        existed = self.get(key) is not None or key in self.admitted
         self._values.pop(key, None)
-        return there
+        self.admitted.pop(key, None)
+        return existed
 
     def flush(self) -> None:
         """Lose all values, as FLUSHALL does."""
         self._values.clear()
+        self.admitted.clear()
 
-    def publish(self, channel: str, message: bytes) -> None:
-        """Hand a message to everyone who is subscribed."""
+    def publish(self, channel: str, message: bytes) -> int:
+        """Hand a message to all subscriptions of a channel; return their number."""
         for feed in self._feeds[channel]:
             feed.put_nowait(message)
+        return len(self._feeds[channel])
 
     def feeds(self, channel: str) -> set[asyncio.Queue[bytes | None]]:
         """Return the live subscriptions of a channel."""
         return self._feeds[channel]
 
     def break_subscriptions(self) -> None:
-        """End every subscription, as a restarted server does; each learns it when it listens."""
+        """End every subscription, as a restarted server does."""
         for feeds in self._feeds.values():
             for feed in feeds:
                 feed.put_nowait(None)
@@ -133,27 +143,26 @@ class MemoryStore:
         taken = held_by is None or epoch == 0
         current = epoch
         if taken:
-            first = epoch + 1 if epoch else self._server.now_ms() // 1000
-            current = max(first, above + 1)
+            current = max(epoch + 1, self._server.now_ms() // 1000, above + 1)
         self._server.put(self._keys.epoch, str(current).encode())
         self._server.put(self._keys.lease, holder.encode(), lease_ms)
         return Claim(held=True, epoch=current, taken=taken, previous_epoch=epoch)
 
-    async def publish(self, publication: Publication) -> PublishResult:
+    async def publish(self, publication: Publication) -> PublishAnswer:
         """See `DecisionWriter`."""
         if self._epoch() > publication.epoch:
-            return PublishResult.FENCED
+            return PublishAnswer(PublishResult.FENCED)
         theirs = self._server.get(self._keys.lease) not in {None, publication.holder.encode()}
         if theirs and self._epoch() == publication.epoch:
-            return PublishResult.LEASE_LOST
+            return PublishAnswer(PublishResult.LEASE_LOST)
         server, keys = self._server, self._keys
         server.put(keys.lease, publication.holder.encode(), publication.lease_ms)
         server.put(keys.epoch, str(publication.epoch).encode())
         server.put(keys.decision, publication.document, publication.ttl_ms)
         server.put(keys.allow, b"1" if publication.allow else b"0", publication.ttl_ms)
         server.put(keys.latches, publication.latches)
-        server.publish(keys.decision, publication.document)
-        return PublishResult.PUBLISHED
+        receivers = server.publish(keys.decision, publication.document)
+        return PublishAnswer(PublishResult.PUBLISHED, receivers=receivers)
 
     async def release_lease(self, holder: str) -> bool:
         """See `DecisionWriter`."""
@@ -190,6 +199,18 @@ class MemoryStore:
         async with self._subscribe(self._keys.override) as subscription:
             yield subscription
 
+    async def add_admitted(self, counts: Mapping[str, int]) -> None:
+        """See `AdmittedCounter`."""
+        totals = self._server.admitted[self._keys.admitted]
+        for tier, count in counts.items():
+            totals[tier] = totals.get(tier, 0) + count
+        if self._server.lost_answers:
+            raise UnclearError("timeout", "the memory store was told to lose its answers")
+
+    async def read_admitted(self) -> AdmittedTotals:
+        """See `AdmittedCounter`."""
+        return AdmittedTotals(dict(self._server.admitted[self._keys.admitted]))
+
     async def lease_holder(self) -> str | None:
         """See `StatusReader`."""
         holder = self._server.get(self._keys.lease)
@@ -215,8 +236,8 @@ class MemoryStore:
 
     def _epoch(self) -> int:
         stored = self._server.get(self._keys.epoch) or b""
-        # As the script reads it: what is no number of up to 15 digits counts as missing.
-        return int(stored) if stored.isdigit() and len(stored) <= 15 else 0  # noqa: PLR2004
+        # As the script reads it: anything but a number of up to 15 digits counts as missing.
+        return int(stored) if stored.isdigit() and len(stored) <= 15 else 0
 
     @asynccontextmanager
     async def _subscribe(self, channel: str) -> AsyncIterator[_MemorySubscription]:

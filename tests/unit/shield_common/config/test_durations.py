@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_common.durations import MAX_SECONDS, Duration
+from shield_common.config.types import MAX_SECONDS, Duration
 
 
 @pytest.mark.parametrize(

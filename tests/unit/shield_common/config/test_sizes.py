@@ -2,7 +2,7 @@
 
 import pytest
 
-from shield_common.sizes import Size
+from shield_common.config.types import Size
 
 
 @pytest.mark.parametrize(

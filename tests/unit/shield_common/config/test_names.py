@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from shield_common.names import Name
+from shield_common.config.types import Name
 
 
 @pytest.mark.parametrize("name", ["a", "rh01", "A.b_c-9", "x" * 63])

@@ -1,0 +1,1 @@
+"""What the fakes do beyond the contract of their protocol."""
