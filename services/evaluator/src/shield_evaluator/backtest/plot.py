@@ -34,10 +34,10 @@ COLUMNS: Final = 1_400  # about one per pixel: more points cost time and show no
 # Distinguishable without red and green (Okabe and Ito, https://jfly.uni-koeln.de/color/).
 _TIER_COLOURS: Final = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
 _USAGE: Final = "#333333"
-_FULL: Final = "#B00020"
+FULL_COLOUR: Final = "#B00020"
 _GAPS: Final = {"missing": "#C4C4C4", "partial": "#E8E8E8"}
 _GAP_LABELS: Final = {"missing": "no samples", "partial": "a member is missing"}
-_STYLE: Final[dict[Any, Any]] = {
+STYLE: Final[dict[Any, Any]] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -71,7 +71,7 @@ def draw(
     colours = _colours(reports)
     lanes = [(name, tier, report) for name, report in reports for tier in report.tiers]
     heights = [2.4] * len(queries) + [0.35 + 0.26 * len(lanes)]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, sum(heights) + 0.9), layout="constrained", dpi=DPI)
         panels = figure.subplots(
             len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
@@ -127,7 +127,7 @@ def _usage(
                 label=labels.pop(gap.kind, None),
             )
     if unit is Unit.RATIO:
-        axes.axhline(1.0, color=_FULL, linewidth=1.4, label="quota")
+        axes.axhline(1.0, color=FULL_COLOUR, linewidth=1.4, label="quota")
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda value, _position: format_value(value, unit.value))
     )
@@ -189,7 +189,7 @@ def _lanes(
         axes.axvspan(
             _x(outage.start),
             _x(outage.end or lanes[0][2].end),
-            color=_FULL,
+            color=FULL_COLOUR,
             alpha=0.25,
             linewidth=0,
         )

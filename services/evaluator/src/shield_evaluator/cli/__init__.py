@@ -11,6 +11,7 @@ from shield_evaluator.cli.backtest import backtest
 from shield_evaluator.cli.check import check
 from shield_evaluator.cli.override import override
 from shield_evaluator.cli.run import run
+from shield_evaluator.cli.simulate import simulate
 from shield_evaluator.cli.status import status
 
 
@@ -20,8 +21,8 @@ def main() -> None:
     """Watch etcd through Prometheus and decide whether PipelineRuns are admitted.
 
     `run` is the service. The other commands are for operators: `check` tries a configuration,
-    `status` shows what the shield does now, `override` allows or denies by hand, and `backtest`
-    replays the past.
+    `status` shows what the shield does now, `override` allows or denies by hand, `backtest`
+    replays the past, and `simulate` shows what etcd does while runs arrive.
 
     Exit codes: 0 success, 1 failed, 2 bad configuration or usage, 130 interrupted. The help of a
     command lists its further exit codes.
@@ -33,3 +34,4 @@ main.add_command(check)
 main.add_command(status)
 main.add_command(override)
 main.add_command(backtest)
+main.add_command(simulate)

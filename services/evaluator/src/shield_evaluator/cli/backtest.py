@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -21,6 +20,7 @@ from shield_evaluator.backtest.fetch import fetch
 from shield_evaluator.backtest.replay import replay
 from shield_evaluator.backtest.samples import Samples, SamplesError, check_size
 from shield_evaluator.backtest.stretch import DEFAULT_FROM, Stretch
+from shield_evaluator.cli.pictures import plot_format, plot_option
 from shield_evaluator.cli.terminal import (
     config_option,
     echo_json,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from shield_evaluator.backtest.findings import Report
     from shield_evaluator.backtest.samples import Grid
     from shield_evaluator.settings import EvaluatorSettings
-
-PLOT_FORMATS: Final = ("png", "svg")
 
 
 @click.command()
@@ -73,12 +71,7 @@ PLOT_FORMATS: Final = ("png", "svg")
 @click.option(
     "--record", type=click.Path(path_type=Path), metavar="FILE", help="Save the samples (JSON)."
 )
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Draw usage, thresholds and closed spans (.png or .svg); needs shield-evaluator[plot].",
-)
+@plot_option("usage, thresholds and closed spans")
 @output_option
 def backtest(
     *,
@@ -111,7 +104,7 @@ def backtest(
     usage, 130 interrupted. A run that fails or is interrupted leaves no file half written.
     """  # noqa: D301 - click's mark for lines to keep is a backspace
     stretch = Stretch(start, end, step)
-    form = _plot_format(plot)
+    form = plot_format(plot)
     with interruptible():
         settings = load_settings(config)
         chosen = [(config.name, settings)]
@@ -227,17 +220,6 @@ def _report(settings: EvaluatorSettings, samples: Samples) -> Report:
     plan = settings.plan()
     steps = replay(plan, settings.expressions(), samples)
     return report.build(plan, steps, samples.grid)
-
-
-def _plot_format(plot: Path | None) -> str:
-    if plot is None:
-        return ""
-    form = plot.suffix.removeprefix(".").lower()
-    if form not in PLOT_FORMATS:
-        fail(f"--plot: {plot.name} must end in .png or .svg", EXIT_BAD_CONFIG)
-    if find_spec("matplotlib") is None:
-        fail("--plot needs matplotlib: pip install 'shield-evaluator[plot]'", EXIT_BAD_CONFIG)
-    return form
 
 
 def _draw(

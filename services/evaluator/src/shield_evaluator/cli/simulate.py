@@ -1,0 +1,217 @@
+"""``shield-evaluator simulate``: what etcd does under a configuration while runs arrive."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import msgspec
+
+from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_evaluator.backtest.recording import replacing
+from shield_evaluator.backtest.samples import SamplesError
+from shield_evaluator.cli.pictures import plot_format, plot_option
+from shield_evaluator.cli.simulated_world import ALL, changed, phases, world_options
+from shield_evaluator.cli.terminal import (
+    cell,
+    console,
+    echo_json,
+    fail,
+    interruptible,
+    load_settings,
+    output_option,
+    say,
+)
+from shield_evaluator.cli.values import SIZE
+from shield_evaluator.simulate import tables
+from shield_evaluator.simulate.readings import readings_of
+from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
+from shield_evaluator.simulate.variants import compare, has_room, with_run_cost
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shield_evaluator.core.plan import Plan
+    from shield_evaluator.simulate.outcome import Outcome, Simulated
+    from shield_evaluator.simulate.readings import Reading
+    from shield_evaluator.simulate.world import World
+
+_SCENARIOS: Final = "\n".join(f"  {one.name:26} {one.story}" for one in SCENARIOS)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Configuration:
+    """What is tried.
+
+    Attributes:
+        plan: its signals and tiers.
+        readings: what the signals read of etcd.
+        interval: seconds between two cycles; None for the world's own.
+    """
+
+    plan: Plan
+    readings: Mapping[str, Reading]
+    interval: int | None
+
+
+@click.command(epilog=f"\b\nScenarios:\n{_SCENARIOS}")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The configuration to try.  [the thresholds of the examples, and the right run cost]",
+)
+@world_options
+@click.option(
+    "--run-cost",
+    type=SIZE,
+    metavar="SIZE",
+    help="Try this run_cost in every tier, whatever the configuration has.",
+)
+@plot_option("etcd's usage and the runs")
+@output_option
+def simulate(
+    *,
+    config: Path | None,
+    run_cost: int | None,
+    plot: Path | None,
+    output: str,
+    **options: Any,  # noqa: ANN401 - the values of `world_options`, for `simulated_world`
+) -> None:
+    """Show what etcd does under a configuration while runs arrive.
+
+    Runs are asked for; the shield admits or refuses them; those that are admitted write to etcd for
+    minutes, are compacted and pruned; the refused come back. The shield is the evaluator's own
+    latches and room with the admitters' own pacing, on a simulated clock. Beside the configuration
+    you see the same runs without room (latches alone), and without a shield.
+
+    \b
+    Examples:
+      shield-evaluator simulate --scenario burst-8-per-second --plot burst.png
+      shield-evaluator simulate --config evaluator.yaml --scenario all
+      shield-evaluator simulate --config evaluator.yaml --rate 3/s --for 20m --in-use 40%
+      shield-evaluator simulate --rate 3/s --for 20m --run-writes 8Mi --run-cost 4Mi
+
+    What is in square brackets is the value of what is not given.
+
+    Exit codes: 0 simulated (whatever came of etcd), 1 the picture cannot be written, 2 bad
+    configuration or usage, 130 interrupted.
+    """  # noqa: D301 - click's mark for lines to keep is a backspace
+    form = plot_format(plot)
+    with interruptible():
+        try:
+            worlds = _worlds(options)
+            chosen = _configuration(config, run_cost, worlds)
+            results = {name: _simulated(world, chosen) for name, world in worlds.items()}
+        except ValueError as error:
+            fail(str(error), EXIT_BAD_CONFIG)
+        if plot is not None:
+            if len(results) > 1:
+                fail("--plot draws one scenario, not all of them", EXIT_BAD_CONFIG)
+            ((name, variants),) = results.items()
+            _draw(plot, form, name, chosen.plan, variants)
+        outcomes = {
+            name: {variant: one.outcome for variant, one in variants.items()}
+            for name, variants in results.items()
+        }
+        _print(outcomes, output, chosen.plan, next(iter(worlds.values())))
+
+
+def _worlds(options: Mapping[str, Any]) -> dict[str, World]:
+    """Return the worlds to simulate, by name."""
+    scenario, rates, lengths = options["scenario"], options["rates"], options["lengths"]
+    if (scenario is None) == (not rates and not lengths):
+        raise ValueError("give either --scenario, or --rate with --for")
+    if scenario is None:
+        world = phases(rates, lengths, options["usual_rate"], options["before"], options["after"])
+        text = ", then ".join(
+            f"{rate:g}/s for {length / 60:g}m" for rate, length in zip(rates, lengths, strict=True)
+        )
+        return {text: changed(world, options)}
+    return {
+        one.name: changed(one.world, options) for one in SCENARIOS if scenario in {ALL, one.name}
+    }
+
+
+def _configuration(
+    path: Path | None, run_cost: int | None, worlds: Mapping[str, World]
+) -> _Configuration:
+    if path is None:
+        plan, interval = default_plan(), None
+        run_cost = run_cost or next(iter(worlds.values())).run.cost
+        readings = readings_of(plan, {})
+    else:
+        settings = load_settings(path)
+        plan = settings.plan()
+        interval = max(1, math.ceil(settings.interval))
+        readings = readings_of(plan, settings.expressions())
+    unread = [name for name in plan.signals if name not in readings]
+    if unread:
+        say(f"signal {', '.join(unread)} reads nothing of a simulated etcd: it never closes a tier")
+    if run_cost is not None:
+        plan = with_run_cost(plan, run_cost)
+    for world in worlds.values():
+        unknown = [tier for tier in world.tiers if tier not in plan.tiers]
+        if unknown:
+            raise ValueError(f"--tier: there is no tier {unknown[0]!r}")
+    if not has_room(plan):
+        say("no tier has a run_cost: without room. --run-cost tries one")
+    return _Configuration(plan, readings, interval)
+
+
+def _simulated(world: World, chosen: _Configuration) -> dict[str, Simulated]:
+    if chosen.interval is not None:
+        watching = dataclasses.replace(world.watching, interval=chosen.interval)
+        world = dataclasses.replace(world, watching=watching)
+    return compare(world, chosen.plan, chosen.readings)
+
+
+def _draw(path: Path, form: str, name: str, plan: Plan, variants: Mapping[str, Simulated]) -> None:
+    # An optional extra, and slow to import.
+    from shield_evaluator.simulate.plot import draw  # noqa: PLC0415
+
+    try:
+        with replacing(path) as temporary:
+            draw(temporary, form, f"etcd-shield simulation: {name}", plan, variants)
+    except SamplesError as error:
+        fail(str(error), EXIT_FAILED)
+
+
+def _print(
+    results: Mapping[str, Mapping[str, Outcome]], output: str, plan: Plan, world: World
+) -> None:
+    if output == "json":
+        echo_json(
+            {
+                "simulations": [
+                    {"name": name, "variants": msgspec.to_builtins(variants)}
+                    for name, variants in results.items()
+                ]
+            }
+        )
+        return
+    terminal = console()
+    if len(results) == 1:
+        ((name, variants),) = results.items()
+        terminal.print(cell(name))
+        parts = tables.render(variants)
+    else:
+        parts = tables.render_all(list(results.items()))
+    for part in parts:
+        terminal.print(part)
+    terminal.print(cell(_costs(plan, world), "dim"))
+
+
+def _costs(plan: Plan, world: World) -> str:
+    """Return a sentence on what runs cost, and what the configuration takes them to cost."""
+    costs = sorted(
+        {t.room.run_cost for tier in plan.tiers.values() for t in tier.values() if t.room}
+    )
+    right = f"A simulated run writes {world.run.cost / 1024**2:.1f} MiB"
+    if not costs:
+        return f"{right}."
+    taken = ", ".join(f"{cost / 1024**2:.1f}" for cost in costs)
+    return f"{right}; run_cost is {taken} MiB."

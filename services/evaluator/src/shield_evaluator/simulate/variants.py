@@ -1,0 +1,85 @@
+"""The configurations that are compared: with room, with latches alone, with no shield."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from shield_evaluator.core.plan import Plan, RoomPlan, Unit
+from shield_evaluator.settings import (
+    DEFAULT_GROWS_OVER,
+    DEFAULT_LAG,
+    DEFAULT_SPEND,
+    TARGET_BELOW_SET,
+)
+from shield_evaluator.simulate.loop import simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from shield_evaluator.core.plan import Threshold
+    from shield_evaluator.simulate.outcome import Simulated
+    from shield_evaluator.simulate.readings import Reading
+    from shield_evaluator.simulate.world import World
+
+ROOM: Final = "latches and room"
+LATCHES: Final = "latches alone"
+NOTHING: Final = "no shield"
+
+
+def with_run_cost(plan: Plan, run_cost: int) -> Plan:
+    """Return a plan in which a run costs so many bytes, whatever its tier."""
+
+    def priced(threshold: Threshold) -> Threshold:
+        room = threshold.room or RoomPlan(
+            target=threshold.set - TARGET_BELOW_SET,
+            run_cost=run_cost,
+            lag_ms=DEFAULT_LAG.milliseconds,
+            grows_over_ms=DEFAULT_GROWS_OVER.milliseconds,
+            spend_ms=DEFAULT_SPEND.milliseconds,
+        )
+        return replace(threshold, room=replace(room, run_cost=run_cost))
+
+    return _changed(plan, lambda name, t: priced(t) if _of_quota(plan, name) else t)
+
+
+def without_room(plan: Plan) -> Plan:
+    """Return a plan whose latches alone decide."""
+    return _changed(plan, lambda _name, threshold: replace(threshold, room=None))
+
+
+def has_room(plan: Plan) -> bool:
+    """Return whether any tier has a run cost."""
+    return any(
+        t.room is not None for thresholds in plan.tiers.values() for t in thresholds.values()
+    )
+
+
+def only(plan: Plan, tiers: Collection[str]) -> Plan:
+    """Return a plan with some of its tiers. Those in which nothing is asked for change nothing."""
+    kept = {tier: thresholds for tier, thresholds in plan.tiers.items() if tier in tiers}
+    default = plan.default_tier if plan.default_tier in kept else next(iter(kept))
+    return replace(plan, tiers=kept, default_tier=default)
+
+
+def compare(world: World, plan: Plan, readings: Mapping[str, Reading]) -> dict[str, Simulated]:
+    """Simulate a plan, and the same world without room and without a shield."""
+    asked = only(plan, world.tiers or (plan.default_tier,))
+    variants = {}
+    if has_room(asked):
+        variants[ROOM] = simulate(world, asked, readings)
+    variants[LATCHES] = simulate(world, without_room(asked), readings)
+    variants[NOTHING] = simulate(world, asked, readings, shield=False)
+    return variants
+
+
+def _of_quota(plan: Plan, signal: str) -> bool:
+    return plan.signals[signal].unit is Unit.RATIO
+
+
+def _changed(plan: Plan, change: Callable[[str, Threshold], Threshold]) -> Plan:
+    tiers = {
+        tier: {name: change(name, threshold) for name, threshold in thresholds.items()}
+        for tier, thresholds in plan.tiers.items()
+    }
+    return replace(plan, tiers=tiers)

@@ -1,0 +1,75 @@
+"""The closed loop: what the default configuration makes of every scenario of the library."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import pytest
+
+from shield_evaluator.core.plan import Plan
+from shield_evaluator.simulate.loop import simulate
+from shield_evaluator.simulate.outcome import Outcome, TierOutcome
+from shield_evaluator.simulate.readings import readings_of
+from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
+from shield_evaluator.simulate.variants import only, with_run_cost
+from shield_evaluator.simulate.world import HOUR, RunModel
+
+RIGHT = RunModel().cost
+LATCHES = only(default_plan(), ["standard"])
+# Long scenarios have slow floods: a cycle every 15 s shows the same, and the test is quick.
+LONG_HOURS = 4
+LONG_INTERVAL = 15
+
+
+def _outcomes(plan: Plan) -> dict[str, Outcome]:
+    readings = readings_of(plan, {})
+    found = {}
+    for scenario in SCENARIOS:
+        world = scenario.world
+        if world.seconds >= LONG_HOURS * HOUR:
+            watching = dataclasses.replace(world.watching, interval=LONG_INTERVAL)
+            world = dataclasses.replace(world, watching=watching)
+        found[scenario.name] = simulate(world, plan, readings).outcome
+    return found
+
+
+def _outages(outcomes: Mapping[str, Outcome]) -> dict[str, int]:
+    return {
+        name: outcome.outage_seconds
+        for name, outcome in outcomes.items()
+        if outcome.outage_seconds is not None
+    }
+
+
+def _standard(outcomes: Mapping[str, Outcome]) -> list[TierOutcome]:
+    return [outcome.tiers["standard"] for outcome in outcomes.values()]
+
+
+def test_with_the_right_run_cost_etcd_never_fills_and_latches_hardly_close() -> None:
+    outcomes = _outcomes(with_run_cost(LATCHES, RIGHT))
+
+    assert {} == _outages(outcomes)
+    assert 30 * 60 >= sum(tier.closed_by_latch_seconds for tier in _standard(outcomes))
+    assert 0 == sum(tier.flaps for tier in _standard(outcomes))
+
+
+@pytest.mark.parametrize("factor", [0.5, 2], ids=["half", "double"])
+def test_with_a_run_cost_that_is_wrong_by_two_etcd_never_fills(factor: float) -> None:
+    outcomes = _outcomes(with_run_cost(LATCHES, round(factor * RIGHT)))
+
+    assert {} == _outages(outcomes)
+
+
+def test_a_quiet_day_is_left_alone_even_with_twice_the_run_cost() -> None:
+    quiet = next(one for one in SCENARIOS if one.name == "quiet-day")
+    plan = with_run_cost(LATCHES, 2 * RIGHT)
+
+    tier = simulate(quiet.world, plan, readings_of(plan, {})).outcome.tiers["standard"]
+
+    assert (tier.arrived, 0, 0, 0) == (tier.admitted, tier.lost, tier.denied, tier.paced)
+
+
+def test_latches_alone_end_in_an_outage_in_most_bursts() -> None:
+    outages = _outages(_outcomes(LATCHES))
+
+    assert 4 <= len(outages)
+    assert "quiet-day" not in outages
