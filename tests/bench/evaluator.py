@@ -17,9 +17,10 @@ from rich.console import Console
 
 from shield_common import logs
 from shield_common.logs import LogSettings
+from shield_evaluator.config_snapshot import ConfigSnapshot
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
-from shield_evaluator.cycle import ConfigSnapshot, Cycle
+from shield_evaluator.cycle import Cycle
 from shield_evaluator.lease import Writer
 from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce

@@ -83,6 +83,7 @@ class TestAlone:
         self, world: World, hours: int
     ) -> None:
         one = world.evaluator(plan=one_latch(Threshold(set=0.9, reset=0.8, set_for_ms=7_000)))
+        await one.sees(0.5)
         told = []
         for number in range(4):
             if number == 1:

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from shield_common.decision import Decision, Override, decode_decision, encode_override
 from shield_common.store.keys import Keys
+from shield_evaluator.config_snapshot import ConfigSnapshot
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan
-from shield_evaluator.cycle import ConfigSnapshot, Cycle
+from shield_evaluator.cycle import Cycle
 from shield_evaluator.cycle_result import CycleResult
 from shield_evaluator.lease import Writer
 from shield_evaluator.override import OverrideInForce

@@ -20,8 +20,9 @@ from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, probes_app
 from shield_common.store.redis import RedisStore
 from shield_evaluator import override
+from shield_evaluator.config_snapshot import ConfigSnapshot
 from shield_evaluator.core.latch import Instant
-from shield_evaluator.cycle import ConfigSnapshot, Cycle
+from shield_evaluator.cycle import Cycle
 from shield_evaluator.lease import EvictionPolicyError, Writer
 from shield_evaluator.loop import Loop
 from shield_evaluator.metrics import Metrics

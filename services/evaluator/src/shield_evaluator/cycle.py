@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shield_common import logs
 from shield_common.decision import Decision, DecisionError, decode_decision, encode_decision
 from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import latches_document
-from shield_evaluator.core.decide import Envelope, decide
+from shield_evaluator.core.decide import Envelope, decide, undecided_tiers
 from shield_evaluator.core.forecast import Histories
 from shield_evaluator.cycle_result import CycleOutcome, CycleResult
 from shield_evaluator.latch_memory import LatchMemory
@@ -23,61 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shield_common.store.protocol import DecisionReader
+    from shield_evaluator.config_snapshot import ConfigSnapshot
     from shield_evaluator.core.forecast import History
     from shield_evaluator.core.latch import Instant, ShieldState
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.lease import Writer
     from shield_evaluator.override import OverrideInForce
-    from shield_evaluator.settings import EvaluatorSettings
-
-# A cycle that waits for a frozen store takes seconds at any interval; less is no pause.
-MIN_PAUSE_SECONDS: Final = 10.0
-PAUSE_INTERVALS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigSnapshot:
-    """Configuration snapshot used by one cycle; replaced as a whole by a reload.
-
-    Attributes:
-        plan: signals, thresholds and tiers.
-        expressions: signal -> PromQL.
-        cluster: the cluster's name.
-        interval: length of a cycle, seconds.
-        budget: how long a cycle may wait for its observations, seconds.
-        ttl_ms: lifetime of a decision, milliseconds.
-        status_url: the status page's address, published in every decision.
-        admitters: how many admitters share the room; None if they are to be counted.
-    """
-
-    plan: Plan
-    expressions: Mapping[str, str]
-    cluster: str
-    interval: float
-    budget: float
-    ttl_ms: int
-    status_url: str | None = None
-    admitters: int | None = None
-
-    @classmethod
-    def of(cls, settings: EvaluatorSettings) -> ConfigSnapshot:
-        """Return the snapshot of validated settings."""
-        return cls(
-            plan=settings.plan(),
-            expressions=settings.expressions(),
-            cluster=settings.cluster,
-            interval=settings.interval,
-            budget=settings.query_timeout,
-            ttl_ms=settings.ttl.milliseconds,
-            status_url=settings.status_url,
-            admitters=settings.admitters,
-        )
-
-    @property
-    def pause_ms(self) -> int:
-        """Without a cycle for longer than this the process was paused, milliseconds."""
-        return round(max(PAUSE_INTERVALS * self.interval, MIN_PAUSE_SECONDS) * 1000)
 
 
 class Source(Protocol):
@@ -134,6 +86,8 @@ class Cycle:
         self._histories = Histories()
         # None on standby: an evaluation from before would be outdated at the takeover.
         self._evaluation: _Evaluation | None = None
+        # The tiers because of which the last decision was withheld.
+        self._undecided: list[str] = []
         # A decision that only follows an override may come while a cycle waits for Prometheus.
         self._publishing = asyncio.Lock()
         self._log = logs.get(__name__)
@@ -159,8 +113,8 @@ class Cycle:
         """
         started = self._now()
         if self._next_config is not self.config:
-            self.config = self._next_config
-            self._memory.apply_settings(self.config.plan, pause_ms=self.config.pause_ms)
+            old, self.config = self.config, self._next_config
+            self._memory.apply_settings(old.plan, self.config.plan, pause_ms=self.config.pause_ms)
         config = self.config
         if not self._writer.held:
             self._evaluation = None
@@ -192,14 +146,17 @@ class Cycle:
         While the store does not answer, nothing can be published. Evaluating all the same keeps
         the latches current for the moment when it answers again.
         """
-        if self._writer.held:
+        # A publication renews the lease; while none is made, claiming it again does.
+        if self._writer.held and not self._undecided:
             return True
         try:
             held = await self._writer.claim()
             self._memory.adopt(await self._writer.read_latches(), now_ms=self._now().ms)
+            if held and self._memory.blank:
+                self._memory.recover(await self._writer.read_decision(), self.config.plan)
         except StoreError:
             return True
-        if held:
+        if held and not self._undecided:
             self._log.info(
                 "leading",
                 latches=len(self._memory.state.latches),
@@ -235,9 +192,10 @@ class Cycle:
         certain = True
         if writer.held:
             certain = await self._override.refresh(now_ms, unlimited_ms=config.ttl_ms)
-        decision = self._decide(evaluation)
+        self._note_undecided(undecided_tiers(config.plan, evaluation.state, self._override.value))
+        decision = None if self._undecided else self._decide(evaluation)
         answer = None
-        if writer.held and certain:
+        if writer.held and certain and decision is not None:
             self._memory.mark_published(decision.order)
             answer = await writer.publish(
                 encode_decision(decision),
@@ -248,10 +206,15 @@ class Cycle:
                     evaluation.state, now_ms=evaluation.at.ms, order=decision.order
                 ),
             )
-        published = answer is PublishResult.PUBLISHED
+        if writer.held and decision is None:
+            outcome = CycleOutcome.WITHHELD
+        elif answer is PublishResult.PUBLISHED:
+            outcome = CycleOutcome.PUBLISHED
+        else:
+            outcome = CycleOutcome.UNPUBLISHED
         return self._finish(
             CycleResult(
-                outcome=CycleOutcome.PUBLISHED if published else CycleOutcome.UNPUBLISHED,
+                outcome=outcome,
                 at=started,
                 seconds=self._seconds_since(started),
                 plan=config.plan,
@@ -262,6 +225,17 @@ class Cycle:
                 republished=republished,
             )
         )
+
+    def _note_undecided(self, undecided: list[str]) -> None:
+        if undecided and not self._undecided:
+            self._log.warning(
+                "no decision is published yet: no memory of earlier ones, and not enough"
+                " observations to decide without it",
+                undecided_tiers=undecided,
+            )
+        elif self._undecided and not undecided:
+            self._log.info("every tier is decided, publishing")
+        self._undecided = undecided
 
     def _decide(self, evaluation: _Evaluation) -> Decision:
         config = evaluation.config

@@ -21,6 +21,7 @@ class CycleOutcome(enum.StrEnum):
 
     PUBLISHED = "published"
     STANDBY = "standby"  # another evaluator holds the lease
+    WITHHELD = "withheld"  # evaluated, but a tier is undecided, see `core.decide.undecided_tiers`
     UNPUBLISHED = "unpublished"  # evaluated, but the store did not accept the decision
 
 
@@ -33,7 +34,8 @@ class CycleResult:
         at: when it began.
         seconds: how long it took.
         plan: the configuration that it used.
-        decision: its decision; on standby the last one of the writer, None if the store has none.
+        decision: its decision, None if it was withheld; on standby the last one of the writer,
+            None if the store has none.
         state: the state after it; on standby that of the writer.
         observations: by signal; empty on standby.
         publish: the store's answer; None if there was none or nothing was published.

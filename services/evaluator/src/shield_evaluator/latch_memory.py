@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from shield_common import logs
+from shield_common.decision import DecisionError, decode_decision
 from shield_evaluator.core import latches_document
 from shield_evaluator.core.latch import Instant, ShieldState, advance, after_pause
 
@@ -40,18 +43,50 @@ class LatchMemory:
         self._undecodable: bytes | None = None
         self._log = logs.get(__name__)
 
-    def apply_settings(self, plan: Plan, *, pause_ms: int) -> None:
-        """Prepare for another configuration; latches that it still names are kept."""
+    def apply_settings(self, old: Plan, new: Plan, *, pause_ms: int) -> None:
+        """Prepare for another configuration; latches that it still names are kept.
+
+        A new tier starts with the bit that admitters have given it until now: the default tier's.
+        """
+        default = self.state.tiers.get(old.default_tier)
+        if default is not None:
+            added = {tier: default for tier in new.tiers if tier not in self.state.tiers}
+            self.state = replace(self.state, tiers={**self.state.tiers, **added})
         if self._due_ms is not None:
             self._due_ms += max(0, pause_ms - self.pause_ms)
         self.pause_ms = pause_ms
-        removed = self.removed_latches(plan)
+        removed = self.removed_latches(new)
         kept = len(self.state.latches) - len(removed)
         self._log.info("configuration in force", latches_kept=kept, latches_removed=removed)
 
     def removed_latches(self, plan: Plan) -> list[str]:
         """Return the latches, as tier/signal, that the next cycle with this plan removes."""
         return latches_document.removed_latches(self.state, plan)
+
+    @property
+    def blank(self) -> bool:
+        """Whether the state is part of no decision, of this evaluator or of another."""
+        return self._order == (0, 0)
+
+    def recover(self, document: bytes | None, plan: Plan) -> None:
+        """Take bits and latches from the stored decision; for a blank memory.
+
+        Args:
+            document: the decision document; None if the store has none.
+            plan: the configuration.
+        """
+        if document is None:
+            return
+        try:
+            decision = decode_decision(document)
+        except DecisionError as error:
+            self._log.warning("the stored decision cannot be decoded", problem=str(error))
+            return
+        self.state, self._order = latches_document.recover(decision, plan), decision.order
+        self._log.warning(
+            "no latches in the store, using those of the stored decision",
+            tiers={tier: bit.allow for tier, bit in self.state.tiers.items()},
+        )
 
     def advance(self, plan: Plan, observations: Mapping[str, Observation], at: Instant) -> None:
         """Advance the state by one cycle."""

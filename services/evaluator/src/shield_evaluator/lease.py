@@ -6,16 +6,25 @@ writes, and the store refuses it when another evaluator has taken over meanwhile
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shield_common import logs
-from shield_common.store.protocol import Publication, PublishResult, StoreError
+from shield_common.store.protocol import (
+    DecisionReader,
+    DecisionWriter,
+    Publication,
+    PublishResult,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shield_common.store.protocol import DecisionWriter
     from shield_evaluator.core.latch import Instant
+
+
+class Store(DecisionReader, DecisionWriter, Protocol):
+    """Lease, latches and decisions."""
 
 
 class EvictionPolicyError(Exception):
@@ -36,7 +45,7 @@ class Writer:
 
     def __init__(
         self,
-        store: DecisionWriter,
+        store: Store,
         *,
         holder: str,
         lease_ms: int,
@@ -97,9 +106,21 @@ class Writer:
         try:
             return await self._store.read_latches()
         except StoreError as error:
-            self.held = False
-            self._failed(error)
+            self._distrust(error)
             raise
+
+    async def read_decision(self) -> bytes | None:
+        """Read the decision document of the last publication; None once it has expired.
+
+        Raises:
+            StoreError: as for `read_latches`.
+        """
+        try:
+            stored = await self._store.read_decision()
+        except StoreError as error:
+            self._distrust(error)
+            raise
+        return None if stored is None else stored.document
 
     async def publish(
         self, document: bytes, *, ttl_ms: int, allow: bool, latches: bytes
@@ -185,6 +206,10 @@ class Writer:
                 " Set it to noeviction, or set redis.allow_eviction to start anyway."
             )
         self._policy_known = True
+
+    def _distrust(self, error: StoreError) -> None:
+        self.held = False
+        self._failed(error)
 
     def _failed(self, error: StoreError) -> None:
         if self.problem is None:

@@ -130,7 +130,7 @@ class Metrics:
         """Export what a cycle observed and did."""
         if result.plan is not self._plan:
             self.plan_changed(result.plan)
-        self.lease_held.set(result.outcome is CycleOutcome.PUBLISHED)
+        self.lease_held.set(result.outcome in {CycleOutcome.PUBLISHED, CycleOutcome.WITHHELD})
         if not result.republished:
             self.evaluations.labels(result.outcome).inc()
             self.duration.observe(result.seconds)

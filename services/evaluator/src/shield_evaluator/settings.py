@@ -176,7 +176,8 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
         tiers: tier -> signal -> threshold.
         default_tier: whose bit is the plain allow bit.
         redis: where decisions go.
-        cold_start: what a latch without history becomes while its value is between its thresholds.
+        cold_start: state of a latch without history whose value is between its thresholds. An
+            evaluator that knows of no earlier decision waits for ``ttl`` before ``reset`` admits.
         blind_after: without a usable observation for this long a signal is blind.
         on_blind: what a blind signal makes of its tiers.
         lease_ttl: after this long without its holder another evaluator takes over; three times
@@ -300,6 +301,8 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             },
             default_tier=self.default_tier,
             cold_start=ColdStart(self.cold_start),
+            # Admitters drop a decision after its lifetime, and then nothing contradicts a new one.
+            cold_start_delay_ms=self.ttl.milliseconds,
         )
 
     def expressions(self) -> Mapping[str, str]:

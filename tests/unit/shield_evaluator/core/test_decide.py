@@ -157,7 +157,7 @@ def test_reason_of_a_denial_by_cold_start() -> None:
     ],
 )
 def test_state_of_a_signal(observation: Observation, state: str) -> None:
-    assert state == decided(one_latch(), observation).signals[SIGNAL].state
+    assert state == decided(one_latch(), complete(0.5), observation).signals[SIGNAL].state
 
 
 def test_a_signal_without_samples_becomes_blind() -> None:

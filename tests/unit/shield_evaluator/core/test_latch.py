@@ -3,19 +3,17 @@
 import pytest
 
 from shield_evaluator.core.latch import (
-    Evidence,
     Latch,
     LatchState,
     ShieldState,
     TierBit,
     advance,
     effective_state,
-    evidence_of,
     is_blind,
     step,
     tier_allows,
 )
-from shield_evaluator.core.observation import Observation
+from shield_evaluator.core.observation import Evidence, Observation, evidence_of
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold
 from tests.unit.shield_evaluator.plans import (
     EPOCH,
@@ -164,13 +162,13 @@ def test_a_signal_that_is_not_blind_counts_as_its_latch(on_blind: OnBlind) -> No
         pytest.param([RESET, RESET], False, True, id="all reset admit"),
         pytest.param([RESET, UNKNOWN], False, False, id="an unknown one holds a denial"),
         pytest.param([RESET, UNKNOWN], True, True, id="an unknown one holds an admission"),
-        pytest.param([UNKNOWN], None, True, id="a first bit is the cold start's"),
+        pytest.param([UNKNOWN], None, None, id="without a last bit it is undecided"),
     ],
 )
 def test_a_tiers_bit_from_its_signals(
     counts: list[LatchState],
     last: bool | None,
-    expected: bool,
+    expected: bool | None,
 ) -> None:
     bit = None if last is None else TierBit(last, EPOCH)
     assert expected is tier_allows(counts, bit, ColdStart.RESET)

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from shield_common.decision import Decision, decode_decision, encode_decision
-from shield_evaluator.core.decide import Envelope, decide
+from shield_evaluator.core.decide import Envelope, decide, undecided_tiers
 from shield_evaluator.core.latch import Instant, LatchState, ShieldState, advance
 from shield_evaluator.core.latches_document import decode, encode
 from shield_evaluator.core.observation import Observation, Sample, observe
@@ -52,7 +52,7 @@ SIGNAL_PLANS = [
     for on_blind in OnBlind
 ]
 plans = st.builds(
-    lambda one, other, strict, calm, cold_start: Plan(
+    lambda one, other, strict, calm, cold_start, delay_ms: Plan(
         signals={"db-file": one, "db-in-use": other},
         tiers={
             "standard": {"db-file": strict, "db-in-use": calm},
@@ -60,12 +60,14 @@ plans = st.builds(
         },
         default_tier="standard",
         cold_start=cold_start,
+        cold_start_delay_ms=delay_ms,
     ),
     st.sampled_from(SIGNAL_PLANS),
     st.sampled_from(SIGNAL_PLANS),
     st.sampled_from(THRESHOLDS),
     st.sampled_from(THRESHOLDS),
     st.sampled_from(ColdStart),
+    st.sampled_from([0, 15_000]),
 )
 Seen = tuple[int, Mapping[str, Observation]]
 
@@ -154,10 +156,18 @@ class AnythingHappens(RuleBasedStateMachine):
             forced = {self.plan.signals[signal].on_blind for signal in named} - {OnBlind.HOLD}
             if LatchState.SET in states and OnBlind.ALLOW not in forced:
                 assert not self.running.tiers[tier].allow
+            if tier not in self.running.tiers:
+                assert LatchState.SET not in states
+                assert states != {LatchState.RESET}
+                continue
             if states == {LatchState.RESET} and OnBlind.DENY not in forced:
                 assert self.running.tiers[tier].allow
 
     def check_restart(self, seen: Mapping[str, Observation]) -> None:
+        undecided = undecided_tiers(self.plan, self.running, None)
+        assert undecided == undecided_tiers(self.plan, self.restarted, None)
+        if undecided:
+            return
         one = self.decision(self.running, seen, self.instant())
         other = self.decision(self.restarted, seen, self.instant(self.clock_differs_by))
         assert one == other

@@ -13,7 +13,7 @@ from shield_common.decision import (
 )
 from shield_evaluator.core import room
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.latch import Instant, ShieldState, advance
+from shield_evaluator.core.latch import Instant, ShieldState, TierBit, advance
 from shield_evaluator.core.latches_document import decode, encode
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan, RoomPlan, Threshold
@@ -160,7 +160,7 @@ _cycles = st.lists(
 def test_a_restart_anywhere_changes_no_later_decision(
     cycles: list[tuple[int, int, Observation, int | None]],
 ) -> None:
-    running = restarted = ShieldState()
+    running = restarted = ShieldState(tiers={TIER: TierBit(allow=True, since=EPOCH)})
     now_ms, other_clock, admitted = 1_000_000, 0, 0
     for elapsed, runs, seen, restart_on_clock in cycles:
         now_ms += elapsed

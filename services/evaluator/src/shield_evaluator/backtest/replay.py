@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from shield_evaluator.core.latch import Instant, ShieldState, advance
+from shield_evaluator.core.latch import Instant, ShieldState, TierBit, advance
 from shield_evaluator.core.observation import Observation, observe
+from shield_evaluator.core.plan import ColdStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,7 +53,9 @@ def replay(plan: Plan, expressions: Mapping[str, str], samples: Samples) -> Iter
         (name, query, plan.signals[name].members) for name, query in samples.of(expressions).items()
     ]
     grid = samples.grid
-    state = ShieldState()
+    # Nothing else decided before the first step, so no tier waits to be decided.
+    first = TierBit(plan.cold_start is ColdStart.RESET, instant(grid.start_ms).utc)
+    state = ShieldState(tiers=dict.fromkeys(plan.tiers, first))
     for index in range(grid.steps):
         now = instant(grid.at(index))
         observations = {

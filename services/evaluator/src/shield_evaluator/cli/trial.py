@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from shield_evaluator.core.latch import Evidence, evidence_of
-from shield_evaluator.core.observation import Observation, observe, unusable
+from shield_evaluator.core.observation import Evidence, Observation, evidence_of, observe, unusable
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.response import PrometheusError
 from shield_evaluator.status.chart import Effect

@@ -63,7 +63,9 @@ def decide(
     override: Override | None = None,
     time_to_full_seconds: float | None = None,
 ) -> Decision:
-    """Build the decision document.
+    """Build the decision document, which lacks undecided tiers.
+
+    It may be built only while `undecided_tiers` returns none.
 
     Args:
         plan: the configuration.
@@ -79,22 +81,16 @@ def decide(
         for name, signal in plan.signals.items()
     }
     rooms = {tier: room_of(plan, state.room, tier) for tier in plan.tiers}
-    tiers = {
-        tier: _with_room(
-            _tier_decision(
-                plan,
-                tier,
-                state.tiers[tier],
-                _signals_in_tier(plan, tier, state, observations, blind),
-                override if override is not None and override.covers(tier) else None,
-                rooms[tier],
-            ),
-            rooms[tier],
-            envelope,
-            paced=override is None or not override.covers(tier),
-        )
-        for tier in plan.tiers
-    }
+    tiers = {}
+    for tier in plan.tiers:
+        signals = _signals_in_tier(plan, tier, state, observations, blind)
+        bit = state.tiers.get(tier)
+        if override is not None and override.covers(tier):
+            overridden = _overridden(override, bit, signals)
+            tiers[tier] = _with_room(overridden, rooms[tier], envelope, paced=False)
+        elif bit is not None:
+            latched = _latched(plan, tier, bit, signals, rooms[tier])
+            tiers[tier] = _with_room(latched, rooms[tier], envelope, paced=True)
     return Decision(
         cluster=envelope.cluster,
         epoch=envelope.epoch,
@@ -112,6 +108,31 @@ def decide(
         status_url=envelope.status_url,
         admitters=None if not any(rooms.values()) else envelope.admitters,
     )
+
+
+def undecided_tiers(plan: Plan, state: ShieldState, override: Override | None) -> list[str]:
+    """Return the undecided tiers because of which no decision may be published.
+
+    Admitters give a tier that a decision lacks the default tier's bit. So a decision may lack
+    undecided tiers while the default tier denies; otherwise it would admit them.
+
+    Args:
+        plan: the configuration.
+        state: the state after this cycle's `core.latch.advance`.
+        override: the operator's override, if there is one; it decides the tiers that it covers.
+
+    Returns:
+        Empty if a decision may be published.
+    """
+
+    def allow(tier: str) -> bool | None:
+        if override is not None and override.covers(tier):
+            return override.allow
+        return bit.allow if (bit := state.tiers.get(tier)) is not None else None
+
+    if allow(plan.default_tier) is False:
+        return []
+    return [tier for tier in plan.tiers if allow(tier) is None]
 
 
 def _signal_entry(observation: Observation | None, *, blind: bool) -> SignalObservation:
@@ -150,17 +171,14 @@ def _signals_in_tier(
     return signals
 
 
-def _tier_decision(
+def _latched(
     plan: Plan,
     tier: str,
     bit: TierBit,
     signals: Sequence[SignalInTier],
-    override: Override | None,
     room: TierRoom | None,
 ) -> TierDecision:
-    """Return one tier's entry. What takes precedence comes first."""
-    if override is not None:
-        return _overridden(override, bit, signals)
+    """Return the entry of a tier without an override. What takes precedence comes first."""
     if bit.allow:
         return _admitting(tier, bit, signals)
     if room is not None and room.closed and not _set_signals(signals):
@@ -183,7 +201,9 @@ def _with_room(
     )
 
 
-def _overridden(override: Override, bit: TierBit, signals: Sequence[SignalInTier]) -> TierDecision:
+def _overridden(
+    override: Override, bit: TierBit | None, signals: Sequence[SignalInTier]
+) -> TierDecision:
     nearest = _nearest(signals)
     if not override.allow:
         return TierDecision(
@@ -198,7 +218,7 @@ def _overridden(override: Override, bit: TierBit, signals: Sequence[SignalInTier
         value=nearest.value,
         set=nearest.threshold.set,
         reset=nearest.threshold.reset,
-        warning=None if bit.allow else sentences.override_warning(override),
+        warning=sentences.override_warning(override) if bit is not None and not bit.allow else None,
         unit=nearest.unit,
     )
 

@@ -4,12 +4,8 @@ Theory of operation
 ===================
 
 There is one latch per signal and tier, a JK flip-flop clocked by the evaluator's cycle. Each
-observation is first reduced to *evidence* against the threshold:
-
-    ABOVE    usable, value >= set; a maximum over some members proves this as well
-    BELOW    usable, complete, value < reset
-    BETWEEN  usable, complete, reset <= value < set
-    NONE     unusable, or partial and below set: it proves nothing
+observation is first reduced to *evidence* against the threshold: ABOVE, BELOW, BETWEEN or NONE
+(``core.observation.Evidence``).
 
 Two timers run. ``above_since`` starts with the first ABOVE. BELOW and BETWEEN clear it, NONE does
 not: a scrape that fails now and then must not postpone a denial. ``below_since`` starts with the
@@ -25,8 +21,16 @@ only selects, by ``on_blind``, the state with which the signal counts in its tie
 latch (hold), SET (deny) or RESET (allow).
 
 A tier denies while any of its signals counts as SET, and admits when all count as RESET. In all
-other cases (a latch is still UNKNOWN) it keeps its last bit, or starts with the cold start's.
-Apart from its latches, a tier denies while it is closed for lack of room (``core.room``).
+other cases (a latch is still UNKNOWN) it keeps its last bit. Without a last bit it denies if
+``cold_start`` is set; otherwise it is *undecided*, because admitters may still hold a denial that
+this evaluator does not know of. An UNKNOWN latch stops keeping a tier undecided
+
+    on BELOW      at once: the value is low, only ``reset_for`` is not over
+    on BETWEEN    after ``cold_start_delay``, or once any latch is SET; then ``cold_start`` decides
+    otherwise     after ``blind_after``
+
+and the tier then admits. Apart from its latches, a tier denies while it is closed for lack of room
+(``core.room``).
 
 Time is an argument: whole milliseconds of a monotonic clock, plus a UTC time that only labels
 changes. A state that is encoded as ages and decoded at the same instant is the same state, so a
@@ -45,6 +49,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from shield_evaluator.core.observation import Evidence, evidence_of
 from shield_evaluator.core.plan import ColdStart, OnBlind
 from shield_evaluator.core.room import RoomState, closed_tiers
 
@@ -59,15 +64,6 @@ class LatchState(enum.StrEnum):
     UNKNOWN = "unknown"
     RESET = "reset"
     SET = "set"
-
-
-class Evidence(enum.Enum):
-    """What an observation proves about a threshold; see the theory above."""
-
-    ABOVE = enum.auto()
-    BETWEEN = enum.auto()
-    BELOW = enum.auto()
-    NONE = enum.auto()
 
 
 class Instant(Struct, frozen=True, gc=False):
@@ -117,33 +113,28 @@ class ShieldState(Struct, frozen=True):
             at which it was first observed.
         tiers: the bits, by tier.
         room: reservations and room (`core.room`).
+        started_ms: the time of the first cycle that the memory goes back to; None before it.
     """
 
     latches: Mapping[tuple[str, str], Latch] = field(default_factory=dict)
     last_usable_ms: Mapping[str, int] = field(default_factory=dict)
     tiers: Mapping[str, TierBit] = field(default_factory=dict)
     room: RoomState = field(default_factory=RoomState)
+    started_ms: int | None = None
 
 
 _NEW: Final = Latch()
 
 
-def evidence_of(observation: Observation, threshold: Threshold) -> Evidence:
-    """Return what an observation proves about a threshold."""
-    value = observation.value
-    if value is None:
-        return Evidence.NONE
-    if value >= threshold.set:
-        return Evidence.ABOVE
-    if observation.partial:
-        return Evidence.NONE
-    return Evidence.BELOW if value < threshold.reset else Evidence.BETWEEN
-
-
 def step(
-    latch: Latch, evidence: Evidence, threshold: Threshold, *, now_ms: int, cold_start: ColdStart
+    latch: Latch,
+    evidence: Evidence,
+    threshold: Threshold,
+    *,
+    now_ms: int,
+    cold_start: ColdStart | None,
 ) -> Latch:
-    """Return the latch after one more piece of evidence."""
+    """Return the latch after one more piece of evidence; without ``cold_start`` it may wait."""
     if _settled(latch, evidence):
         return latch
     above, below = _timers(latch, evidence, now_ms)
@@ -152,7 +143,7 @@ def step(
         state = LatchState.SET
     elif below is not None and now_ms - below >= threshold.reset_for_ms:
         state = LatchState.RESET
-    elif state is LatchState.UNKNOWN and evidence is Evidence.BETWEEN:
+    elif state is LatchState.UNKNOWN and evidence is Evidence.BETWEEN and cold_start is not None:
         state = LatchState.SET if cold_start is ColdStart.SET else LatchState.RESET
     return Latch(state, above, below)
 
@@ -193,8 +184,10 @@ def effective_state(latch: Latch, signal: SignalPlan, *, blind: bool) -> LatchSt
     return latch.state
 
 
-def tier_allows(states: list[LatchState], last: TierBit | None, cold_start: ColdStart) -> bool:
-    """Return a tier's bit.
+def tier_allows(
+    states: list[LatchState], last: TierBit | None, cold_start: ColdStart
+) -> bool | None:
+    """Return a tier's bit; None while it is undecided.
 
     Args:
         states: the effective state of each of its signals.
@@ -205,7 +198,9 @@ def tier_allows(states: list[LatchState], last: TierBit | None, cold_start: Cold
         return False
     if states.count(LatchState.RESET) == len(states):
         return True
-    return last.allow if last is not None else cold_start is ColdStart.RESET
+    if last is not None:
+        return last.allow
+    return False if cold_start is ColdStart.SET else None
 
 
 def after_pause(state: ShieldState) -> ShieldState:
@@ -235,25 +230,24 @@ def advance(
         room: the result of this cycle's `core.room.advance`; without one, the last cycle's stays.
 
     Returns:
-        The state after this cycle; it contains exactly the tiers and signals of the plan.
+        The state after this cycle. It contains exactly the latches and signals of the plan, and
+        the tiers of the plan that are decided.
     """
+    started_ms = now.ms if state.started_ms is None else state.started_ms
     last_usable = {
         name: now.ms
         if (observation := observations.get(name)) is not None and observation.usable
         else state.last_usable_ms.get(name, now.ms)
         for name in plan.signals
     }
-    latches = {}
-    for tier, thresholds in plan.tiers.items():
-        for name, threshold in thresholds.items():
-            observation = observations.get(name)
-            latches[tier, name] = step(
-                state.latches.get((tier, name), _NEW),
-                Evidence.NONE if observation is None else evidence_of(observation, threshold),
-                threshold,
-                now_ms=now.ms,
-                cold_start=plan.cold_start,
-            )
+    evidence = {
+        (tier, name): Evidence.NONE
+        if (observation := observations.get(name)) is None
+        else evidence_of(observation, threshold)
+        for tier, thresholds in plan.tiers.items()
+        for name, threshold in thresholds.items()
+    }
+    latches = _advance_latches(plan, state, evidence, now.ms, now.ms - started_ms)
     blind = {
         name: is_blind(signal, last_usable[name], now_ms=now.ms)
         for name, signal in plan.signals.items()
@@ -267,7 +261,55 @@ def advance(
             for name in thresholds
         ]
         last = state.tiers.get(tier)
-        allow = tier_allows(states, last, plan.cold_start) and tier not in closed
+        allow = False if tier in closed else tier_allows(states, last, plan.cold_start)
+        if allow is None:
+            waits = [
+                _wait_ms(plan, name, evidence[tier, name])
+                for name, latch_state in zip(thresholds, states, strict=True)
+                if latch_state is LatchState.UNKNOWN
+            ]
+            if now.ms - started_ms < max(waits):
+                continue
+            allow = True
         unchanged = last is not None and last.allow is allow
         tiers[tier] = last if last is not None and unchanged else TierBit(allow, now.utc)
-    return ShieldState(latches, last_usable, tiers, room)
+    return ShieldState(latches, last_usable, tiers, room, started_ms)
+
+
+def _advance_latches(
+    plan: Plan,
+    state: ShieldState,
+    evidence: Mapping[tuple[str, str], Evidence],
+    now_ms: int,
+    running_ms: int,
+) -> dict[tuple[str, str], Latch]:
+    admits = plan.cold_start is ColdStart.RESET
+    waits = admits and running_ms < plan.cold_start_delay_ms
+
+    def stepped(*, waiting: bool) -> dict[tuple[str, str], Latch]:
+        return {
+            (tier, name): step(
+                state.latches.get((tier, name), _NEW),
+                evidence[tier, name],
+                threshold,
+                now_ms=now_ms,
+                cold_start=None if waiting and tier not in state.tiers else plan.cold_start,
+            )
+            for tier, thresholds in plan.tiers.items()
+            for name, threshold in thresholds.items()
+        }
+
+    latches = stepped(waiting=waits)
+    # A denial must be published, and with it something for every tier.
+    if waits and any(latch.state is LatchState.SET for latch in latches.values()):
+        return stepped(waiting=False)
+    return latches
+
+
+def _wait_ms(plan: Plan, signal: str, evidence: Evidence) -> int:
+    """Return for how long an UNKNOWN latch keeps its tier undecided."""
+    if evidence is Evidence.BELOW:
+        return 0
+    if evidence is Evidence.BETWEEN:
+        return plan.cold_start_delay_ms
+    return plan.signals[signal].blind_after_ms

@@ -19,8 +19,10 @@ from shield_common.decision import Count
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
 from shield_evaluator.core.reservations import Batch
 from shield_evaluator.core.room import Closing, RoomState
+from shield_evaluator.core.sentences import NO_ROOM
 
 if TYPE_CHECKING:
+    from shield_common.decision import Decision
     from shield_evaluator.core.plan import Plan
 
 SCHEMA: Final = 1
@@ -78,6 +80,7 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
         epoch: the epoch of the decision that it was stored with.
         sequence: the sequence of that decision.
         room: null in a document of a version that knew no room.
+        started_age_ms: how far back the memory goes; null in a document of an earlier version.
     """
 
     schema: int = SCHEMA
@@ -87,6 +90,7 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
     usable_age_ms: dict[str, Age]
     tiers: dict[str, TierRecord]
     room: RoomRecord | None = None
+    started_age_ms: Age | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
             name: TierRecord(allow=bit.allow, since=bit.since) for name, bit in state.tiers.items()
         },
         room=_encode_room(state.room, now_ms),
+        started_age_ms=None if state.started_ms is None else now_ms - state.started_ms,
     )
     return msgspec.json.encode(document)
 
@@ -161,6 +166,7 @@ def decode(document: bytes, *, now_ms: int) -> StoredLatches:
         last_usable_ms={name: now_ms - age for name, age in stored.usable_age_ms.items()},
         tiers={name: TierBit(record.allow, record.since) for name, record in stored.tiers.items()},
         room=_decode_room(stored.room, now_ms),
+        started_ms=None if stored.started_age_ms is None else now_ms - stored.started_age_ms,
     )
     return StoredLatches(state, (stored.epoch, stored.sequence))
 
@@ -213,6 +219,36 @@ def _decode_room(record: RoomRecord | None, now_ms: int) -> RoomState:
             for tier, closing in record.closings.items()
         },
     )
+
+
+def recover(decision: Decision, plan: Plan) -> ShieldState:
+    """Return what a decision says about latches whose own document is lost.
+
+    An admitting tier has only latches that are RESET. A denying one has at least the latch that
+    its reason names. A tier under an override, or without room, says nothing about its latches.
+
+    Args:
+        decision: the last one that was stored.
+        plan: the configuration.
+    """
+    latches: dict[tuple[str, str], Latch] = {}
+    tiers: dict[str, TierBit] = {}
+    for tier, thresholds in plan.tiers.items():
+        # A tier that the decision lacks has had the default tier's bit, as admitters give it.
+        source = tier if tier in decision.tiers else plan.default_tier
+        entry = decision.tiers.get(source)
+        if entry is None or (decision.override is not None and decision.override.covers(source)):
+            continue
+        tiers[tier] = TierBit(entry.allow, entry.since)
+        if source != tier or entry.reason == NO_ROOM:
+            continue
+        for signal in thresholds:
+            if entry.allow:
+                latches[tier, signal] = Latch(LatchState.RESET)
+            elif signal == entry.signal:
+                latches[tier, signal] = Latch(LatchState.SET)
+    # As for a document without room: the counters may have run for long.
+    return ShieldState(latches=latches, tiers=tiers, room=RoomState(totals=None))
 
 
 def removed_latches(state: ShieldState, plan: Plan) -> list[str]:

@@ -11,6 +11,7 @@ and creating a frozen dataclass takes several times as long.
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -19,6 +20,8 @@ from shield_common.decision import MAX_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from shield_evaluator.core.plan import Threshold
 
 # An etcd cluster has three to seven members. A query that returns thousands of series measures
 # something else, and its maximum must not decide anything.
@@ -60,6 +63,15 @@ class Observation(Struct, frozen=True):
     def usable(self) -> bool:
         """Whether there is a value."""
         return self.value is not None
+
+
+class Evidence(enum.Enum):
+    """What an observation proves about a threshold."""
+
+    ABOVE = enum.auto()  # usable, value >= set; a maximum over some members proves this as well
+    BETWEEN = enum.auto()  # usable, complete, reset <= value < set
+    BELOW = enum.auto()  # usable, complete, value < reset
+    NONE = enum.auto()  # unusable, or partial and below set: it proves nothing
 
 
 def unusable(problem: str) -> Observation:
@@ -109,3 +121,15 @@ def _incompleteness(
     if warnings:
         return f"Prometheus warned: {warnings[0]}"
     return None
+
+
+def evidence_of(observation: Observation, threshold: Threshold) -> Evidence:
+    """Return what an observation proves about a threshold."""
+    value = observation.value
+    if value is None:
+        return Evidence.NONE
+    if value >= threshold.set:
+        return Evidence.ABOVE
+    if observation.partial:
+        return Evidence.NONE
+    return Evidence.BELOW if value < threshold.reset else Evidence.BETWEEN

@@ -152,9 +152,12 @@ class Plan:
         tiers: tier -> signal -> threshold; every tier has at least one threshold.
         default_tier: the tier whose bit is the decision's plain allow bit.
         cold_start: state of latches that have no history.
+        cold_start_delay_ms: how long an evaluator without any memory waits before ``cold_start``
+            admits, milliseconds; until then an earlier decision may be in force.
     """
 
     signals: Mapping[str, SignalPlan]
     tiers: Mapping[str, Mapping[str, Threshold]]
     default_tier: str
     cold_start: ColdStart = ColdStart.RESET
+    cold_start_delay_ms: int = 0

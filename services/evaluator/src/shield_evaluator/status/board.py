@@ -65,7 +65,10 @@ class Board:
         if before is not None and result.decision is not None:
             self._changes.extendleft(tier_changes(before, result.decision))
         self._result = result
-        self._published = self._published or result.outcome is CycleOutcome.PUBLISHED
+        self._published = self._published or result.outcome in {
+            CycleOutcome.PUBLISHED,
+            CycleOutcome.WITHHELD,
+        }
 
     def readiness(self) -> Readiness:
         """Say whether the evaluator does its work: as the writer, or as a standby.
