@@ -1,4 +1,4 @@
-"""`python -m tests.histories.pictures`: draws the pictures of README and docs/tuning.md anew."""
+"""`python -m tests.histories.pictures`: draws the pictures of README and docs/tuning.md."""
 
 import asyncio
 import shutil
@@ -56,7 +56,7 @@ async def status_page(target: Path) -> None:
     async with Rig() as rig:
         page = rig.directory / "page.html"
         page.write_bytes(render(denying()))
-        picture = await Browser(rig).picture(page.as_uri(), Look(width=1280, height=885))
+        picture = await Browser(rig).picture(page.as_uri(), Look(width=1280, height=955))
         shutil.copyfile(picture.file, target)
 
 

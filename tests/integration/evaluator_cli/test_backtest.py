@@ -72,20 +72,20 @@ def bolder(tmp_path: Path) -> Path:
     return path
 
 
-async def test_the_outage_is_found_and_no_tier_missed_it(past: Past) -> None:
+async def test_the_outage_is_found_and_missed_by_no_tier(past: Past) -> None:
     report = await _report(past)
     assert 1 == len(report["outages"])
     assert [0, 0, 0] == [tier["outages_missed"] for tier in report["tiers"].values()]
 
 
-async def test_each_tier_closed_once_ahead_of_it(past: Past) -> None:
+async def test_each_tier_closes_once_before_the_outage(past: Past) -> None:
     report = await _report(past)
     assert [1, 1, 1] == [len(tier["closings"]) for tier in report["tiers"].values()]
     leads = [tier["exposures"][0]["lead_seconds"] for tier in report["tiers"].values()]
     assert 0 < leads[0] < leads[1] < leads[2]
 
 
-async def test_a_range_longer_than_one_query_may_be_is_asked_for_in_pieces(past: Past) -> None:
+async def test_a_range_above_the_limit_of_one_query_is_split(past: Past) -> None:
     report = await _report(past, "--step", "2s")  # 14,401 steps; Prometheus gives 11,000
     assert 14_401 == report["steps"]
     assert [1, 1, 1] == [len(tier["closings"]) for tier in report["tiers"].values()]
@@ -98,9 +98,7 @@ async def test_a_recording_replays_to_the_same_report(past: Past, tmp_path: Path
     assert live == ended.document["reports"][0]
 
 
-async def test_compare_shows_the_worse_thresholds_beside_the_better(
-    past: Past, bolder: Path
-) -> None:
+async def test_compare_shows_both_configurations_side_by_side(past: Past, bolder: Path) -> None:
     ended = await run("backtest", "--config", EXAMPLE, *past.range, "--compare", bolder)
     assert 0 == ended.status, ended.err
     rows = [line for line in ended.out.splitlines() if "outages missed" in line]
@@ -110,12 +108,12 @@ async def test_compare_shows_the_worse_thresholds_beside_the_better(
 @pytest.mark.parametrize(
     ("name", "begins"), [("day.png", b"\x89PNG"), ("day.svg", b"<?xml")], ids=["png", "svg"]
 )
-async def test_a_picture_is_drawn(past: Past, tmp_path: Path, name: str, begins: bytes) -> None:
+async def test_plot_writes_a_picture(past: Past, tmp_path: Path, name: str, begins: bytes) -> None:
     await _report(past, "--plot", tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
-async def test_a_metric_that_nobody_has_is_one_line_and_exit_code_1(
+async def test_a_query_without_samples_is_one_line_and_exit_code_1(
     past: Past, tmp_path: Path
 ) -> None:
     config = yaml.safe_load(EXAMPLE.read_text())
@@ -128,7 +126,7 @@ async def test_a_metric_that_nobody_has_is_one_line_and_exit_code_1(
     assert "no samples in this range of signal db-file, db-in-use" in ended.err
 
 
-async def test_a_bad_query_is_told_in_prometheus_words(past: Past, tmp_path: Path) -> None:
+async def test_a_bad_query_shows_the_parse_error_of_prometheus(past: Past, tmp_path: Path) -> None:
     config = yaml.safe_load(EXAMPLE.read_text())
     config["signals"][0]["query"] = "sum("
     path = tmp_path / "syntax.yaml"
@@ -138,7 +136,7 @@ async def test_a_bad_query_is_told_in_prometheus_words(past: Past, tmp_path: Pat
     assert "parse error" in ended.err
 
 
-async def test_nobody_listening_is_one_line_and_exit_code_1() -> None:
+async def test_a_prometheus_that_is_away_is_one_line_and_exit_code_1() -> None:
     ended = await run("backtest", "--config", EXAMPLE, "--prometheus", "http://127.0.0.1:9")
     assert (1, "", 1) == (ended.status, ended.out, ended.err.count("\n"))
 
@@ -206,7 +204,7 @@ def _unharmed(kept: tuple[Path, Path]) -> bool:
     )
 
 
-async def test_an_error_half_way_is_one_line_and_leaves_the_files(kept: tuple[Path, Path]) -> None:
+async def test_an_error_during_fetching_leaves_the_files_alone(kept: tuple[Path, Path]) -> None:
     async with Ailing(4, _refuse) as ailing:
         options = ("--from", "-10d", "--record", kept[0], "--plot", kept[1])
         ended = await run("backtest", "--config", EXAMPLE, "--prometheus", ailing.url, *options)
@@ -215,7 +213,7 @@ async def test_an_error_half_way_is_one_line_and_leaves_the_files(kept: tuple[Pa
     assert _unharmed(kept)
 
 
-async def test_ctrl_c_half_way_is_one_line_and_leaves_the_files(kept: tuple[Path, Path]) -> None:
+async def test_ctrl_c_during_fetching_leaves_the_files_alone(kept: tuple[Path, Path]) -> None:
     async with Ailing(3, _hang) as ailing:
         options = ("--from", "-10d", "--record", kept[0], "--plot", kept[1])
         command = ("backtest", "--config", EXAMPLE, "--prometheus", ailing.url, *options)

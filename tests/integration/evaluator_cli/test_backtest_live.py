@@ -49,7 +49,7 @@ async def _clean_up(etcd: EtcdServer) -> None:
     await etcd.client.defragment()
 
 
-async def test_it_closes_as_often_and_for_the_same_reason_as_the_evaluator_did(
+async def test_a_backtest_closes_like_the_evaluator_did(
     tmp_path: Path,
 ) -> None:
     async with Rig() as rig:

@@ -1,10 +1,13 @@
 """Overrides from the command line to the denial that a requester reads."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from shield_common.decision import Override, encode_override
 from shield_common.store.redis import RedisStore
 from shield_common.store.settings import RedisSettings
 from tests.integration.evaluator_cli.command import Ended, run, run_on_terminal
@@ -51,12 +54,12 @@ async def test_a_deny_is_in_force_on_every_admitter_when_the_command_returns(cle
     await wait_until(all_deny, within=10, what="every admitter to obey")
 
 
-async def test_the_denial_says_who_overrides_why(clean: Site) -> None:
+async def test_the_denial_contains_the_reason(clean: Site) -> None:
     await _deny(clean, "--tier", "standard")
     assert all("restore from backup" in answer.message for answer in await _answers(clean))
 
 
-async def test_a_tier_that_is_not_named_goes_on(clean: Site) -> None:
+async def test_a_tier_that_is_not_named_is_not_overridden(clean: Site) -> None:
     await _deny(clean, "--tier", "background")
     assert [True, True] == [answer.allowed for answer in await _answers(clean)]
 
@@ -69,14 +72,14 @@ async def test_an_allow_admits_what_the_shield_denies(clean: Site) -> None:
     assert ([False, False], [True, True]) == (before, after)
 
 
-async def test_clear_ends_it(clean: Site) -> None:
+async def test_clear_ends_the_override(clean: Site) -> None:
     await _deny(clean, "--all")
     ended = await run("override", "clear", "--config", clean.config)
     assert (0, "override cleared\n") == (ended.status, ended.out)
     assert [True, True] == [answer.allowed for answer in await _answers(clean)]
 
 
-async def test_it_ends_by_itself(clean: Site) -> None:
+async def test_the_override_ends_after_its_time(clean: Site) -> None:
     ended = await run(*DENY, "--all", "--for", "2s", "--config", clean.config)
     assert 0 == ended.status
 
@@ -86,7 +89,7 @@ async def test_it_ends_by_itself(clean: Site) -> None:
     await wait_until(admitted_again, within=15, what="the override to end")
 
 
-async def test_the_metric_counts_it(clean: Site) -> None:
+async def test_the_metric_shows_the_tiers_that_are_overridden(clean: Site) -> None:
     await _deny(clean, "--tier", "standard")
     shown = [
         await clean.evaluator.metric("etcd_shield_override_active", tier=tier)
@@ -95,47 +98,87 @@ async def test_the_metric_counts_it(clean: Site) -> None:
     assert [1.0, 0.0] == shown
 
 
-async def test_the_evaluator_logs_who_and_why(clean: Site) -> None:
+async def test_the_evaluator_logs_author_and_reason(clean: Site) -> None:
     await _deny(clean, "--all")
     log = clean.evaluator.log_tail(200)
     assert any("oncall" in line and "restore from backup" in line for line in log.splitlines())
 
 
-async def test_the_status_page_has_it(clean: Site) -> None:
+async def test_status_over_http_has_the_override(clean: Site) -> None:
     await _deny(clean, "--all")
     decision = (await clean.evaluator.status())["decision"]
     assert "restore from backup" == decision["override"]["reason"]
 
 
-async def test_show_tells_what_is_set(clean: Site) -> None:
+async def _shown(site: Site) -> Any:
+    return (await run("override", "show", "--config", site.config, "--output", "json")).document
+
+
+async def test_show_has_tiers_and_author(clean: Site) -> None:
     await _deny(clean, "--tier", "standard", "--tier", "critical")
-    shown = (await run("override", "show", "--config", clean.config, "--output", "json")).document
-    assert shown["in_force"]
-    assert ["standard", "critical"] == shown["override"]["tiers"]
-    assert "oncall" == shown["override"]["by"]
-    assert 0 < shown["remaining_seconds"] <= 600
+    override = (await _shown(clean))["override"]
+    assert (["standard", "critical"], "oncall") == (override["tiers"], override["by"])
 
 
-async def test_show_without_an_override(clean: Site) -> None:
+async def test_show_says_that_the_override_is_in_force(clean: Site) -> None:
+    await _deny(clean, "--all")
+    assert (await _shown(clean))["in_force"]
+
+
+async def test_show_has_the_remaining_time(clean: Site) -> None:
+    await _deny(clean, "--all")
+    assert 0 < (await _shown(clean))["remaining_seconds"] <= 600
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202ewolla\nstandard: admitting"
+
+
+async def _set_by_another_program(site: Site) -> None:
+    now = datetime.now(UTC)
+    until = now + timedelta(minutes=5)
+    override = Override(allow=False, reason=HOSTILE, by=HOSTILE, since=now, until=until)
+    store = RedisStore(RedisSettings(url=site.redis.url), cluster="ops")
+    await store.put_override(encode_override(override), 300_000)
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("override", "show"), id="override show"),
+        pytest.param(("override", "show", "--output", "json"), id="override show as JSON"),
+        pytest.param(("status", "--output", "table"), id="status"),
+        pytest.param(("status", "--output", "json"), id="status as JSON"),
+    ],
+)
+async def test_terminal_escapes_in_a_reason_are_shown_not_sent(
+    clean: Site, command: tuple[str, ...]
+) -> None:
+    await _set_by_another_program(clean)
+    out = (await run(*command, "--config", clean.config)).out
+    sent = [c for c in out if not c.isprintable() and c != "\n"]
+    assert ([], True) == (sent, "]0;owned" in out)
+
+
+async def test_show_says_that_there_is_no_override(clean: Site) -> None:
     ended = await run("override", "show", "--config", clean.config)
     assert (0, "no override\n") == (ended.status, ended.out)
 
 
-async def test_a_second_one_replaces_the_first_and_says_so(clean: Site) -> None:
+async def test_a_second_override_replaces_the_first(clean: Site) -> None:
     await _deny(clean, "--all")
     ended = await run(*ALLOW, "--all", "--for", "5m", "--config", clean.config)
     assert "replaced: deny all tiers" in ended.out
     assert [True, True] == [answer.allowed for answer in await _answers(clean)]
 
 
-async def test_who_did_it_is_recorded_without_by(clean: Site) -> None:
+async def test_without_by_the_author_is_the_user(clean: Site) -> None:
     arguments = ("override", "allow", "--reason", "why", "--all", "--for", "1m")
     await run(*arguments, "--config", clean.config)
-    shown = (await run("override", "show", "--config", clean.config, "--output", "json")).document
-    assert shown["override"]["by"].strip()
+    assert (await _shown(clean))["override"]["by"].strip()
 
 
-async def test_a_deny_on_a_terminal_asks_and_no_changes_nothing(clean: Site) -> None:
+async def test_a_deny_on_a_terminal_changes_nothing_after_no(clean: Site) -> None:
     arguments = (*DENY, "--all", "--for", "10m", "--config", clean.config)
     ended = await run_on_terminal(*arguments, answer="n\n")
     assert 1 == ended.status
@@ -146,7 +189,7 @@ async def test_a_deny_on_a_terminal_asks_and_no_changes_nothing(clean: Site) -> 
 @pytest.mark.parametrize(
     ("arguments", "answer"), [((), "y\n"), (("--yes",), "")], ids=["answered yes", "--yes"]
 )
-async def test_a_deny_on_a_terminal_goes_ahead(
+async def test_a_deny_on_a_terminal_is_set_after_yes(
     clean: Site, arguments: tuple[str, ...], answer: str
 ) -> None:
     command = (*DENY, "--all", "--for", "10m", *arguments)
@@ -155,7 +198,7 @@ async def test_a_deny_on_a_terminal_goes_ahead(
     assert [False, False] == [answer.allowed for answer in await _answers(clean)]
 
 
-async def test_without_redis_it_fails_in_one_line(clean: Site) -> None:
+async def test_without_redis_the_override_fails_in_one_line(clean: Site) -> None:
     gone = RedisServer(clean.rig, "gone")  # never started
     evaluator = Evaluator(clean.rig, evaluator_config(gone, clean.prometheus, 0.5), "lonely")
     evaluator.write()
@@ -165,7 +208,7 @@ async def test_without_redis_it_fails_in_one_line(clean: Site) -> None:
     assert 1 == ended.err.count("\n")
 
 
-async def test_without_an_evaluator_it_is_stored_and_said_so(clean: Site) -> None:
+async def test_without_an_evaluator_the_override_is_exit_code_4(clean: Site) -> None:
     redis = RedisServer(clean.rig, "unwatched")
     await redis.start()
     evaluator = Evaluator(clean.rig, evaluator_config(redis, clean.prometheus, 0.5), "absent")
@@ -175,7 +218,7 @@ async def test_without_an_evaluator_it_is_stored_and_said_so(clean: Site) -> Non
     assert "no evaluator obeyed" in ended.err
 
 
-async def test_a_prometheus_that_hangs_does_not_keep_an_override_waiting(clean: Site) -> None:
+async def test_an_override_does_not_wait_for_a_prometheus_that_hangs(clean: Site) -> None:
     redis, prometheus = RedisServer(clean.rig, "own"), PrometheusServer(clean.rig, "hanging")
     await start_all(redis, prometheus)
     # A cycle that may wait for almost ten minutes: far longer than the command does.

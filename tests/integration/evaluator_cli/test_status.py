@@ -22,7 +22,7 @@ async def test_denying_is_exit_code_3(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "text",
     [
         "ops, tier standard: admitting",
         "background",
@@ -35,38 +35,51 @@ async def test_denying_is_exit_code_3(site: Site) -> None:
         "lease: ",
     ],
 )
-async def test_the_table_tells(site: Site, told: str) -> None:
+async def test_the_table_shows(site: Site, text: str) -> None:
     ended = await run("status", "--config", site.config, "--output", "table")
-    assert told in ended.out
+    assert text in ended.out
 
 
-async def test_on_a_terminal_it_is_a_table(site: Site) -> None:
+async def test_on_a_terminal_the_output_is_a_table(site: Site) -> None:
     ended = await shown_on_terminal("status", "--config", site.config)
     assert "admitters subscribed: 2" in ended.out.splitlines()
 
 
-async def test_elsewhere_it_is_json(site: Site) -> None:
+async def test_without_a_terminal_the_output_is_json(site: Site) -> None:
     document = (await run("status", "--config", site.config)).document
     assert "admitting" == document["standing"]
+
+
+async def test_json_has_the_decision(site: Site) -> None:
+    document = (await run("status", "--config", site.config)).document
     assert {"critical", "standard", "background"} == document["decision"]["tiers"].keys()
-    assert 2 == document["admitters"]
-    assert document["lease_holder"]
-    assert 0 <= document["age_seconds"] < 30
 
 
-async def test_watch_looks_again_until_interrupted(site: Site) -> None:
+async def test_json_has_the_number_of_admitters(site: Site) -> None:
+    assert 2 == (await run("status", "--config", site.config)).document["admitters"]
+
+
+async def test_json_has_the_lease_holder(site: Site) -> None:
+    assert (await run("status", "--config", site.config)).document["lease_holder"]
+
+
+async def test_json_has_the_age_of_the_decision(site: Site) -> None:
+    assert 0 <= (await run("status", "--config", site.config)).document["age_seconds"] < 30
+
+
+async def test_watch_reads_again_until_interrupted(site: Site) -> None:
     arguments = ("status", "--watch", "--config", site.config, "--output", "json")
     ended = await interrupt(*arguments, lines=2)
     assert (130, "shield-evaluator: interrupted\n") == (ended.status, ended.err)
     assert 2 <= len(ended.out.splitlines())
 
 
-async def test_an_unknown_tier_is_a_mistake(site: Site) -> None:
+async def test_an_unknown_tier_is_exit_code_2_and_one_line(site: Site) -> None:
     ended = await run("status", "--config", site.config, "--tier", "gold")
     assert (2, 1) == (ended.status, ended.err.count("\n"))
 
 
-async def test_nothing_in_redis_is_exit_code_4(site: Site) -> None:
+async def test_an_empty_redis_is_exit_code_4(site: Site) -> None:
     redis = RedisServer(site.rig, "empty")
     await redis.start()
     evaluator = Evaluator(site.rig, evaluator_config(redis, site.prometheus, 0.5), "nobody")
@@ -76,7 +89,7 @@ async def test_nothing_in_redis_is_exit_code_4(site: Site) -> None:
     assert "absent" in ended.out
 
 
-async def test_a_decision_that_nobody_renews_is_exit_code_4(site: Site) -> None:
+async def test_a_stale_decision_is_exit_code_4(site: Site) -> None:
     redis = RedisServer(site.rig, "forsaken")
     await redis.start()
     config = {**evaluator_config(redis, site.prometheus, 0.5), "interval": "1s"}
@@ -91,7 +104,7 @@ async def test_a_decision_that_nobody_renews_is_exit_code_4(site: Site) -> None:
     assert "stale" in ended.out
 
 
-async def test_redis_gone_is_exit_code_1_and_one_line(site: Site) -> None:
+async def test_without_redis_the_command_fails_in_one_line(site: Site) -> None:
     gone = RedisServer(site.rig, "gone")  # never started
     evaluator = Evaluator(site.rig, evaluator_config(gone, site.prometheus, 0.5), "lonely")
     evaluator.write()

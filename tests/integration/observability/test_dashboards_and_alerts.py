@@ -169,7 +169,7 @@ def test_a_rule_is_evaluated_without_an_error(seen: Seen, rule: str) -> None:
     assert "ok" == seen.rule_health[rule]
 
 
-def test_the_denial_fires_and_nothing_cries_wolf(seen: Seen) -> None:
+def test_only_the_alert_for_the_denial_fires(seen: Seen) -> None:
     assert {"EtcdShieldDenyAdmission"} == seen.fired
 
 
@@ -178,7 +178,7 @@ def test_the_denial_fires_and_nothing_cries_wolf(seen: Seen) -> None:
     [("denying", "Denying tier standard"), ("admitting", "Admitting every tier")],
     ids=["denying", "admitting"],
 )
-def test_the_status_page_says_so(seen: Seen, when: str, words: str) -> None:
+def test_the_status_page_has_the_headline(seen: Seen, when: str, words: str) -> None:
     assert words in seen.pages[when]
 
 

@@ -48,7 +48,7 @@ async def site(rig: Rig) -> AsyncIterator[Callable[[str], str]]:
         ("overridden", "Denying tier background · rh01 · etcd-shield"),
     ],
 )
-async def test_the_tab_says_how_things_are_and_nothing_hurts_the_policy(
+async def test_the_title_has_the_headline_and_the_policy_is_kept(
     browser: Browser, site: Callable[[str], str], scene: str, title: str
 ) -> None:
     opened = await browser.document(site(scene))
@@ -56,7 +56,7 @@ async def test_the_tab_says_how_things_are_and_nothing_hurts_the_policy(
     assert (True, []) == (f"<title>{title}</title>" in opened.output, violations)
 
 
-async def test_a_hostile_name_stays_text(browser: Browser, site: Callable[[str], str]) -> None:
+async def test_html_in_a_name_stays_text(browser: Browser, site: Callable[[str], str]) -> None:
     document = (await browser.document(site("hostile"))).output
     found = [document.count(mark) for mark in ("<script", "<img", "<title>Denying every tier")]
     assert [0, 0, 1] == found
@@ -73,7 +73,7 @@ async def test_a_hostile_name_stays_text(browser: Browser, site: Callable[[str],
         pytest.param("blind", Look(dark=True, width=500), DARK_NEAR, id="blind on a dark phone"),
     ],
 )
-async def test_the_top_of_the_page_has_the_state_s_colour(
+async def test_the_top_of_the_page_has_the_colour_of_the_state(
     browser: Browser,
     site: Callable[[str], str],
     scene: str,

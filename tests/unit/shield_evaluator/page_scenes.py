@@ -164,6 +164,8 @@ def denying() -> Snapshot:
     facts = scene(
         {"db-file": seen(0.934), "db-in-use": seen(0.702)},
         time_to_full=840,
+        plan=ROOM_PLAN,
+        admitted=260,
     )
     changes = [
         TierChange(

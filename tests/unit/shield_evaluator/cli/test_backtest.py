@@ -61,7 +61,7 @@ def _replay(tmp_path: Path, document: object, *arguments: str | Path) -> Result:
         (("--prometheus", "prometheus:9090"), "is not an http:// or https:// URL"),
         (("--prometheus", "http://user:secret@host"), "credentials belong into"),
         (("--plot", "usage.jpeg"), "must end in .png or .svg"),
-        (("--from-file", "x.json", "--from", "-1d"), "--from-file goes without"),
+        (("--from-file", "x.json", "--from", "-1d"), "--from-file cannot be combined with"),
         (("--compare", "missing.yaml"), "missing.yaml: cannot be read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -95,14 +95,14 @@ def test_a_bad_recording_is_one_line_and_exit_code_1(
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe", b"null", b"[" * 100_000], ids=["empty", "bytes", "null", "deep"]
 )
-def test_a_file_that_is_no_recording_is_one_line(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_recording_is_exit_code_1(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "samples.json"
     file.write_bytes(content)
     result = _backtest("--from-file", file)
     assert (1, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
 
 
-def test_a_signal_without_samples_is_a_mistake(tmp_path: Path) -> None:
+def test_a_signal_without_samples_is_exit_code_2(tmp_path: Path) -> None:
     result = _replay(tmp_path, RECORDING | {"queries": RECORDING["queries"][:1]})
     assert 2 == result.exit_code
     assert "there are no samples of signal db-in-use (of: db-file)" in result.stderr
@@ -114,7 +114,7 @@ def test_samples_of_another_query_are_pointed_out(tmp_path: Path) -> None:
     assert "signal db-file: these samples were recorded with another query" in result.stderr
 
 
-def test_the_report_says_what_closed_a_tier_and_that_it_lasts(tmp_path: Path) -> None:
+def test_the_report_has_the_reason_of_a_closing_that_lasts(tmp_path: Path) -> None:
     result = _replay(tmp_path, RECORDING, "--output", "json")
     report = json.loads(result.stdout)["reports"][0]
     closing = report["tiers"]["standard"]["closings"][0]
@@ -123,13 +123,13 @@ def test_the_report_says_what_closed_a_tier_and_that_it_lasts(tmp_path: Path) ->
     assert closing["end"] is None
 
 
-def test_the_table_tells_the_gap_and_what_the_latches_made_of_it(tmp_path: Path) -> None:
+def test_the_table_shows_a_gap_and_that_the_latches_held(tmp_path: Path) -> None:
     result = _replay(tmp_path, RECORDING)
     assert "no samples" in result.stdout
     assert "latches held" in result.stdout
 
 
-def test_a_picture_without_matplotlib_is_one_line_that_says_what_to_install(
+def test_a_plot_without_matplotlib_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # what Python calls not importable

@@ -7,7 +7,7 @@ import pytest
 from shield_common.decision import TierDecision
 from shield_evaluator.core.room import Reservation
 from shield_evaluator.status.cards import Until, room_sentence, signal_cards, tier_cards
-from tests.unit.shield_evaluator.page_scenes import NOON, denying, no_room, room_left
+from tests.unit.shield_evaluator.page_scenes import NOON, admitting, no_room, room_left
 from tests.unit.shield_evaluator.status.reading import text_of
 
 GIBIBYTE = 1024**3
@@ -44,6 +44,12 @@ def test_the_room_of_a_tier_in_words(
     assert sentence == room_sentence(tier(room), reservation)
 
 
+def test_a_tier_that_denies_does_not_promise_room() -> None:
+    denying = TierDecision(allow=False, since=NOON, room=210.0)
+    sentence = room_sentence(denying, Reservation(1040, 3.1 * GIBIBYTE))
+    assert "1,040 admitted runs still to write 3.1 GiB." == sentence
+
+
 def test_the_page_shows_room_and_reservation() -> None:
     assert "more runs; 312 admitted runs still to write 1.2 GiB." in text_of(room_left())
 
@@ -72,7 +78,7 @@ def test_free_space_inside_the_file_is_used_before_the_file_grows() -> None:
 
 
 def test_without_a_run_cost_no_growth_is_expected() -> None:
-    assert not any(card.expects_growth for card in signal_cards(denying()))
+    assert not any(card.expects_growth for card in signal_cards(admitting()))
 
 
 def test_a_tier_that_left_the_configuration_has_no_reservation() -> None:

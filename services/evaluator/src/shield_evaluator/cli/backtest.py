@@ -1,4 +1,4 @@
-"""``shield-evaluator backtest``: what these thresholds would have done to the past."""
+"""``shield-evaluator backtest``: what a configuration would have done in the past."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ if TYPE_CHECKING:
 @click.option(
     "--prometheus",
     metavar="URL",
-    help="Ask this Prometheus, with the configuration's credentials, instead of prometheus.urls.",
+    help="Query this Prometheus instead of prometheus.urls, with the same credentials.",
 )
 @click.option(
-    "--from", "start", metavar="TIME", help=f"Begin of the range.  [default: {DEFAULT_FROM}]"
+    "--from", "start", metavar="TIME", help=f"Start of the range.  [default: {DEFAULT_FROM}]"
 )
 @click.option("--to", "end", metavar="TIME", help="End of the range.  [default: now]")
 @click.option(
     "--step",
     metavar="DURATION",
-    help="From one evaluation to the next.  [default: 30s, or the interval if that is longer]",
+    help="Time between two evaluations.  [default: 30s, or the interval if that is longer]",
 )
 @click.option(
     "--from-file",
@@ -66,12 +66,12 @@ if TYPE_CHECKING:
     "--compare",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A second configuration, to show side by side on the same samples.",
+    help="A second configuration, shown side by side for the same samples.",
 )
 @click.option(
-    "--record", type=click.Path(path_type=Path), metavar="FILE", help="Save the samples (JSON)."
+    "--record", type=click.Path(path_type=Path), metavar="FILE", help="Save the samples as JSON."
 )
-@plot_option("usage, thresholds and closed spans")
+@plot_option("usage, thresholds and closings")
 @output_option
 def backtest(
     *,
@@ -86,13 +86,13 @@ def backtest(
     plot: Path | None,
     output: str,
 ) -> None:
-    """Show what a configuration would have done to the past.
+    """Show what a configuration would have done in the past.
 
-    The latches of `run` are stepped over samples of the past: when would which tier have closed,
-    for how long, how long before etcd was full, and which outages would it have missed?
+    Replays past samples through the same latches as `run`: when would each tier have closed, for
+    how long, how long before etcd was full, and which outages would it have missed?
 
-    TIME is now, a span back from now such as -7d or now-90m (w, d, h, m, s), a time of ISO 8601
-    such as 2026-11-20T10:00Z (UTC unless it says otherwise), or Unix seconds.
+    TIME is `now`, a time before now such as -7d or now-90m (units w, d, h, m, s), an ISO 8601 time
+    such as 2026-11-20T10:00Z (UTC without a zone), or Unix seconds.
 
     \b
     Examples:
@@ -100,8 +100,8 @@ def backtest(
       shield-evaluator backtest --config new.yaml --from -7d --record week.json
       shield-evaluator backtest --config new.yaml --from-file week.json --plot week.png
 
-    Exit codes: 0 reported, 1 no samples or a file cannot be read or written, 2 bad configuration or
-    usage, 130 interrupted. A run that fails or is interrupted leaves no file half written.
+    Exit codes: 0 success, 1 no samples, or a file cannot be read or written, 2 bad configuration or
+    usage, 130 interrupted. A run that fails or is interrupted leaves existing files as they were.
     """  # noqa: D301 - click's mark for lines to keep is a backspace
     stretch = Stretch(start, end, step)
     form = plot_format(plot)
@@ -133,7 +133,10 @@ def _samples(
 ) -> Samples:
     if from_file is not None:
         if stretch.given or prometheus is not None:
-            fail("--from-file goes without --prometheus, --from, --to and --step", EXIT_BAD_CONFIG)
+            fail(
+                "--from-file cannot be combined with --prometheus, --from, --to, --step",
+                EXIT_BAD_CONFIG,
+            )
         try:
             samples = recording.read(from_file)
         except SamplesError as error:
@@ -194,7 +197,7 @@ async def _fetch(
 
 
 def _check_samples(settings: list[EvaluatorSettings], samples: Samples) -> None:
-    """Refuse samples that say nothing, and point out what may not be what was meant."""
+    """Fail without any samples; warn about signals without samples and about other queries."""
     empty = []
     signals = 0
     for one in settings:
@@ -211,7 +214,7 @@ def _check_samples(settings: list[EvaluatorSettings], samples: Samples) -> None:
                 say(f"signal {name}: these samples were recorded with another query")
     names = ", ".join(dict.fromkeys(empty))
     if len(empty) == signals:
-        fail(f"no samples in this range of signal {names}: look at the query", EXIT_FAILED)
+        fail(f"no samples in this range of signal {names}: check the query", EXIT_FAILED)
     if empty:
         say(f"no samples in this range of signal {names}: it stays blind")
 

@@ -160,13 +160,16 @@ def room_sentence(entry: TierDecision, reservation: Reservation | None) -> str |
     """
     if entry.room is None:
         return None
-    runs = int(entry.room)
-    noun = "run" if runs == 1 else "runs"
-    room = f"Room for {runs:,} more {noun}" if runs else "No room for another run"
-    if reservation is None or not reservation.runs:
-        return f"{room}."
-    pending = "1 admitted run" if reservation.runs == 1 else f"{reservation.runs:,} admitted runs"
-    return f"{room}; {pending} still to write {size(reservation.reserved)}."
+    runs, parts = int(entry.room), []
+    if not runs:
+        parts.append("No room for another run")
+    elif entry.allow:  # of no use to a tier that denies for another reason
+        parts.append(f"Room for {runs:,} more {'run' if runs == 1 else 'runs'}")
+    if reservation is not None and reservation.runs:
+        noun = "run" if reservation.runs == 1 else "runs"
+        left = size(reservation.reserved)
+        parts.append(f"{reservation.runs:,} admitted {noun} still to write {left}")
+    return f"{'; '.join(parts)}." if parts else None
 
 
 def _until(snapshot: Snapshot, decision: Decision, plan: Plan, name: str) -> Until | None:
