@@ -45,7 +45,9 @@ def main() -> int:
         print(f"make cluster: {error}", file=sys.stderr)
         return 1
     named = any(Path(argument.partition("::")[0]).exists() for argument in rest)
-    return pytest.main(rest if named else [str(ROOT / "tests" / "cluster"), *rest])
+    # The first test waits for the node, which is no hang.
+    options = ["--override-ini=faulthandler_timeout=300", *rest]
+    return pytest.main(options if named else [*options, str(ROOT / "tests" / "cluster")])
 
 
 async def _build() -> None:

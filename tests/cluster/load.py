@@ -12,7 +12,7 @@ from tests.cluster.release import Release
 from tests.e2e.apiserver import Reply
 from tests.rig.waiting import wait_until
 
-_STREAMS = 4
+STREAMS = 4
 _PAST = 20  # creations that a disturbance is framed by
 _SECONDS = 60.0
 
@@ -62,7 +62,7 @@ async def creations(release: Release) -> AsyncIterator[Load]:
                 reply = Reply(status=0, body={"message": repr(error)})
             load.add(reply)
 
-    streams = [asyncio.create_task(stream()) for _ in range(_STREAMS)]
+    streams = [asyncio.create_task(stream()) for _ in range(STREAMS)]
     try:
         await load.wait_more()
         yield load

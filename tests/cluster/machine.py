@@ -7,11 +7,10 @@ tests. Its ports are reached through `publish`. Nothing here knows what Kubernet
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from tests.cluster import cgroups
 from tests.rig.errors import RigError, ServerFailedError
@@ -19,7 +18,8 @@ from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
 from tests.rig.process import Child
 
-_FIRST_PROCESS = Path(__file__).parent / "first_process.py"
+_FIRST_PROCESS = (sys.executable, "-I", str(Path(__file__).parent / "first_process.py"))
+_T = TypeVar("_T")
 _START_SECONDS = 30.0
 # The kernel ends some hundred processes and unmounts what they had.
 _END_SECONDS = 60.0
@@ -32,11 +32,15 @@ _UNSHARE = (
 class Machine(Rig):
     """Use it as `async with Machine() as machine:`; every `spawn` is inside.
 
+    Args:
+        first_process: What prepares the namespaces; it gets two more arguments.
+
     It has `control_group`, the name of a cgroup of its own, and everything that is `Rig`'s.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, first_process: Sequence[str] = _FIRST_PROCESS) -> None:
         super().__init__(prefix="etcd-shield-node-")
+        self._first_process = first_process
         self._first: Child | None = None
         self._control: socket.socket | None = None
         self.control_group = ""
@@ -116,27 +120,34 @@ class Machine(Rig):
             listening.listen(1)
             listening.settimeout(0)
             self.stored.mkdir()
-            script = [sys.executable, "-I", str(_FIRST_PROCESS), str(self.stored), str(path)]
-            self._first = super().spawn("first-process", [*_UNSHARE, *script])
-            async with self._in_time():
-                self._control, _ = await asyncio.get_running_loop().sock_accept(listening)
-        self._control.settimeout(0)
+            command = [*_UNSHARE, *self._first_process, str(self.stored), str(path)]
+            self._first = super().spawn("first-process", command)
+            accepting = asyncio.get_running_loop().sock_accept(listening)
+            control, _ = await self._in_time(accepting)
+        control.settimeout(0)
+        self._control = control
         await self._expect(b"ready")
 
     async def _expect(self, word: bytes) -> None:
         assert self._control is not None
-        async with self._in_time():
-            heard = await asyncio.get_running_loop().sock_recv(self._control, 64)
-        if word != heard:
+        receiving = asyncio.get_running_loop().sock_recv(self._control, 64)
+        if word != await self._in_time(receiving):
             raise self._failure()
 
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
+    async def _in_time(self, awaited: Coroutine[None, None, _T]) -> _T:
+        """Await what the first process does, unless it ends or takes too long."""
+        assert self._first is not None
+        awaiting = asyncio.create_task(awaited)
+        ending = asyncio.create_task(self._first.wait_ended(within=_START_SECONDS))
         try:
-            async with asyncio.timeout(_START_SECONDS):
-                yield
-        except TimeoutError as error:
-            raise self._failure() from error
+            await asyncio.wait({awaiting, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not awaiting.done():
+                raise self._failure()
+            return awaiting.result()
+        finally:
+            awaiting.cancel()
+            ending.cancel()
+            await asyncio.gather(awaiting, ending, return_exceptions=True)
 
     def _failure(self) -> ServerFailedError:
         tail = self._first.log_tail() if self._first is not None else ""

@@ -18,6 +18,7 @@ from tests.rig.server import Server, program
 DNS_ADDRESS = "10.90.0.10"
 _SOCKET = "/run/containerd/containerd.sock"
 _PLUGINS = ("/usr/lib/cni", "/opt/cni/bin")
+_IN_PODS = ("--namespace=k8s.io",)
 _IMPORT_SECONDS = 300.0
 
 
@@ -77,9 +78,23 @@ SystemdCgroup = false
         """
         command = ("images", "import", "--digests=false", str(image.archive))
         async with asyncio.timeout(_IMPORT_SECONDS):
-            status, said = await self._ctr("--namespace=k8s.io", *command)
+            status, said = await self._ctr(*_IN_PODS, *command)
         if status:
             raise RigError(f"{image.name} could not be imported: {said}")
+
+    async def kill_container(self, container: str) -> None:
+        """End a container's first process with SIGKILL.
+
+        Args:
+            container: Its id, as a pod's status names it.
+
+        Raises:
+            RigError: There is none.
+        """
+        identity = container.removeprefix("containerd://")
+        status, said = await self._ctr(*_IN_PODS, "tasks", "kill", "--signal=SIGKILL", identity)
+        if status:
+            raise RigError(f"{identity} could not be killed: {said}")
 
     async def _ctr(self, *arguments: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(

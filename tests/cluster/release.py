@@ -1,5 +1,6 @@
 """The chart as a user installs it: helm, values, and then pods."""
 
+import asyncio
 import copy
 import re
 import textwrap
@@ -16,6 +17,7 @@ from tests.cluster.images import ROOT
 from tests.cluster.node import Node, wait_rolled_out
 from tests.cluster.objects import TEAM, namespace, pipeline_run
 from tests.e2e.apiserver import Object, Reply
+from tests.e2e.commands import CommandFailedError
 from tests.rig.errors import RigError
 from tests.rig.waiting import wait_until
 
@@ -31,13 +33,13 @@ WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfiguration
 Values = dict[str, Any]
 
 
-def readme_values(tag: str = PRESENT) -> Values:
-    """Return the values file that the chart's README shows, for this node.
+def readme_values(chart: Path = CHART, tag: str = PRESENT) -> Values:
+    """Return the values file that a chart's README shows, for this node.
 
     Only what depends on the place is changed: where Prometheus is, how many members etcd has, which
     images, and that it denies at once.
     """
-    block = re.search(r"(?ms)^ *```yaml\n(.*?)^ *```$", (CHART / "README.md").read_text())
+    block = re.search(r"(?ms)^ *```yaml\n(.*?)^ *```$", (chart / "README.md").read_text())
     assert block is not None
     values: Values = yaml.safe_load(textwrap.dedent(block.group(1)))
     evaluator, admitter = values["evaluator"], values["admitter"]
@@ -49,6 +51,12 @@ def readme_values(tag: str = PRESENT) -> Values:
         service["image"] |= {"tag": tag, "pullPolicy": "Never"}
     values["redis"] = {"image": {"pullPolicy": "Never"}, "extraConfig": "protected-mode no"}
     return values
+
+
+def judging_only(place: str) -> Values:
+    """Return values with which a release judges one namespace and disturbs no other release."""
+    labels = {"kubernetes.io/metadata.name": place}
+    return {"webhook": {"namespaceSelector": {"matchLabels": labels}}}
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Values:
@@ -86,7 +94,7 @@ class Release:
         Raises:
             CommandFailedError: helm refused.
         """
-        await self.node.api.apply(namespace(self.name, restricted=True))
+        await self.node.api.apply(namespace(self.name, restricted=True), namespace(self.judged))
         await self.helm("install")
         await self.wait_rolled_out()
         await self.wait_admitting()
@@ -128,6 +136,22 @@ class Release:
         """Create a PipelineRun as a dry run, which the webhook judges like any other."""
         return await self.node.api.create(pipeline_run(self.judged), dry_run=True)
 
+    async def uninstall(self) -> None:
+        """Run `helm uninstall` and wait until the pods are gone.
+
+        Raises:
+            CommandFailedError: helm failed.
+        """
+        options = (f"--namespace={self.name}", "--wait")
+        done = await self.node.commands.helm_uninstall(self.name, *options)
+        if done.status:
+            raise CommandFailedError(done.err)
+
+    @property
+    def webhook_path(self) -> str:
+        """The path of the webhook's configuration."""
+        return f"{WEBHOOKS}/{self.name}-{self.full_name}"
+
     def workload(self, component: str) -> str:
         """Return the path of a component's Deployment or StatefulSet."""
         kind = "statefulsets" if component == "redis" else "deployments"
@@ -167,9 +191,47 @@ class Release:
             raise RigError(f"{component} has no pod")
         return str(found[0]["metadata"]["name"])
 
-    async def metric(self, component: str, series: str) -> float:
+    async def replace_pods(self, *components: str) -> None:
+        """Delete one pod of each of the components at the same time, and wait for others."""
+        paths = [f"{self.pods_path}/{await self.pod(component)}" for component in components]
+        uids = [(await self.node.api.get(path)).body["metadata"]["uid"] for path in paths]
+        await asyncio.gather(*(self.node.api.delete(path) for path in paths))
+
+        async def replaced() -> bool:
+            # A StatefulSet's new pod has the old one's name.
+            pods = await asyncio.gather(*(self.node.api.get(path) for path in paths))
+            return all(
+                uid != pod.body["metadata"].get("uid") for uid, pod in zip(uids, pods, strict=True)
+            )
+
+        await wait_until(replaced, within=ROLLOUT_SECONDS, what="pods to be replaced", every=0.3)
+        await self.wait_rolled_out(*components)
+
+    async def kill(self, *components: str) -> None:
+        """End one container of each of the components with SIGKILL, and wait for the restarts."""
+        found = [(await self.pods(component))[0] for component in components]
+        identities = [pod["status"]["containerStatuses"][0]["containerID"] for pod in found]
+        before = [await self.restarts(component) for component in components]
+        kill = self.node.containerd.kill_container
+        await asyncio.gather(*(kill(identity) for identity in identities))
+
+        async def restarted() -> bool:
+            after = [await self.restarts(component) for component in components]
+            return all(new > old for new, old in zip(after, before, strict=True))
+
+        await wait_until(restarted, within=ROLLOUT_SECONDS, what="restarts", every=0.3)
+        await self.wait_rolled_out(*components)
+
+    async def restarts(self, component: str) -> int:
+        """Return how often the containers of a component's pods were restarted."""
+        statuses = [
+            pod["status"].get("containerStatuses", []) for pod in await self.pods(component)
+        ]
+        return sum(status["restartCount"] for found in statuses for status in found)
+
+    async def metric(self, component: str, series: str, *, pod: str | None = None) -> float:
         """Return a metric of one of a component's pods, through the API server."""
-        pod = await self.pod(component)
+        pod = pod or await self.pod(component)
         text = await self.node.api.text(f"{self.pods_path}/{pod}:9100/proxy/metrics")
         for line in text.splitlines():
             if line.startswith(f"{series} "):

@@ -63,6 +63,10 @@ class Commands:
         """Run `helm test`, which waits until its pod has ended."""
         return await self._run(self._helm, "test", *arguments)
 
+    async def helm_uninstall(self, *arguments: str) -> Done:
+        """Run `helm uninstall`."""
+        return await self._run(self._helm, "uninstall", *arguments)
+
     async def apply(self, *things: Mapping[str, Any]) -> None:
         """Create objects that the scenarios need.
 

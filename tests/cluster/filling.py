@@ -1,0 +1,56 @@
+"""Filling the node's etcd through its API server, and making room again."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from tests.cluster.node import QUOTA, Node
+from tests.cluster.objects import BALLAST_LABEL, TEAM, ballast
+from tests.cluster.release import Release
+from tests.rig.waiting import wait_until
+
+_PIECE = 512 * 1024
+# The shield closes at 90%; writers of other things are not its business and go on a little.
+FULL = 0.92
+_BALLAST = f"/api/v1/namespaces/{TEAM}/configmaps"
+_SCRAPE_SECONDS = 30.0
+SHARE = "etcd_mvcc_db_total_size_in_bytes / etcd_server_quota_backend_bytes"
+
+
+async def fill(node: Node) -> None:
+    """Write until etcd's file is full enough and Prometheus says so."""
+    while (await node.etcd.client.status()).db_size < FULL * QUOTA:
+        replies = await asyncio.gather(*(node.api.create(ballast(_PIECE)) for _ in range(4)))
+        assert {HTTPStatus.CREATED} == {reply.status for reply in replies}
+
+    async def seen() -> bool:
+        return FULL <= max((await node.prometheus.query(SHARE)).values(), default=0)
+
+    await wait_until(seen, within=_SCRAPE_SECONDS, what="Prometheus to see a full etcd")
+
+
+async def delete_ballast(node: Node, *, keep: int = 0) -> None:
+    """Delete what `fill` wrote, but for so many pieces; that alone frees nothing."""
+    found = await node.api.items(f"{_BALLAST}?labelSelector={BALLAST_LABEL}%3Dyes")
+    names = [piece["metadata"]["name"] for piece in found][keep:]
+    await asyncio.gather(*(node.api.delete(f"{_BALLAST}/{name}") for name in names))
+
+
+async def free(node: Node) -> None:
+    """Do what an operator does: forget old revisions, and rewrite the file without them."""
+    await node.etcd.client.compact()
+    await node.etcd.client.defragment()
+
+
+@contextlib.asynccontextmanager
+async def full_etcd(release: Release) -> AsyncIterator[None]:
+    """The shield denies because etcd is full, for as long as the block takes."""
+    await fill(release.node)
+    try:
+        await release.wait_denying()
+        yield
+    finally:
+        await delete_ballast(release.node)
+        await free(release.node)
+        await release.wait_admitting()
