@@ -20,7 +20,6 @@ from shield_common.decision import (
     decode_override,
     encode_decision,
     encode_override,
-    format_value,
 )
 
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
@@ -193,22 +192,6 @@ def test_an_override_covers_the_tiers_it_names(
 ) -> None:
     override = Override(allow=True, tiers=tiers, reason="r", by="b", since=NOON, until=NOON)
     assert covered is override.covers(tier)
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (0.934, "ratio", "93.4%"),
-        (0.9, "ratio", "90%"),
-        (1.0, "ratio", "100%"),
-        (0.99999, "ratio", "100%"),
-        (2.5e9, "number", "2.5e+09"),
-        (12345, "number", "12345"),
-        (1, "alert", "1"),
-    ],
-)
-def test_a_value_reads_as_people_read_it(value: float, unit: str, text: str) -> None:
-    assert text == format_value(value, unit)
 
 
 def test_a_later_epoch_comes_after_any_sequence() -> None:

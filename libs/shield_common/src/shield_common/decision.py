@@ -149,16 +149,6 @@ class Decision(Struct, frozen=True, kw_only=True):
         return (self.epoch, self.sequence)
 
 
-def format_value(value: float, unit: str) -> str:
-    """Write a value as people read it.
-
-    Args:
-        value: in the unit.
-        unit: ``ratio`` gives a percentage; any other unit gives the number.
-    """
-    return f"{round(value * 100, 1):g}%" if unit == "ratio" else f"{value:.6g}"
-
-
 class _Header(Struct):
     schema: int
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 import structlog
 
 from shield_common.config.loader import SettingsStruct
+from shield_common.text import printable
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
@@ -138,12 +139,7 @@ def _cut(text: str) -> str:
 def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if key == "exception":
-            event[key] = "\n".join(_printable(line) for line in value.splitlines())
+            event[key] = "\n".join(printable(line) for line in value.splitlines())
         elif isinstance(value, str):
-            event[key] = _printable(value)
+            event[key] = printable(value)
     return event
-
-
-def _printable(text: str) -> str:
-    # Spaces of all kinds but the common one can hide something too.
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

@@ -142,7 +142,7 @@ def test_an_endless_kind_is_cut() -> None:
 
 def test_control_characters_do_not_reach_the_message() -> None:
     entry = msgspec.structs.replace(DENYING, reason="a\nb\x1b[31m")
-    assert "a?b?[31m" in message(entry)
+    assert "a\\nb\\x1b[31m" in message(entry)
 
 
 def test_retry_after_stands_where_the_api_server_looks() -> None:

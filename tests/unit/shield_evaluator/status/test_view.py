@@ -41,7 +41,7 @@ def test_the_headline_says_what_the_shield_does(name: str, headline: str) -> Non
     ("name", "words"),
     [
         ("blind", "Signal db-file is blind. No samples."),
-        ("overridden", "Overridden: tier standard admits until 12:23:00Z (22 min left)."),
+        ("overridden", "Overridden: tier standard admits until 12:23:00Z (22m 58s left)."),
         ("starting", "The evaluator has not finished its first cycle."),
         ("standby", "This evaluator is a standby. What follows is the writer's last decision."),
         ("kinds", "Alert EtcdFull is firing."),
@@ -54,13 +54,13 @@ def test_the_page_says_why(name: str, words: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param("✕ Denying since 11:48:00Z, for 12 min", id="since when"),
+        pytest.param("✕ Denying since 11:48:00Z, for 12m", id="since when"),
         pytest.param("etcd is at 93.4% of its quota.", id="why"),
         pytest.param("Until db-file is below 80% .", id="until what"),
         pytest.param("Worst member: 10.0.0.3:2379. 3 of 3 members answered.", id="members"),
-        pytest.param("the quota is reached in 14 min", id="time to full"),
+        pytest.param("the quota is reached in 14m", id="time to full"),
         pytest.param("held by this evaluator", id="lease"),
-        pytest.param("2 s old, epoch 7, sequence 4211", id="decision"),
+        pytest.param("2s old, epoch 7, sequence 4211", id="decision"),
         pytest.param("11:29:00Z background denying etcd is at 85.1% of its quota", id="changes"),
         pytest.param("Defragment etcd", id="what to do"),
     ],

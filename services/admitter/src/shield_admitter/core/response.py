@@ -8,18 +8,15 @@ decision, so it is rendered once and kept (`Renderer`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from shield_admitter.core.review import API_VERSION, KIND
 from shield_admitter.core.verdict import Outcome, Reason
-from shield_common.decision import format_value
+from shield_common.text import format_time, format_value, printable, truncate
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from shield_admitter.core.verdict import Verdict
     from shield_common.decision import Decision
 
@@ -109,13 +106,13 @@ def response_fields(verdict: Verdict, kind: str, style: DenialStyle) -> dict[str
     fields["auditAnnotations"] = annotations
     warning = _warning(verdict)
     if warning:
-        fields["warnings"] = [_short(warning)]
+        fields["warnings"] = [truncate(printable(warning), MAX_WARNING)]
     if not verdict.allowed:
         fields["status"] = {
             "status": "Failure",
             "code": style.code,
             "reason": DENIAL_REASONS[style.code],
-            "message": _printable(denial(verdict, kind, style)),
+            "message": printable(denial(verdict, kind, style)),
         }
     return fields
 
@@ -138,19 +135,12 @@ def _why(verdict: Verdict) -> str:
         return "etcd-shield has no current decision"
     if entry is None:
         return "etcd-shield denies every tier that it has no thresholds for"
-    span = [f"denied since {_time(entry.since)}"]
+    span = [f"denied since {format_time(entry.since)}"]
     if entry.unit == "alert" and entry.signal is not None:
         span.append("until it stops")
     elif entry.reset is not None:
         span.append(f"until below {format_value(entry.reset, entry.unit)}")
     return f"{entry.reason or 'etcd is close to its quota'} ({', '.join(span)})"
-
-
-def _time(moment: datetime) -> str:
-    try:
-        return f"{moment.astimezone(UTC):%H:%M:%S}Z"
-    except OverflowError:  # the first or last day that there is
-        return f"{moment:%H:%M:%S%z}"
 
 
 def _warning(verdict: Verdict) -> str | None:
@@ -159,15 +149,3 @@ def _warning(verdict: Verdict) -> str | None:
     if verdict.outcome is Outcome.ADMITTED and verdict.reason in {Reason.SHIELD, Reason.OVERRIDE}:
         return verdict.entry.warning if verdict.entry is not None else None
     return None
-
-
-def _short(text: str) -> str:
-    """Cut to one short line: the API server drops warnings with control characters."""
-    text = _printable(text)
-    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 1] + "…"
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -10,7 +10,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from shield_common.decision import format_value
+from shield_common.text import format_value
 from shield_evaluator.core.plan import Unit
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from rich.text import Text
 
-from shield_common.decision import format_value
-from shield_evaluator.wording import moment, printable, span
+from shield_common.text import format_datetime, format_duration, format_value, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +32,8 @@ def render(reports: Sequence[tuple[str, Report]]) -> Iterator[RenderableType]:
     """
     first = reports[0][1]
     yield Text(
-        f"{moment(first.start)} to {moment(first.end)} UTC, {first.steps} steps of"
-        f" {first.step_seconds:g}s"
+        f"{format_datetime(first.start)} to {format_datetime(first.end)} UTC, "
+        f"{first.steps} steps of {first.step_seconds:g}s"
     )
     yield _summary(reports)
     for name, report in reports:
@@ -82,12 +81,12 @@ def _figures(report: TierReport | None, outages: int) -> list[Text]:
     missed = report.outages_missed
     return [
         Text(str(len(report.closings))),
-        Text(f"{span(report.closed_seconds)} ({report.closed_share:.1%})"),
+        Text(f"{format_duration(report.closed_seconds)} ({report.closed_share:.1%})"),
         Text(str(report.flaps), style="yellow" if report.flaps else ""),
         Text(f"{missed} of {outages}", style="bold red" if missed else ""),
-        Text(span(min(leads)) if leads else "-"),
+        Text(format_duration(min(leads)) if leads else "-"),
         Text(
-            span(report.open_at_quota_seconds),
+            format_duration(report.open_at_quota_seconds),
             style="bold red" if report.open_at_quota_seconds else "",
         ),
     ]
@@ -107,9 +106,9 @@ def _closings(name: str, report: Report) -> RenderableType:
         unit = report.signals[closing.peak_signal].unit if closing.peak_signal else ""
         table.add_row(
             tier,
-            moment(closing.start),
-            moment(closing.end, "still closed"),
-            span(closing.seconds),
+            format_datetime(closing.start),
+            format_datetime(closing.end, "still closed"),
+            format_duration(closing.seconds),
             Text("" if closing.peak is None else _peak(closing.peak, unit, closing.peak_signal)),
             Text(printable(closing.reason) + (" (flap)" if closing.flap else "")),
         )
@@ -142,11 +141,11 @@ def _outages(reports: Sequence[tuple[str, Report]]) -> Table:
                     leads.append(Text("missed", style="bold red"))
                 else:
                     lead = exposure.lead_seconds
-                    leads.append(Text("unknown" if lead is None else span(lead)))
+                    leads.append(Text("unknown" if lead is None else format_duration(lead)))
         table.add_row(
-            moment(outage.start),
-            moment(outage.end, "still full"),
-            span(outage.seconds),
+            format_datetime(outage.start),
+            format_datetime(outage.end, "still full"),
+            format_duration(outage.seconds),
             format_value(outage.peak, "ratio"),
             Text(outage.signal),
             Text(printable(outage.member or "")),
@@ -163,9 +162,9 @@ def _gaps(report: Report) -> Table:
     for gap in report.gaps[:MAX_ROWS]:
         table.add_row(
             Text(gap.signal),
-            moment(gap.start),
-            moment(gap.end, "lasts"),
-            span(gap.seconds),
+            format_datetime(gap.start),
+            format_datetime(gap.end, "lasts"),
+            format_duration(gap.seconds),
             Text(printable(gap.problem)),
             gap.treatment,
         )

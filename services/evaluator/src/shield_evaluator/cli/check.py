@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from shield_common.commands import EXIT_FAILED
-from shield_common.decision import format_value
+from shield_common.text import format_value
 from shield_evaluator.cli.terminal import (
     cell,
     config_option,

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shield_common.commands import EXIT_BAD_CONFIG
-from shield_common.decision import format_value
 from shield_common.store.protocol import StoreError
+from shield_common.text import format_datetime, format_duration, format_value
 from shield_evaluator.cli.stored import (
     Standing,
     StoredStatus,
@@ -35,7 +35,6 @@ from shield_evaluator.cli.terminal import (
     say,
 )
 from shield_evaluator.status.cards import room_sentence
-from shield_evaluator.wording import moment, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,10 +162,14 @@ def _facts(stored: StoredStatus) -> Iterator[str]:
     if decision is None:
         yield "decision: none"
     else:
-        age = "of unknown age" if stored.age_seconds is None else f"{span(stored.age_seconds)} old"
+        age = (
+            "of unknown age"
+            if stored.age_seconds is None
+            else f"{format_duration(stored.age_seconds)} old"
+        )
         yield f"decision: epoch {decision.epoch}, sequence {decision.sequence}, {age}"
         full = decision.time_to_full_seconds
-        yield f"time to full: {'not growing' if full is None else span(full)}"
+        yield f"time to full: {'not growing' if full is None else format_duration(full)}"
     yield f"lease: {stored.lease_holder or 'not held; is an evaluator running?'}"
     admitters = "unknown" if stored.admitters is None else stored.admitters
     yield f"admitters subscribed: {admitters}"
@@ -193,7 +196,7 @@ def _tier_table(decision: Decision) -> Table:
         table.add_row(
             cell(name),
             cell("admits", style="green") if tier.allow else cell("denies", style="bold red"),
-            moment(tier.since),
+            format_datetime(tier.since),
             *(_value(value, tier) for value in (tier.value, tier.set, tier.reset)),
             cell(tier.reason or tier.warning or ""),
         )

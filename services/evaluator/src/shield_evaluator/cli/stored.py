@@ -24,11 +24,11 @@ from shield_common.store.protocol import (
     StoreError,
 )
 from shield_common.store.redis import RedisStore
+from shield_common.text import format_duration
 from shield_evaluator.cli.terminal import fail, interruptible
 from shield_evaluator.core.latches_document import LatchesDocumentError, decode
 from shield_evaluator.core.reservations import room_plans
 from shield_evaluator.core.room import Reservation, reservation_of
-from shield_evaluator.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -178,7 +178,7 @@ def describe_override(override: Override, seconds: float | None) -> str:
     """
     verb = "allow" if override.allow else "deny"
     tiers = "all tiers" if override.tiers is None else f"tier {', '.join(override.tiers)}"
-    left = "without an end" if seconds is None else f"for another {span(seconds)}"
+    left = "without an end" if seconds is None else f"for another {format_duration(seconds)}"
     until = f"until {override.until:%H:%M:%S}Z"
     return f"{verb} {tiers} {until} ({left}), by {override.by}: {override.reason}"
 

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.text import Text
 
 from shield_common import commands
+from shield_common.text import printable
 from shield_evaluator.settings import EvaluatorSettings
-from shield_evaluator.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ a result in words that an operator can act on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
-from shield_common.decision import MAX_TEXT, format_value
+from shield_common.decision import MAX_TEXT
+from shield_common.text import format_time, format_value, truncate
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import ColdStart, OnBlind, Unit
 
@@ -94,7 +94,9 @@ def undetermined_reason(plan: Plan, signals: Sequence[SignalInTier]) -> str:
     """Return why a tier denies although none of its signals does."""
     waiting = ", ".join(signal.name for signal in signals if signal.state is LatchState.UNKNOWN)
     why = "cold start" if plan.cold_start is ColdStart.SET else "still denying"
-    return truncate(f"etcd's usage is not known yet ({why}): waiting for signal {waiting}")
+    return truncate(
+        f"etcd's usage is not known yet ({why}): waiting for signal {waiting}", MAX_TEXT
+    )
 
 
 def usage_warning(tier: str, signals: Sequence[SignalInTier]) -> str | None:
@@ -116,7 +118,7 @@ def usage_warning(tier: str, signals: Sequence[SignalInTier]) -> str | None:
 
 def override_reason(override: Override) -> str:
     """Return why an override denies."""
-    return truncate(f"denied by an operator {_until(override)}: {override.reason}")
+    return truncate(f"denied by an operator {_until(override)}: {override.reason}", MAX_TEXT)
 
 
 def override_warning(override: Override) -> str:
@@ -127,10 +129,5 @@ def override_warning(override: Override) -> str:
     )
 
 
-def truncate(text: str, limit: int = MAX_TEXT) -> str:
-    """Return at most ``limit`` characters; a cut is marked by an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 def _until(override: Override) -> str:
-    return f"until {override.until.astimezone(UTC):%H:%M:%S}Z"
+    return f"until {format_time(override.until)}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from rich.text import Text
 
+from shield_common.text import format_duration
 from shield_evaluator.simulate.variants import LATCHES, NOTHING, ROOM
-from shield_evaluator.wording import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,12 +102,12 @@ def _figures(tier: TierOutcome) -> list[Text]:
         Text(f"{tier.admitted:,}"),
         Text(f"{tier.lost:,}"),
         Text(f"{tier.waiting:,}"),
-        Text(span(tier.late_median_seconds)),
-        Text(span(tier.late_95_seconds)),
+        Text(format_duration(tier.late_median_seconds)),
+        Text(format_duration(tier.late_95_seconds)),
         Text(f"{tier.paced:,}"),
         Text(f"{tier.denied:,}"),
-        Text(span(tier.closed_by_latch_seconds)),
-        Text(span(tier.closed_without_room_seconds)),
+        Text(format_duration(tier.closed_by_latch_seconds)),
+        Text(format_duration(tier.closed_without_room_seconds)),
         Text(str(tier.flaps), style="yellow" if tier.flaps else ""),
     ]
 
@@ -118,8 +118,8 @@ def _brief(outcome: Outcome) -> list[Text]:
     return [
         _full(outcome),
         _share(outcome.peak_file),
-        Text(span(max(tier.closed_by_latch_seconds for tier in tiers))),
-        Text(span(max(tier.closed_without_room_seconds for tier in tiers))),
+        Text(format_duration(max(tier.closed_by_latch_seconds for tier in tiers))),
+        Text(format_duration(max(tier.closed_without_room_seconds for tier in tiers))),
         Text(str(flaps), style="yellow" if flaps else ""),
         Text(f"{sum(tier.admitted for tier in tiers):,}"),
         Text(f"{sum(tier.lost for tier in tiers):,}"),
@@ -129,7 +129,7 @@ def _brief(outcome: Outcome) -> list[Text]:
 def _full(outcome: Outcome) -> Text:
     if outcome.outage_seconds is None:
         return Text("never")
-    return Text(span(outcome.outage_seconds), style=_BAD)
+    return Text(format_duration(outcome.outage_seconds), style=_BAD)
 
 
 def _share(value: float) -> Text:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from shield_common.decision import format_value
+from shield_common.text import format_duration, format_size, format_time, format_value, sentence
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import Unit
 from shield_evaluator.status import chart
-from shield_evaluator.wording import clock, duration, sentence, size
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision, SignalObservation, TierDecision
@@ -122,13 +121,13 @@ def signal_cards(snapshot: Snapshot) -> list[SignalCard]:
 
 def _tier_card(snapshot: Snapshot, decision: Decision, plan: Plan, name: str) -> TierCard:
     entry, now = decision.tiers[name], snapshot.now.utc
-    lasting = duration((now - entry.since).total_seconds())
+    lasting = format_duration((now - entry.since).total_seconds())
     return TierCard(
         name=name,
         default=name == plan.default_tier,
         overridden=decision.override is not None and decision.override.covers(name),
         allow=entry.allow,
-        since=f"since {clock(entry.since, now=now)}, for {lasting}",
+        since=f"since {format_time(entry.since, now=now)}, for {lasting}",
         why=_why(snapshot, plan, entry, name),
         room=room_sentence(entry, snapshot.reservation(name)),
         until=_until(snapshot, decision, plan, name),
@@ -167,7 +166,7 @@ def room_sentence(entry: TierDecision, reservation: Reservation | None) -> str |
         parts.append(f"Room for {runs:,} more {'run' if runs == 1 else 'runs'}")
     if reservation is not None and reservation.runs:
         noun = "run" if reservation.runs == 1 else "runs"
-        left = size(reservation.reserved)
+        left = format_size(reservation.reserved)
         parts.append(f"{reservation.runs:,} admitted {noun} still to write {left}")
     return f"{'; '.join(parts)}." if parts else None
 
@@ -175,7 +174,7 @@ def room_sentence(entry: TierDecision, reservation: Reservation | None) -> str |
 def _until(snapshot: Snapshot, decision: Decision, plan: Plan, name: str) -> Until | None:
     entry, override = decision.tiers[name], decision.override
     if override is not None and override.covers(name):
-        return Until("Until", clock(override.until, now=snapshot.now.utc))
+        return Until("Until", format_time(override.until, now=snapshot.now.utc))
     if entry.allow:
         if entry.set is None or entry.unit == Unit.ALERT:
             return None

@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shield_common.decision import format_value
+from shield_common.text import format_value
 from shield_evaluator.core.forecast import SPAN_MS
 from shield_evaluator.core.plan import Unit
 

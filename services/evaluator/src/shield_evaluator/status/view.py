@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from shield_common.text import format_duration, format_time, sentence
 from shield_evaluator.status.cards import SignalCard, TierCard, signal_cards, tier_cards
-from shield_evaluator.wording import clock, duration, sentence
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision, Override
@@ -102,7 +102,7 @@ def view_of(snapshot: Snapshot) -> View:
         advice=_advice(snapshot),
         changes=[
             ChangeRow(
-                at=clock(change.at, now=snapshot.now.utc),
+                at=format_time(change.at, now=snapshot.now.utc),
                 tier=change.tier,
                 allow=change.allow,
                 reason=change.reason,
@@ -142,7 +142,7 @@ def _brief(snapshot: Snapshot) -> list[str]:
     if first is not None:
         sentences.append(sentence(first))
     if decision.time_to_full_seconds is not None:
-        left = duration(decision.time_to_full_seconds)
+        left = format_duration(decision.time_to_full_seconds)
         sentences.append(f"At the present growth the quota is reached in {left}.")
     if snapshot.blind_signals:
         sentences.append(f"Nothing is known of {' and '.join(snapshot.blind_signals)}.")
@@ -173,10 +173,10 @@ def _override_notice(override: Override, snapshot: Snapshot) -> Notice:
     now = snapshot.now.utc
     tiers = "every tier" if override.tiers is None else "tier " + ", ".join(override.tiers)
     verb = "admits" if override.allow else "denies"
-    left = duration((override.until - now).total_seconds())
+    left = format_duration((override.until - now).total_seconds())
     return Notice(
-        f"Overridden: {tiers} {verb} until {clock(override.until, now=now)} ({left} left).",
-        f"“{override.reason}”, by {override.by} at {clock(override.since, now=now)}.",
+        f"Overridden: {tiers} {verb} until {format_time(override.until, now=now)} ({left} left).",
+        f"“{override.reason}”, by {override.by} at {format_time(override.since, now=now)}.",
         bad=False,
     )
 
@@ -206,7 +206,7 @@ def _time_to_full(decision: Decision | None) -> str:
     if decision is None:
         return "not known yet"
     seconds = decision.time_to_full_seconds
-    return "not growing" if seconds is None else f"{duration(seconds)} at the present growth"
+    return "not growing" if seconds is None else f"{format_duration(seconds)} at the present growth"
 
 
 def _sharing(decision: Decision | None) -> list[tuple[str, str]]:
@@ -219,7 +219,7 @@ def _sharing(decision: Decision | None) -> list[tuple[str, str]]:
 def _age(snapshot: Snapshot, decision: Decision | None) -> str:
     if decision is None:
         return "none yet"
-    age = duration((snapshot.now.utc - decision.evaluated_at).total_seconds())
+    age = format_duration((snapshot.now.utc - decision.evaluated_at).total_seconds())
     return f"{age} old, epoch {decision.epoch}, sequence {decision.sequence}"
 
 
