@@ -19,13 +19,14 @@ from shield_common import logs
 from shield_common.logs import LogSettings
 from shield_evaluator.config_snapshot import ConfigSnapshot
 from shield_evaluator.core.latch import Instant
-from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.plan import OnBlind, Plan, RoomPlan, SignalPlan, Threshold, Unit
 from shield_evaluator.cycle import Cycle
 from shield_evaluator.lease import Writer
 from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
 from shield_evaluator.prometheus.response import Answer, parse
 from shield_evaluator.prometheus.source import PrometheusSource
+from shield_evaluator.room_inputs import RoomReader
 from tests.bench.figures import Figure, show
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
 
@@ -82,7 +83,14 @@ def snapshot() -> ConfigSnapshot:
     signal = SignalPlan(
         members=MEMBERS, blind_after_ms=120_000, on_blind=OnBlind.HOLD, unit=Unit.RATIO
     )
-    threshold = Threshold(set=0.9, reset=0.8, warn=0.85)
+    room = RoomPlan(
+        target=0.88,
+        run_cost=4 * 1024**2,
+        lag_ms=30_000,
+        grows_over_ms=900_000,
+        spend_ms=60_000,
+    )
+    threshold = Threshold(set=0.9, reset=0.8, warn=0.85, room=room)
     plan = Plan(
         signals=dict.fromkeys(names, signal),
         tiers={f"tier-{n}": dict.fromkeys(names, threshold) for n in range(TIERS)},
@@ -110,6 +118,8 @@ class Evaluating:
         self._cycle = Cycle(
             seen,
             source=PrometheusSource(self.client),
+            # The quota is asked for once a minute; the bar counts the queries of signals.
+            room=RoomReader(store, Answering(), now=self.clock),
             decisions=store,
             override=OverrideInForce(store),
             writer=Writer(

@@ -24,7 +24,7 @@ from shield_common.store.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
 
 @dataclass(slots=True)
@@ -210,6 +210,11 @@ class MemoryStore:
     async def read_admitted(self) -> AdmittedTotals:
         """See `AdmittedCounter`."""
         return AdmittedTotals(dict(self._server.admitted[self._keys.admitted]))
+
+    async def remove_admitted(self, tiers: Collection[str]) -> None:
+        """See `AdmittedCounter`."""
+        for tier in tiers:
+            self._server.admitted[self._keys.admitted].pop(tier, None)
 
     async def lease_holder(self) -> str | None:
         """See `StatusReader`."""

@@ -62,6 +62,13 @@ async def test_b4_totals_are_gone_with_the_key(site: Site) -> None:
     assert AdmittedTotals({"standard": 1}) == await site.store.read_admitted()
 
 
+async def test_b4_a_removed_total_begins_again_at_0(site: Site) -> None:
+    await site.store.add_admitted({"standard": 3, "critical": 1})
+    await site.store.remove_admitted(["standard", "unheard-of"])
+    await site.store.add_admitted({"standard": 2})
+    assert AdmittedTotals({"standard": 2, "critical": 1}) == await site.store.read_admitted()
+
+
 # Content that no admitter wrote.
 
 

@@ -1,12 +1,13 @@
 """A world in memory: one store, one clock that is stepped by hand, and evaluators in it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shield_common.decision import Decision, Override, decode_decision, encode_override
 from shield_common.store.keys import Keys
+from shield_common.store.protocol import StoreError
 from shield_evaluator.config_snapshot import ConfigSnapshot
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Observation
@@ -15,6 +16,7 @@ from shield_evaluator.cycle import Cycle
 from shield_evaluator.cycle_result import CycleResult
 from shield_evaluator.lease import Writer
 from shield_evaluator.override import OverrideInForce
+from shield_evaluator.room_inputs import RoomInputs
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, one_latch
 
@@ -62,6 +64,25 @@ class ScriptedSource:
 
 
 @dataclass
+class ScriptedRoom:
+    """Reads the counters from the world's store, and says what etcd's quota is."""
+
+    store: MemoryStore
+    quotas: Mapping[str, float] = field(default_factory=lambda: {SIGNAL: 1000.0 * 1024**2})
+
+    async def read(self, plan: Plan, *, budget: float) -> RoomInputs:
+        del plan, budget
+        try:
+            admitted = await self.store.read_admitted()
+        except StoreError:
+            return RoomInputs(self.quotas)
+        return RoomInputs(self.quotas, admitted.totals)
+
+    async def remove(self, counters: Collection[str]) -> None:
+        await self.store.remove_admitted(counters)
+
+
+@dataclass
 class Node:
     """One evaluator."""
 
@@ -70,6 +91,7 @@ class Node:
     override: OverrideInForce
     cycle: Cycle
     results: list[CycleResult]
+    inputs: ScriptedRoom
 
     async def sees(self, value: float) -> CycleResult:
         """Evaluate while every member's value is this."""
@@ -88,6 +110,7 @@ class World:
     ) -> Node:
         results: list[CycleResult] = []
         source = ScriptedSource()
+        inputs = ScriptedRoom(self.store)
         writer = Writer(
             self.store,
             holder=name,
@@ -99,13 +122,14 @@ class World:
         cycle = Cycle(
             snapshot(plan),
             source=source,
+            room=inputs,
             decisions=self.store,
             override=override,
             writer=writer,
             now=self.clock,
             on_result=results.append,
         )
-        return Node(source, writer, override, cycle, results)
+        return Node(source, writer, override, cycle, results, inputs)
 
     async def published(self) -> Decision | None:
         stored = await self.store.read_decision()

@@ -29,6 +29,7 @@ from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.source import PrometheusSource
+from shield_evaluator.room_inputs import RoomReader
 from shield_evaluator.settings import RESTART_KEYS
 from shield_evaluator.status.board import Board
 
@@ -82,6 +83,7 @@ class Evaluator:
         self._cycle = Cycle(
             config,
             source=PrometheusSource(self._client, on_error=self._metrics.prometheus_failed),
+            room=RoomReader(self._store, self._client, now=now),
             decisions=self._store,
             override=OverrideInForce(self._store),
             writer=self._writer,

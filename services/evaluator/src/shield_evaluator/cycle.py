@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.lease import Writer
     from shield_evaluator.override import OverrideInForce
+    from shield_evaluator.room_inputs import RoomSource
 
 
 class Source(Protocol):
@@ -68,6 +69,7 @@ class Cycle:
         config: ConfigSnapshot,
         *,
         source: Source,
+        room: RoomSource,
         decisions: DecisionReader,
         override: OverrideInForce,
         writer: Writer,
@@ -77,6 +79,7 @@ class Cycle:
         self.config = config
         self._next_config = config
         self._source = source
+        self._room = room
         self._decisions = decisions
         self._override = override
         self._writer = writer
@@ -120,15 +123,19 @@ class Cycle:
             self._evaluation = None
         if not await self._leads():
             return await self._stand_by(started)
-        observations = await self._source.observe(
-            config.expressions, config.plan, budget=config.budget
+        observations, inputs = await asyncio.gather(
+            self._source.observe(config.expressions, config.plan, budget=config.budget),
+            self._room.read(config.plan, budget=config.budget),
         )
         async with self._publishing:
             at = self._now()
-            self._memory.advance(config.plan, observations, at)
+            self._memory.advance(config.plan, observations, inputs, at)
             self._histories.add(config.plan, observations, now_ms=at.ms)
             self._evaluation = _Evaluation(config, at, self._memory.state, observations)
-            return await self._publish(started, self._evaluation)
+            result = await self._publish(started, self._evaluation)
+        if implausible := self._memory.state.room.implausible:
+            await self._room.remove(implausible)
+        return result
 
     async def redecide(self) -> CycleResult | None:
         """Publish the last evaluation again because the override changed; None on standby.
@@ -251,6 +258,7 @@ class Cycle:
                 ttl_ms=config.ttl_ms,
                 interval_ms=round(config.interval * 1000),
                 status_url=config.status_url,
+                admitters=config.admitters or self._writer.admitters or 1,
             ),
             override=self._override.value,
             time_to_full_seconds=self._histories.seconds_to_full(

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from shield_common import logs
 from shield_common.decision import DecisionError, decode_decision
-from shield_evaluator.core import latches_document
+from shield_evaluator.core import latches_document, room
 from shield_evaluator.core.latch import Instant, ShieldState, advance, after_pause
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.room_inputs import RoomInputs
 
 
 class LatchMemory:
@@ -88,9 +89,24 @@ class LatchMemory:
             tiers={tier: bit.allow for tier, bit in self.state.tiers.items()},
         )
 
-    def advance(self, plan: Plan, observations: Mapping[str, Observation], at: Instant) -> None:
+    def advance(
+        self,
+        plan: Plan,
+        observations: Mapping[str, Observation],
+        inputs: RoomInputs,
+        at: Instant,
+    ) -> None:
         """Advance the state by one cycle."""
-        self.state = advance(plan, self._without_pause(at), observations, at)
+        before = self._without_pause(at)
+        room_state = room.advance(
+            plan,
+            before.room,
+            observations,
+            quotas=inputs.quotas,
+            totals=inputs.totals,
+            now_ms=at.ms,
+        )
+        self.state = advance(plan, before, observations, at, room=room_state)
         self._inherited = False
         self._due_ms = at.ms + self.pause_ms
 

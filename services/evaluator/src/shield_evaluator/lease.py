@@ -14,6 +14,7 @@ from shield_common.store.protocol import (
     DecisionWriter,
     Publication,
     PublishResult,
+    StatusReader,
     StoreError,
 )
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from shield_evaluator.core.latch import Instant
 
 
-class Store(DecisionReader, DecisionWriter, Protocol):
-    """Lease, latches and decisions."""
+class Store(DecisionReader, DecisionWriter, StatusReader, Protocol):
+    """Lease, latches, decisions, and how many subscribe to them."""
 
 
 class EvictionPolicyError(Exception):
@@ -41,6 +42,8 @@ class Writer:
         epoch: the highest known fencing number; ours while `held`.
         sequence: number of decisions that we have published in this epoch.
         problem: the store's last error; None while it answers.
+        admitters: how many subscribers the last publication reached; before the first one, how many
+            the store counted; None if it did not say.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Writer:
         self.epoch = 0
         self.sequence = 0
         self.problem: str | None = "not connected yet"
+        self.admitters: int | None = None
         self._own_epoch: int | None = None
         self._loss_seen_ms: int | None = None
 
@@ -88,6 +92,7 @@ class Writer:
         self.epoch = max(self.epoch, claim.epoch)
         if claim.taken:
             self.sequence = 0
+            self.admitters = await self._count_admitters()
             self._log.info("lease taken", epoch=claim.epoch)
         if claim.held:
             self._own_epoch = self.epoch
@@ -148,15 +153,17 @@ class Writer:
         # Counted even if the answer gets lost: no other document may have this number.
         self.sequence += 1
         try:
-            result = (await self._store.publish(publication)).result
+            answer = await self._store.publish(publication)
         except StoreError as error:
             self._failed(error)
             return None
         self._answered()
-        if result is not PublishResult.PUBLISHED:
+        if answer.result is PublishResult.PUBLISHED:
+            self.admitters = answer.receivers
+        else:
             self.held = False
-            self._log.warning("another evaluator is the writer now", result=result.value)
-        return result
+            self._log.warning("another evaluator is the writer now", result=answer.result.value)
+        return answer.result
 
     @property
     def next_sequence(self) -> int:
@@ -174,6 +181,14 @@ class Writer:
             self._log.warning("lease not released, it will expire", problem=str(error))
         else:
             self._log.info("lease released")
+
+    async def _count_admitters(self) -> int | None:
+        try:
+            return await self._store.count_subscribers()
+        except StoreError as error:
+            # It may be forbidden; the first publication tells as well.
+            self._log.debug("subscribers cannot be counted", problem=str(error))
+            return None
 
     def _may_claim_after_loss(self) -> bool:
         """Return whether to take the lease of a store that lost its data.

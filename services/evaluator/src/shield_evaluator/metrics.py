@@ -18,6 +18,7 @@ from shield_common.store.protocol import PublishResult
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.prometheus.response import KINDS
+from shield_evaluator.room_metrics import RoomMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -110,6 +111,7 @@ class Metrics:
         gauge("build_info", "1, with the version as a label.", ("version",)).labels(
             version("shield-evaluator")
         ).set(1)
+        self.room = RoomMetrics(registry)
         self._last: Decision | None = None  # of this evaluator or of another
         self._plan = plan
         self._preset(plan)
@@ -147,10 +149,17 @@ class Metrics:
             self._record_samples(name, result.observations.get(name))
         for (tier, signal), latch in result.state.latches.items():
             self.latch_set.labels(signal, tier).set(latch.state is LatchState.SET)
+        self.room.record(
+            result.plan,
+            result.state.room,
+            admitters=result.decision.admitters,
+            now_ms=result.at.ms,
+        )
 
     def plan_changed(self, plan: Plan) -> None:
         """Export the series of a configuration, and remove those of the one before."""
         self._plan = plan
+        self.room.withdraw(plan)
         latches = {(signal, tier) for tier, named in plan.tiers.items() for signal in named}
         states = {(signal, state) for signal in plan.signals for state in SIGNAL_STATES}
         tiers = {(tier,) for tier in plan.tiers}
@@ -167,6 +176,8 @@ class Metrics:
                 self.transitions.labels(tier, to)
             for signal, threshold in thresholds.items():
                 bounds = {"set": threshold.set, "reset": threshold.reset, "warn": threshold.warn}
+                if threshold.room is not None:
+                    bounds["target"] = threshold.room.target
                 for bound, value in bounds.items():
                     if value is not None:
                         self.threshold.labels(signal, tier, bound).set(value)

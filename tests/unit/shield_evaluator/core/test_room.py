@@ -132,6 +132,14 @@ def test_totals_that_cannot_be_read_are_made_up_for_by_the_next_reading() -> Non
     assert (Batch(0, 5), Batch(2 * INTERVAL, 7)) == state.batches["standard"]
 
 
+def test_a_counter_that_is_unreadable_once_is_not_counted_again() -> None:
+    plan = _plan()
+    state = _advance(plan, RoomState(), 0, totals={"standard": 50})
+    state = _advance(plan, state, INTERVAL, totals={})
+    state = _advance(plan, state, 2 * INTERVAL, totals={"standard": 51})
+    assert (Batch(0, 50), Batch(2 * INTERVAL, 1)) == state.batches["standard"]
+
+
 def test_a_state_without_totals_takes_the_first_reading_as_its_base() -> None:
     plan = _plan()
     state = _advance(plan, RoomState(totals=None), 0, totals={"standard": 90_000})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from contextlib import AbstractAsyncContextManager
 
 
@@ -256,6 +256,14 @@ class AdmittedCounter(Protocol):
 
     async def read_admitted(self) -> AdmittedTotals:
         """Read all totals. Content that is no count is skipped and reported, never raised.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        ...
+
+    async def remove_admitted(self, tiers: Collection[str]) -> None:
+        """Remove the totals of tiers; admitters begin them again at 0.
 
         Raises:
             StoreError: the store did not answer.

@@ -40,7 +40,7 @@ from shield_common.store.protocol import (
 from shield_common.store.settings import MAX_TIMEOUT, RedisSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
     from redis.asyncio.client import PubSub
 
@@ -195,6 +195,12 @@ class RedisStore:
             problem = f"{key} has {int(number)} fields, at most {MAX_COUNT_FIELDS} are read"
             return AdmittedTotals({}, (problem,))
         return _totals(items)
+
+    async def remove_admitted(self, tiers: Collection[str]) -> None:
+        """See `AdmittedCounter`."""
+        if tiers:
+            key = self._keys.admitted
+            await self._run(lambda connection: connection.client.hdel(key, *tiers))
 
     async def lease_holder(self) -> str | None:
         """See `StatusReader`."""

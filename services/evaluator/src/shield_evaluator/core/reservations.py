@@ -61,6 +61,18 @@ def growth(
     return grown, tuple(implausible)
 
 
+def known_totals(
+    plan: Plan, before: Mapping[str, int] | None, totals: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the last known total of each counter.
+
+    A counter of a known tier that is missing once may be unreadable; forgetting its last total
+    would count all of it again.
+    """
+    kept = {} if before is None else {name: before[name] for name in plan.tiers if name in before}
+    return {**kept, **totals}
+
+
 def by_tier(plan: Plan, grown: Mapping[str, int]) -> dict[str, int]:
     """Return runs by tier; a tier that only admitters know counts as the default tier."""
     admitted: dict[str, int] = {}

@@ -58,6 +58,7 @@ from shield_evaluator.core.reservations import (
     by_tier,
     cost_on,
     growth,
+    known_totals,
     reserved_by,
     room_plans,
 )
@@ -173,7 +174,7 @@ def advance(
     batches = add_batches(plan, state.batches, admitted, now_ms)
     headroom = _headroom(plan, state, observations, known_quotas, admitted, batches, now_ms)
     after = RoomState(
-        totals=state.totals if totals is None else dict(totals),
+        totals=state.totals if totals is None else known_totals(plan, state.totals, totals),
         batches=batches,
         headroom=headroom,
         quotas=known_quotas,
@@ -215,6 +216,27 @@ def reservation_of(plan: Plan, state: RoomState, tier: str, *, now_ms: int) -> R
         runs=sum(batch.runs for batch in batches),
         reserved=max((reserved_by(batches, room_plan, now_ms) for room_plan in plans), default=0.0),
     )
+
+
+def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
+    """Return by how many bytes etcd holds more than any tier's runs may fill; 0 if it does not.
+
+    Room ends at the target, so an overdraft means that runs cost more than ``run_cost`` says, or
+    that something else fills etcd. A tier with a higher target may well fill etcd beyond a lower
+    one, so only the highest target of each signal counts.
+    """
+    above: dict[str, float] = {}
+    for tier, signal in state.headroom:
+        room_plan = room_plans(plan, tier).get(signal)
+        if room_plan is None:
+            continue
+        reserved = sum(
+            reserved_by(batches, cost_on(plan, other, signal, room_plan), now_ms)
+            for other, batches in state.batches.items()
+        )
+        excess = -(state.headroom[tier, signal] + reserved)
+        above[signal] = min(above.get(signal, excess), excess)
+    return max(0.0, *above.values(), 0.0)
 
 
 def closed_tiers(state: RoomState) -> frozenset[str]:

@@ -1,0 +1,148 @@
+"""What room needs beside the signals: counters of admitted runs, etcd's quota, admitters.
+
+`core.room` computes with these; here they are read. Each is missing when it cannot be read, and
+what that means is decided in the core: no new batch, the last known quota.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from shield_common import logs
+from shield_common.store.protocol import StoreError
+from shield_evaluator.core.plan import DEFAULT_QUOTA
+from shield_evaluator.core.reservations import room_plans
+from shield_evaluator.prometheus.response import PrometheusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from shield_common.store.protocol import AdmittedCounter
+    from shield_evaluator.core.latch import Instant
+    from shield_evaluator.core.plan import Plan
+    from shield_evaluator.prometheus.source import QueryClient
+
+# A quota changes when etcd restarts with another flag; asked at every cycle it would double the
+# queries. A failed query is repeated in the next cycle.
+QUOTA_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RoomInputs:
+    """One cycle's inputs.
+
+    Attributes:
+        quotas: signal -> etcd's quota in bytes, the least of all members.
+        totals: tier -> runs admitted since ever; None if they could not be read.
+    """
+
+    quotas: Mapping[str, float] = field(default_factory=dict)
+    totals: Mapping[str, int] | None = None
+
+
+class RoomSource(Protocol):
+    """Anything that reads the inputs of room."""
+
+    async def read(self, plan: Plan, *, budget: float) -> RoomInputs:
+        """See `RoomReader.read`."""
+        ...
+
+    async def remove(self, counters: Collection[str]) -> None:
+        """See `RoomReader.remove`."""
+        ...
+
+
+class RoomReader:
+    """Reads the inputs of room from the store and from Prometheus."""
+
+    def __init__(
+        self, counter: AdmittedCounter, client: QueryClient, *, now: Callable[[], Instant]
+    ) -> None:
+        self._counter = counter
+        self._client = client
+        self._now = now
+        self._quotas: dict[str, tuple[float, int]] = {}
+        self._problems: dict[str, str] = {}
+        self._log = logs.get(__name__)
+
+    async def read(self, plan: Plan, *, budget: float) -> RoomInputs:
+        """Read everything concurrently; errors end in missing inputs.
+
+        Args:
+            plan: which signals have a run cost, and where their quota is from.
+            budget: seconds for the queries.
+        """
+        signals = {signal for tier in plan.tiers for signal in room_plans(plan, tier)}
+        if not signals:
+            return RoomInputs(totals=await self._totals())
+        configured = {signal: plan.signals[signal].quota for signal in signals}
+        expressions = {
+            signal: DEFAULT_QUOTA if quota is None else quota
+            for signal, quota in configured.items()
+            if not isinstance(quota, int)
+        }
+        totals, queried = await asyncio.gather(
+            self._totals(), self._queried(set(expressions.values()), budget)
+        )
+        quotas = {
+            signal: float(quota) for signal, quota in configured.items() if isinstance(quota, int)
+        }
+        for signal, expression in expressions.items():
+            in_bytes = queried[expression]
+            if in_bytes is not None:
+                quotas[signal] = in_bytes
+        return RoomInputs(quotas=quotas, totals=totals)
+
+    async def remove(self, counters: Collection[str]) -> None:
+        """Remove counters that no admitter can have written; they begin again at 0."""
+        for name in counters:
+            self._log.error("a counter of admitted runs is implausible, removing it", tier=name)
+        try:
+            await self._counter.remove_admitted(counters)
+        except StoreError as error:
+            self._note("counters", str(error))
+
+    async def _totals(self) -> Mapping[str, int] | None:
+        try:
+            admitted = await self._counter.read_admitted()
+        except StoreError as error:
+            self._note("counters", str(error))
+            return None
+        self._note("counters", "; ".join(admitted.problems))
+        return admitted.totals
+
+    async def _queried(
+        self, expressions: Collection[str], budget: float
+    ) -> dict[str, float | None]:
+        quotas = await asyncio.gather(*(self._quota(each, budget) for each in expressions))
+        return dict(zip(expressions, quotas, strict=True))
+
+    async def _quota(self, expression: str, budget: float) -> float | None:
+        known = self._quotas.get(expression)
+        now_ms = self._now().ms
+        if known is not None and now_ms < known[1]:
+            return known[0]
+        try:
+            answer = await self._client.query(expression, budget=budget)
+        except PrometheusError as error:
+            self._note(expression, str(error))
+            return None
+        values = [sample.value for sample in answer.samples if sample.value > 0]
+        if not values:
+            self._note(expression, "no sample above 0")
+            return None
+        self._note(expression, "")
+        quota = min(values)
+        self._quotas[expression] = (quota, now_ms + QUOTA_SECONDS * 1000)
+        return quota
+
+    def _note(self, what: str, problem: str) -> None:
+        """Log the begin and the end of an episode, not every cycle of it."""
+        before = self._problems.get(what, "")
+        if problem and not before:
+            self._log.warning("an input of room cannot be read", input=what, problem=problem)
+        elif before and not problem:
+            self._log.info("an input of room can be read again", input=what)
+        self._problems[what] = problem

@@ -1,0 +1,70 @@
+"""The metrics of room: what fits, what admitted runs still write, and whether that adds up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import Gauge
+
+from shield_evaluator.core.room import closed_tiers, overdraft_of, reservation_of, room_of
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from shield_evaluator.core.plan import Plan
+    from shield_evaluator.core.room import RoomState
+
+UNKNOWN: Final = float("nan")
+
+
+class RoomMetrics:
+    """Gauges by tier; NaN while a tier's room is not known, and on standby."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def by_tier(name: str, text: str) -> Gauge:
+            return Gauge(f"etcd_shield_{name}", text, ("tier",), registry=registry)
+
+        self.runs = by_tier("room_runs", "How many more runs fit below the tier's target.")
+        self.closed = by_tier("room_closed", "1 while the tier denies because no run fits.")
+        self.run_cost = by_tier(
+            "run_cost_bytes", "Configured bytes that one run adds to etcd, on its fullest signal."
+        )
+        self.reserved = by_tier(
+            "reserved_bytes", "Bytes that admitted runs of the tier are still going to write."
+        )
+        self.reserved_runs = by_tier(
+            "reserved_runs", "Admitted runs of the tier that are still going to write."
+        )
+        self.overdraft = Gauge(
+            "etcd_shield_overdraft_bytes",
+            "Bytes by which etcd is above the highest target; above 0 if run_cost is too low.",
+            registry=registry,
+        )
+        self.admitters = Gauge(
+            "etcd_shield_room_admitters",
+            "Among how many admitters room is shared out.",
+            registry=registry,
+        )
+
+    def record(self, plan: Plan, state: RoomState, *, admitters: int | None, now_ms: int) -> None:
+        """Export a cycle's room."""
+        closed = closed_tiers(state)
+        for tier in plan.tiers:
+            room = room_of(plan, state, tier)
+            reservation = reservation_of(plan, state, tier, now_ms=now_ms)
+            self.runs.labels(tier).set(UNKNOWN if room is None else room.runs)
+            self.run_cost.labels(tier).set(UNKNOWN if room is None else room.run_cost)
+            self.closed.labels(tier).set(tier in closed)
+            self.reserved.labels(tier).set(reservation.reserved)
+            self.reserved_runs.labels(tier).set(reservation.runs)
+        self.overdraft.set(overdraft_of(plan, state, now_ms=now_ms))
+        self.admitters.set(UNKNOWN if admitters is None else admitters)
+
+    def withdraw(self, plan: Plan) -> None:
+        """Export nothing known for the tiers of a plan: another evaluator decides."""
+        self.overdraft.set(0)
+        self.admitters.set(UNKNOWN)
+        for metric in (self.runs, self.closed, self.run_cost, self.reserved, self.reserved_runs):
+            metric.clear()
+            for tier in plan.tiers:
+                metric.labels(tier).set(UNKNOWN)
