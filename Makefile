@@ -8,13 +8,17 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help test e2e cluster bench demo soak fuzz pictures lint format lock chart generate clean bootstrap servers
+.PHONY: help test venv e2e cluster bench demo soak fuzz pictures lint format lock chart generate clean bootstrap servers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
+# Six environments at a time, because the integration tests mostly wait. Each prints its output when it ends.
 test: bootstrap servers ## Lint, type check, import contracts, unit and integration tests, the chart
-	$(TOX) run
+	$(TOX) run-parallel --parallel-no-spinner
+
+venv: bootstrap ## Make .venv, where an edited source counts at once (then: .venv/bin/pytest tests/unit)
+	$(TOX) run -q -e dev
 
 e2e: bootstrap servers ## The chart and the services on a real API server, which is built once
 	$(TOX) run -e e2e $(if $(ARGS),-- $(ARGS))

@@ -38,7 +38,14 @@ _GRACE_SECONDS = 2.0
     help="Leave everything up after the flood, and print how to talk to it; Ctrl-C ends it.",
 )
 @click.option("--plain", is_flag=True, help="Print lines, also on a terminal.")
-def main(*, without_shield: bool, keep_up: bool, plain: bool) -> None:
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=Plan.seconds,
+    show_default=True,
+    help="End after this time, finished or not; a busy machine needs more.",
+)
+def main(*, without_shield: bool, keep_up: bool, plain: bool, seconds: float) -> None:
     """Fill a real etcd and watch the shield close and open again.
 
     Starts etcd with a 32 MiB quota, Prometheus, Redis, the evaluator and three admitters, all on
@@ -46,7 +53,8 @@ def main(*, without_shield: bool, keep_up: bool, plain: bool) -> None:
     the admitters, and only what they admit is written to etcd. Once they deny, old runs are
     deleted and etcd is compacted and defragmented, until they admit again.
 
-    It takes about 45 seconds and never more than 90; with --keep the servers stay after that.
+    It takes about 45 seconds, and ends the story after --seconds at the latest; with --keep the
+    servers stay after that.
 
     \b
     Exit status:
@@ -59,7 +67,7 @@ def main(*, without_shield: bool, keep_up: bool, plain: bool) -> None:
     console = Console(highlight=False)
     live = console.is_terminal and not console.is_dumb_terminal and not plain
     demo = Demo(
-        record=Record(Plan()),
+        record=Record(Plan(seconds=seconds)),
         console=console,
         view=View.TABLE if live else View.LINES,
         with_shield=not without_shield,

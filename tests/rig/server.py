@@ -15,8 +15,8 @@ from tests.rig.lifetime import Rig
 from tests.rig.process import STOP_SECONDS, TAIL_LINES, Child
 from tests.rig.waiting import wait_until
 
-# Generous: on two busy cores Prometheus needs a second or two, etcd the same.
-START_SECONDS = 30.0
+# A second or two on two busy cores. Generous, because a deadline that is not reached costs no time.
+START_SECONDS = 60.0
 # After that a probe has no answer, and whether the process lives is looked at again.
 _PROBE_SECONDS = 2.0
 # How often other ports are tried when a server finds its own taken.

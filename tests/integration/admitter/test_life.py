@@ -14,7 +14,7 @@ from tests.rig.services import Admitter
 from tests.rig.waiting import wait_until
 
 # Each of the two admitters is replaced half of these times.
-RESTARTS = int(os.environ.get("SHIELD_TEST_RESTARTS", "20"))
+RESTARTS = int(os.environ.get("SHIELD_TEST_RESTARTS", "6"))
 
 
 async def listening(site: Site) -> None:
@@ -84,6 +84,7 @@ async def test_a20_a_request_under_way_at_the_end_of_the_drain_is_answered(site:
     assert 0 == await stopping
 
 
+@pytest.mark.long
 async def test_a20_two_admitters_are_restarted_in_turn_without_a_failed_request(site: Site) -> None:
     # Long enough for a busy machine to use every kept connection once; the default is 10 s.
     drain = {"drain": "3s"}

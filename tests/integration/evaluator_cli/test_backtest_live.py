@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.integration.evaluator_cli.command import run
 from tests.rig.etcd import MEBIBYTE, EtcdServer
 from tests.rig.lifetime import Rig
@@ -49,6 +51,7 @@ async def _clean_up(etcd: EtcdServer) -> None:
     await etcd.client.defragment()
 
 
+@pytest.mark.long
 async def test_a_backtest_closes_like_the_evaluator_did(
     tmp_path: Path,
 ) -> None:

@@ -14,6 +14,8 @@ import pytest
 from tests.integration.observability.story import Stage, staged
 from tests.unit.observability.runbook import Block, blocks
 
+pytestmark = [pytest.mark.xdist_group("runbook"), pytest.mark.long]
+
 COMMANDS = [block for block in blocks() if block.language == "sh"]
 
 
