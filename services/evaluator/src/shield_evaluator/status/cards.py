@@ -142,7 +142,7 @@ def _why(snapshot: Snapshot, plan: Plan, entry: TierDecision, name: str) -> str:
     if not entry.allow:
         return sentence(entry.reason or "etcd is close to its quota")
     if entry.warning:
-        return sentence(f"warning: {entry.warning}")
+        return sentence(f"Warning: {entry.warning}")
     blind = [signal for signal in plan.tiers.get(name, {}) if signal in snapshot.blind_signals]
     if blind:
         rules = ", ".join(f"{signal} ({plan.signals[signal].on_blind.value})" for signal in blind)
