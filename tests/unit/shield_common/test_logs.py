@@ -1,16 +1,22 @@
-"""Logs: one bounded line per event, whatever is in it."""
+"""Logs: one bounded line per event, whatever it contains, and no write that blocks."""
 
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from typing import Any, Literal
+from itertools import islice
+from typing import Any, Literal, TextIO
 
 import pytest
 import structlog
 
 from shield_common import logs
-from shield_common.logs import MAX_ITEMS, MAX_TEXT, MAX_TRACEBACK, LogSettings
+from shield_common.logs import MAX_ITEMS, MAX_TEXT, MAX_TRACEBACK, QUEUE_LINES, LogSettings
+
+PATIENCE = 20.0  # seconds
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +28,16 @@ def _restored() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+class Written(io.StringIO):
+    """A stream that is read once all lines are written."""
+
+    def getvalue(self) -> str:
+        assert logs.flush(PATIENCE)
+        return super().getvalue()
+
+
 def stream_of(form: Literal["json", "console", "auto"] = "json") -> io.StringIO:
-    stream = io.StringIO()
+    stream = Written()
     logs.configure(LogSettings(format=form), service="evaluator", stream=stream)
     return stream
 
@@ -177,3 +191,97 @@ def test_what_is_no_terminal_gets_json() -> None:
     stream = stream_of("auto")
     logs.get("test").info("event")
     assert "event" == json.loads(stream.getvalue())["event"]
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    """Return the end of a pipe to read, and the one to write as a stream."""
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    yield reading, stream
+    stream.close()
+    os.close(reading)
+
+
+def lines_of(reading: int) -> Iterator[dict[str, Any]]:
+    with os.fdopen(os.dup(reading), encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def test_a_stream_that_is_not_read_blocks_nothing_and_drops_are_counted(
+    pipe: tuple[int, TextIO],
+) -> None:
+    reading, stream = pipe
+    logs.configure(LogSettings(format="json"), service="evaluator", stream=stream)
+    before = logs.dropped_lines()
+    total = 3 * QUEUE_LINES
+    for number in range(total):
+        logs.get("test").info("event", number=number, padding="x" * 400)
+    dropped = logs.dropped_lines() - before
+    assert 0 < dropped < total
+    assert not logs.flush(0.0)
+    written = [line["number"] for line in islice(lines_of(reading), total - dropped)]
+    # The first lines are kept, in their order: they tell how it began.
+    assert list(range(total - dropped)) == written
+
+
+def test_lines_are_written_again_once_the_stream_is_read(pipe: tuple[int, TextIO]) -> None:
+    reading, stream = pipe
+    logs.configure(LogSettings(format="json"), service="evaluator", stream=stream)
+    before, total = logs.dropped_lines(), 2 * QUEUE_LINES
+    for number in range(total):
+        logs.get("test").info("event", number=number, padding="x" * 400)
+    lines = lines_of(reading)
+    for _ in islice(lines, total - (logs.dropped_lines() - before)):
+        pass
+    logs.get("test").info("again")
+    assert "again" == next(lines)["event"]
+
+
+def test_a_stream_that_is_closed_is_counted_and_not_raised(pipe: tuple[int, TextIO]) -> None:
+    _, stream = pipe
+    logs.configure(LogSettings(format="json"), service="evaluator", stream=stream)
+    before = logs.dropped_lines()
+    stream.close()
+    logs.get("test").info("event")
+    assert logs.flush(PATIENCE)
+    assert before + 1 == logs.dropped_lines()
+
+
+def test_a_stream_that_another_process_made_non_blocking_gets_whole_lines(
+    pipe: tuple[int, TextIO],
+) -> None:
+    reading, stream = pipe
+    os.set_blocking(stream.fileno(), False)
+    logs.configure(LogSettings(format="json"), service="evaluator", stream=stream)
+    for number in range(500):
+        logs.get("test").info("event", number=number, padding="x" * 400)
+    written = [line["number"] for line in islice(lines_of(reading), 500)]
+    assert list(range(500)) == written
+
+
+ENDLESS = """
+import sys
+from shield_common import logs
+logs.configure(logs.LogSettings(format="json"), service="evaluator")
+for number in range(10000):
+    logs.get("test").info("event", padding="x" * 400)
+print("done")
+sys.exit(3)
+"""
+
+
+def test_a_process_whose_standard_error_is_not_read_ends_with_its_own_exit_code() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert b"done\n" == process.stdout.read()
+        assert 3 == process.wait(PATIENCE)
+
+
+def test_the_last_lines_before_an_exit_are_written() -> None:
+    code = ENDLESS.replace("10000", "50")
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert 50 == len(ended.stderr.splitlines())

@@ -54,6 +54,28 @@ async def test_a_scraper_that_wants_openmetrics_gets_it(client: Client) -> None:
     assert (await response.text()).endswith("# EOF\n")
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text; version=abc",
+        "application/openmetrics-text; version=1",
+        "application/openmetrics-text; version=²",
+        "application/openmetrics-text; version=1.0.0.0.0",
+        "application/openmetrics-text; version=1.0.0; escaping=bogus",
+        "application/openmetrics-text; version=99999999999999999999.0.0",
+        "application/openmetrics-text; version=2.0.0; version=é",
+        "text/plain; version=abc",
+        "text/plain; version=1.0.0; escaping=",
+        ";;,;=,",
+        "x" * 8000,
+    ],
+)
+async def test_any_accept_header_gets_metrics(client: Client, accept: str) -> None:
+    response = await client.get("/metrics", headers={"Accept": accept})
+    assert 200 == response.status
+    assert "cycles_total 3.0\n" in await response.text()
+
+
 @pytest.mark.parametrize("path", ["/readyz", "/healthz"])
 @pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
 async def test_readiness_is_the_services_own_answer(

@@ -1,14 +1,26 @@
-"""Structured logs: one line per event, JSON for machines, readable for people.
+"""Structured logs: one line per event, as JSON or for people, written without ever blocking.
 
 Every string in an event may come from a requester, so each is bounded, and the renderers escape
 control characters: one event is one line.
+
+A pipe that nobody empties blocks the process that writes to it, and with it every admission and
+the handling of SIGTERM. So a line is formatted where it is logged and put into a bounded queue; a
+thread writes it. While the queue is full, lines are dropped and counted.
 """
 
 from __future__ import annotations
 
+import atexit
+import io
 import logging
+import logging.handlers
 import math
+import os
+import queue
+import select
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 import structlog
@@ -21,10 +33,14 @@ if TYPE_CHECKING:
 
 # Long enough for any reason or path, short enough that a 10 KB name stays one readable line.
 MAX_TEXT: Final = 512
-MAX_ITEMS: Final = 20  # of a list; beyond that nobody reads them in a log
-# A deep traceback of ours; its end says what happened.
+MAX_ITEMS: Final = 20  # of a list; more are not readable in a log
+# Longer than any traceback of ours; the end of a longer one is kept, since it names the error.
 MAX_TRACEBACK: Final = 16 * 1024
-_MAX_INTEGER: Final = 2**63  # what every reader of JSON lines takes
+# A few seconds of denials at 500 a second; about 2 MB of the usual lines.
+QUEUE_LINES: Final = 2000
+# The last lines before an exit are worth waiting for, but not if standard error is not read.
+EXIT_SECONDS: Final = 1.0
+_MAX_INTEGER: Final = 2**63  # the range of integers that every reader of JSON lines accepts
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -46,8 +62,8 @@ def configure(settings: LogSettings, *, service: str, stream: TextIO | None = No
 
     Args:
         settings: level and format.
-        service: stands in every event as ``service``.
-        stream: standard error unless given.
+        service: the value of ``service`` in every event.
+        stream: standard error by default.
     """
     stream = stream or sys.stderr
     console = settings.format == "console" or (settings.format == "auto" and stream.isatty())
@@ -73,7 +89,7 @@ def configure(settings: LogSettings, *, service: str, stream: TextIO | None = No
         if console
         else [structlog.processors.JSONRenderer()]
     )
-    handler = logging.StreamHandler(stream)
+    handler = _QueueHandler(queue.Queue(QUEUE_LINES))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -86,9 +102,20 @@ def configure(settings: LogSettings, *, service: str, stream: TextIO | None = No
             ],
         )
     )
+    _writer.start(handler.queue, stream)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     set_level(settings.level)
+
+
+def flush(within: float) -> bool:
+    """Wait until all lines are written, at most so many seconds; return whether they are."""
+    return _writer.flush(within)
+
+
+def dropped_lines() -> int:
+    """Return how many lines were dropped since the process started."""
+    return _writer.dropped
 
 
 def set_level(level: Level) -> None:
@@ -100,6 +127,99 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of a module."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+class _QueueHandler(logging.handlers.QueueHandler):
+    """Formats a record and queues the line, or drops it if the queue is full."""
+
+    queue: queue.Queue[logging.LogRecord]
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            _writer.drop()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - the parent's signature
+        # The parent would print a traceback to standard error, which may block.
+        _writer.drop()
+
+
+class _StreamHandler(logging.Handler):
+    """Writes lines that are formatted already, in the writer's thread."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        try:
+            # Around the stream's buffer: at its exit Python waits for the lock of a buffer that a
+            # blocked thread holds, and aborts.
+            self._descriptor: int | None = stream.fileno()
+        except (OSError, io.UnsupportedOperation):
+            self._descriptor = None
+
+    def createLock(self) -> None:  # noqa: N802 - the parent's name
+        # Only the writer's thread emits, and at exit logging would wait for its lock.
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = f"{record.getMessage()}\n"
+        try:
+            if self._descriptor is None:
+                self._stream.write(line)
+            else:
+                _write(self._descriptor, line.encode("utf-8", errors="backslashreplace"))
+        except (OSError, ValueError):  # closed
+            _writer.drop()
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    left = memoryview(line)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:  # another process made the terminal or pipe non-blocking
+            select.select([], [descriptor], [])
+
+
+class _Writer:
+    """The thread that writes queued lines, and the count of lines that never got that far."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._lock = threading.Lock()
+        self._queue: queue.Queue[logging.LogRecord] | None = None
+        self._listener: logging.handlers.QueueListener | None = None
+
+    def start(self, lines: queue.Queue[logging.LogRecord], stream: TextIO) -> None:
+        """Write to a stream what is queued from now on; an earlier thread ends after its lines."""
+        if self._listener is None:
+            atexit.register(self.flush, EXIT_SECONDS)
+        elif self.flush(EXIT_SECONDS):
+            self._listener.stop()
+        self._queue = lines
+        # Its thread is a daemon, so that a blocked write does not keep the process alive.
+        self._listener = logging.handlers.QueueListener(lines, _StreamHandler(stream))
+        self._listener.start()
+
+    def drop(self) -> None:
+        with self._lock:
+            self.dropped += 1
+
+    def flush(self, within: float) -> bool:
+        lines = self._queue
+        if lines is None:
+            return True
+        deadline = time.monotonic() + within
+        with lines.all_tasks_done:
+            while lines.unfinished_tasks:
+                left = deadline - time.monotonic()
+                if left <= 0 or not lines.all_tasks_done.wait(left):
+                    return False
+        return True
+
+
+_writer: Final = _Writer()
 
 
 def _service(service: str) -> Processor:
@@ -120,7 +240,7 @@ def _bound(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def _bounded(value: object) -> object:
-    """Return what any JSON reader takes, and never more than a line's worth of it."""
+    """Return a value that every JSON reader accepts, bounded to a readable line."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):  # too many decimal digits are refused, see sys.int_info
