@@ -1,8 +1,9 @@
-"""Write the chart's README.md and values.schema.json, or tell whether they are stale.
+"""Write the chart's generated files, or report whether they are stale.
 
-The README's tables come from the comments in values.yaml. The schema comes from
-values.schema.src.yaml, except for the services' own settings: those come from their settings
-modules, so that the chart refuses exactly what the services would. Run it as `make chart`.
+README.md: its tables come from the comments in values.yaml. values.schema.json: it comes from
+values.schema.src.yaml, except for the services' own settings, whose types come from their settings
+modules. files/required-values.json: the values that a `null` must not remove, with their defaults.
+Run it as `make chart`.
 """
 
 import argparse
@@ -23,7 +24,8 @@ from shield_evaluator.settings import EvaluatorSettings
 
 CHART: Final = Path(__file__).resolve().parent.parent / "deploy" / "helm" / "etcd-shield"
 START: Final = "<!-- values: written by `make chart` from values.yaml -->"
-LONGEST_DEFAULT: Final = 60  # characters; a longer default is shown as what it is
+LONGEST_DEFAULT: Final = 60  # characters; a longer default is not shown in the README
+ANY_KEY: Final = "*"
 
 SETTINGS: Final[dict[str, type[SettingsStruct]]] = {
     "evaluator": EvaluatorSettings,
@@ -37,6 +39,9 @@ OWNED: Final = {
     },
 }  # fmt: skip
 
+# Settings of the services: keys of these maps are names that the user chooses.
+USERS_KEYS: Final = {"tiers", "tier_modes"}
+_SETTING: Final = "a setting of a service"
 TEXT: Final = {"type": "string", "minLength": 1}
 TYPES: Final[dict[str, dict[str, Any]]] = {
     "bool": {"type": "boolean"},
@@ -63,10 +68,41 @@ TYPES: Final[dict[str, dict[str, Any]]] = {
     },
     "duration": {"type": "string", "pattern": DURATION_PATTERN},
     "prometheus-duration": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"},
-    "memory": {"type": "string", "pattern": "^[1-9][0-9]*(kb|mb|gb)$"},
-    "quantity": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"},
+    # Bytes, or a suffix of Kubernetes or of redis.conf.
+    "memory": {
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": "^[1-9][0-9]*(Ki|Mi|Gi|k|M|G|kb|mb|gb)?$"},
+        ]
+    },
+    "quantity": {
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"},
+        ]
+    },
     "address": {"type": "string", "pattern": "^[^ :]+:[0-9]{1,5}$"},
     "pem": {"type": "string", "pattern": "^-----BEGIN CERTIFICATE-----"},
+    # A parent chart's list of Secrets: some write names, some objects.
+    "names": {
+        "type": "array",
+        "items": {
+            "anyOf": [
+                TEXT,
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"name": TEXT},
+                    "required": ["name"],
+                },
+            ]
+        },
+    },
+}
+# Keys that Helm itself or a parent chart adds at the top.
+ENABLED: Final = {
+    "type": "boolean",
+    "description": "Read by a parent chart's `condition`; this chart ignores it.",
 }
 # A date and time with its zone (RFC 3339).
 MOMENT: Final = (
@@ -74,8 +110,12 @@ MOMENT: Final = (
 )
 CUSTOM: Final[dict[type, dict[str, Any]]] = {
     Duration: {"type": "string", "pattern": DURATION_PATTERN},
-    # Helm turns large numbers into 8.388608e+06, so a size is text here.
-    Size: {"type": "string", "pattern": SIZE_PATTERN},
+    Size: {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": 10**12 - 1},  # as many digits as the text
+            {"type": "string", "pattern": SIZE_PATTERN},
+        ]
+    },
 }
 
 
@@ -88,7 +128,7 @@ class Value(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What stands below one `## ` line."""
+    """The values below one `## ` line."""
 
     title: str
     values: list[Value]
@@ -162,8 +202,7 @@ def schema(source: dict[str, Any], found: list[Section]) -> dict[str, Any]:
     """Return the JSON Schema of the values."""
     about = {value.path: value.about for section in found for value in section.values}
     root = _typed(source, (), about)
-    # What Helm itself puts into a chart's values when it is a dependency of another.
-    root["properties"]["global"] = {"type": "object", "description": "Of a parent chart; not read."}
+    root["properties"]["enabled"] = ENABLED
     draft = "https://json-schema.org/draft/2020-12/schema"
     return {"$schema": draft, "title": "Values of etcd-shield", **root}
 
@@ -177,11 +216,48 @@ def _typed(
     if isinstance(kind, list):
         return {**said, "type": "array", "items": _typed(kind[0], (*path, "[]"), about)}
     if isinstance(kind, dict):
-        properties = {key: _typed(child, (*path, key), about) for key, child in kind.items()}
+        properties = {
+            key: _typed(child, (*path, key), about) for key, child in kind.items() if key != ANY_KEY
+        }
+        if ANY_KEY in kind:
+            # A parent chart may set it to null, and it holds the values of other charts too.
+            return {**said, "type": ["object", "null"], "properties": properties}
         return {**said, **_object(properties)}
     if kind.startswith("settings "):
         return {**said, **_settings(kind.removeprefix("settings "), path, about)}
     return {**said, **_scalar(kind)}
+
+
+def required(source: Any, defaults: Any, path: tuple[str, ...] = ()) -> dict[str, str]:  # noqa: ANN401 - plain YAML data
+    """Return the values that the templates need: dotted path -> default, as YAML on one line.
+
+    Helm removes a key that the user sets to null. That is harmless where the value may be empty,
+    where Kubernetes has a default of its own, and below maps whose keys are the user's.
+    """
+    if str(source).startswith("optional ") or (not defaults and defaults is not False):
+        return {}
+    here = {".".join(path): _one_line(defaults)} if path else {}
+    if isinstance(source, dict) or str(source).startswith("settings "):
+        below = source if isinstance(source, dict) else dict.fromkeys(defaults, _SETTING)
+        return here | {
+            name: default
+            for key, kind in below.items()
+            if key != ANY_KEY and not (path == () and key == "global")
+            for name, default in required(kind, defaults[key], (*path, key)).items()
+        }
+    if source == _SETTING and isinstance(defaults, dict) and path[-1] not in USERS_KEYS:
+        return here | {
+            name: default
+            for key, child in defaults.items()
+            for name, default in required(_SETTING, child, (*path, key)).items()
+        }
+    is_map = str(source) in {"labels", "texts"} or str(source).startswith("kubernetes ")
+    return {} if is_map else here
+
+
+def _one_line(default: object) -> str:
+    text = json.dumps(default, ensure_ascii=False)
+    return text if len(text) <= LONGEST_DEFAULT else ""
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +266,8 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _scalar(kind: str) -> dict[str, Any]:
     if kind.startswith("one of "):
-        return {"enum": kind.removeprefix("one of ").split()}
+        words = kind.removeprefix("one of ").removesuffix(" or empty").split()
+        return {"enum": [*words, *([""] if kind.endswith(" or empty") else [])]}
     if kind.startswith("integer "):
         low, high = kind.removeprefix("integer ").split("..")
         return {"type": "integer", "minimum": int(low), "maximum": int(high)}
@@ -265,10 +342,14 @@ def _given(limits: dict[str, Any]) -> dict[str, Any]:
     return {name: limit for name, limit in limits.items() if limit is not None}
 
 
+def _json(data: object) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> int:
-    """Run the command line; the exit code is 1 for stale files with `--check`."""
+    """Run the command line; with `--check` the exit code is 1 when a file is stale."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="only tell whether files are stale")
+    parser.add_argument("--check", action="store_true", help="write nothing, report stale files")
     arguments = parser.parse_args()
 
     try:
@@ -277,8 +358,10 @@ def main() -> int:
         source = yaml.safe_load((CHART / "values.schema.src.yaml").read_text())
         fresh = {
             "README.md": readme(head, found),
-            "values.schema.json": json.dumps(schema(source, found), indent=1, ensure_ascii=False)
-            + "\n",
+            "values.schema.json": _json(schema(source, found)),
+            "files/required-values.json": _json(
+                required(source, yaml.safe_load((CHART / "values.yaml").read_text()))
+            ),
         }
     except UndocumentedError as error:
         print(f"tools/chart.py: {error} in values.yaml has no comment", file=sys.stderr)

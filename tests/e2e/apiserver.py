@@ -33,11 +33,13 @@ class Reply:
         status: HTTP status.
         body: The object, or the `Status` that says why not.
         warnings: Texts of its Warning headers.
+        text: The answer as it came.
     """
 
     status: int
     body: Object
     warnings: tuple[str, ...] = ()
+    text: str = ""
 
     @property
     def message(self) -> str:
@@ -118,6 +120,12 @@ class KubeApiServer(Server):
         """Get whatever is at a path."""
         return await self._call("GET", path)
 
+    async def events(self, path: str, *, since: int) -> list[Object]:
+        """Return what happened to a list's objects after a revision, until now."""
+        query = {"watch": "1", "resourceVersion": str(since), "timeoutSeconds": "1"}
+        text = (await self._call("GET", path, query=query)).text
+        return [json.loads(line) for line in text.splitlines()]
+
     async def delete(self, path: str) -> Reply:
         """Delete whatever is at a path, collections too."""
         return await self._call("DELETE", path)
@@ -143,8 +151,10 @@ class KubeApiServer(Server):
         ) as response:
             text = await response.text()
             warnings = tuple(response.headers.getall("Warning", ()))
-        parsed = json.loads(text) if text.startswith("{") else {"message": text}
-        return Reply(status=response.status, body=parsed, warnings=warnings)
+        watched = query is not None and "watch" in query
+        is_object = text.startswith("{") and not watched
+        parsed = json.loads(text) if is_object else {"message": text}
+        return Reply(status=response.status, body=parsed, warnings=warnings, text=text)
 
     def _kubeconfig(self) -> Object:
         files = self._admin

@@ -5,6 +5,7 @@ configuration files, passwords and certificates that the chart put into the API 
 a place changes on the way: ports, and the directories of mounted files.
 """
 
+import asyncio
 import base64
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ def values(*, prometheus_url: str, webhook_port: int) -> Config:
     """Return the values of the installation."""
     return {
         "cluster": "e2e",
+        "image": {"registry": "registry.example.com"},
         "evaluator": {
             "replicas": 2,
             "config": {
@@ -227,14 +229,33 @@ async def _reach_loopback(api: KubeApiServer, commands: Commands) -> None:
 
 async def _redis(rig: Rig, api: KubeApiServer) -> RedisServer:
     """Start Redis with the chart's configuration and users."""
-    acl = rig.directory / "users.acl"
-    acl.write_bytes((await secret(api, f"{RELEASE}-redis"))["users.acl"])
-    lines = (await config_map(api, f"{RELEASE}-redis"))["redis.conf"].splitlines()
+    files = await config_map(api, f"{RELEASE}-redis")
     places = ("bind ", "port ", "dir ", "aclfile ")
-    kept = [line for line in lines if not line.startswith(places)]
+    kept = [line for line in files["redis.conf"].splitlines() if not line.startswith(places)]
+    acl = await _users(rig, files, await secret(api, f"{RELEASE}-redis"))
     redis = RedisServer(rig, options=RedisOptions(lines=[*kept, f"aclfile {acl}"]))
     await redis.start()
     return redis
+
+
+async def _users(rig: Rig, files: dict[str, str], passwords: dict[str, bytes]) -> Path:
+    """Run the script that starts Redis' container, up to the server itself."""
+    directory = rig.directory / "redis-container"
+    for name, content in {
+        "etc/users.acl": files["users.acl"].encode(),
+        **{f"passwords/{key}": value for key, value in passwords.items()},
+    }.items():
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    script = files["start.sh"].replace("exec redis-server", "true")
+    for place, here in (
+        ("/etc/redis-passwords", "passwords"), ("/etc/redis", "etc"), ("/run/redis", "."),
+    ):  # fmt: skip
+        script = script.replace(place, str(directory / here))
+    process = await asyncio.create_subprocess_exec("sh", "-c", script)
+    assert 0 == await process.wait()
+    return directory / "users.acl"
 
 
 async def _config(rig: Rig, api: KubeApiServer, redis: RedisServer, service: str) -> Config:

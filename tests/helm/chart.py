@@ -5,10 +5,12 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
+# No image can be pulled without a registry, so every rendering needs this value.
+IMAGES: Final = {"image": {"registry": "registry.example.com/shield"}}
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "helm" / "etcd-shield"
 EXAMPLES = sorted(CHART.glob("ci/*-values.yaml"))
@@ -22,7 +24,29 @@ Values = Mapping[str, Any] | Path
 
 
 class RenderError(Exception):
-    """helm refused to render; the message is what it said."""
+    """helm refused to render; the message is its output."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """Refuses a key that occurs twice, as kustomize does. PyYAML's own loader keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002 - the parent's signature
+        keys = [key.value for key, _ in node.value]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"duplicate keys {twice}", node.start_mark
+            )
+        return super().construct_mapping(node, deep=deep)
+
+
+def parsed(text: str) -> list[Object]:
+    """Parse the documents of a rendering.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, or a key occurs twice.
+    """
+    return [o for o in yaml.load_all(text, Loader=_Loader) if o is not None]
 
 
 @dataclass(frozen=True)
@@ -59,31 +83,62 @@ class Rendered:
 
 
 class Chart:
-    """The chart, and the helm that renders it."""
+    """The chart, and the helm that renders it.
 
-    def __init__(self, helm: str) -> None:
+    Args:
+        helm: its path.
+        directory: the chart, or one that depends on it.
+    """
+
+    def __init__(self, helm: str, directory: Path = CHART) -> None:
         self.helm = helm
+        self.directory = directory
 
     def render(
-        self, *values: Values, kubernetes: str = NEWEST, offers: tuple[str, ...] = ()
+        self,
+        *values: Values,
+        kubernetes: str = NEWEST,
+        offers: tuple[str, ...] = (),
+        images: bool = True,
+        release: str = RELEASE,
     ) -> Rendered:
         """Render with values files and mappings, later ones winning.
 
         Args:
-            values: what a user would pass with `--values`.
-            kubernetes: the version that the chart is told.
-            offers: API versions that it is told besides Kubernetes' own.
+            values: as a user would pass them with `--values`.
+            kubernetes: the version that the chart sees.
+            offers: API versions that it sees besides Kubernetes' own.
+            images: say where the images are, unless `values` does.
+            release: name of the release.
 
         Raises:
             RenderError: helm refused.
+            yaml.YAMLError: the result is not YAML, or a key occurs twice.
         """
+        return Rendered(
+            parsed(
+                self.template(
+                    *values, kubernetes=kubernetes, offers=offers, images=images, release=release
+                )
+            )
+        )
+
+    def template(
+        self,
+        *values: Values,
+        kubernetes: str = NEWEST,
+        offers: tuple[str, ...] = (),
+        images: bool = True,
+        release: str = RELEASE,
+    ) -> str:
+        """Return the text of a rendering; arguments and errors are those of `render`."""
         options = [f"--kube-version={kubernetes}", *(f"--api-versions={api}" for api in offers)]
-        text = self.run("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *options,
-                        values=values)  # fmt: skip
-        return Rendered([o for o in yaml.safe_load_all(text) if o is not None])
+        layers = (IMAGES, *values) if images else values
+        return self.run("template", release, str(self.directory), f"--namespace={NAMESPACE}",
+                        *options, values=layers)  # fmt: skip
 
     def run(self, *arguments: str, values: tuple[Values, ...] = ()) -> str:
-        """Run helm and return what it printed.
+        """Run helm and return its output.
 
         Raises:
             RenderError: it failed.

@@ -20,5 +20,5 @@ def schemas() -> Path:
 
 @pytest.fixture(scope="session")
 def plain(chart: Chart) -> Rendered:
-    """What `helm install` gives without a value."""
+    """A rendering with nothing but the images' registry."""
     return chart.render()

@@ -40,7 +40,7 @@ def test_lint_finds_nothing(chart: Chart, example: Path) -> None:
 def test_every_object_is_one_that_kubernetes_knows(
     chart: Chart, schemas: Path, example: Path, version: str
 ) -> None:
-    rendered = chart.render(example, kubernetes=version)
+    rendered = chart.render(example, images=False, kubernetes=version)
     kubernetes = known(schemas, version)
     assert {} == {title(o): p for o in rendered.objects if (p := kubernetes.problems(o))}
 
@@ -50,7 +50,7 @@ def test_every_object_is_one_that_kubernetes_knows(
 def test_the_service_takes_its_configuration_file(
     chart: Chart, tmp_path: Path, example: Path, service: str
 ) -> None:
-    rendered = chart.render(example)
+    rendered = chart.render(example, images=False)
     file = tmp_path / f"{service}.yaml"
     file.write_text(rendered.config(service))
     env = rendered.container(service).get("env", [])
@@ -63,27 +63,29 @@ def test_the_service_takes_its_configuration_file(
 @every_example
 @pytest.mark.parametrize("shared", ["cluster", "default_tier"])
 def test_both_services_are_told_the_same(chart: Chart, example: Path, shared: str) -> None:
-    rendered = chart.render(example)
+    rendered = chart.render(example, images=False)
     evaluator, admitter = (yaml.safe_load(rendered.config(service)) for service in SETTINGS)
     assert evaluator[shared] == admitter[shared]
 
 
 @every_example
 def test_every_object_says_who_it_belongs_to(chart: Chart, example: Path) -> None:
-    own = [o for o in chart.render(example).objects if "note" != o["metadata"]["name"]]
+    own = [
+        o for o in chart.render(example, images=False).objects if "note" != o["metadata"]["name"]
+    ]
     wanted = {"app.kubernetes.io/instance", "app.kubernetes.io/component", "helm.sh/chart"}
     assert [] == [title(o) for o in own if not wanted <= o["metadata"]["labels"].keys()]
 
 
 @every_example
 def test_no_object_is_rendered_twice(chart: Chart, example: Path) -> None:
-    names = [title(o) for o in chart.render(example).objects]
+    names = [title(o) for o in chart.render(example, images=False).objects]
     assert sorted(set(names)) == sorted(names)
 
 
 @every_example
 def test_every_mounted_file_is_one_that_a_volume_brings(chart: Chart, example: Path) -> None:
-    rendered = chart.render(example)
+    rendered = chart.render(example, images=False)
     for component in ("evaluator", "admitter"):
         volumes = {volume["name"] for volume in rendered.pod(component)["volumes"]}
         mounts = {mount["name"] for mount in rendered.container(component)["volumeMounts"]}

@@ -1,4 +1,4 @@
-"""README.md and values.schema.json, which tools/chart.py writes from values.yaml."""
+"""README.md, values.schema.json and required-values.json, which tools/chart.py writes."""
 
 import json
 import subprocess
@@ -11,7 +11,11 @@ import yaml
 from tests.helm.chart import CHART, ROOT
 
 # Optional settings of the services: absent means off, so values.yaml has no default to show.
-WITHOUT_DEFAULT = {"evaluator.config.status_url", "evaluator.config.runbook_url"}
+WITHOUT_DEFAULT = {
+    "evaluator.config.status_url",
+    "evaluator.config.runbook_url",
+    "evaluator.config.admitters",
+}
 
 
 def test_they_are_not_stale() -> None:
@@ -53,7 +57,7 @@ def test_every_value_of_the_schema_has_a_default_to_see() -> None:
     known = set(_keys(schema()))
     present = set(_values(values(), known))
     missing = {key for key in known - present if key.rpartition(".")[0] in {"", *present}}
-    # Of a setting below an optional one, of a selector, and of Helm itself there is none.
+    # A setting below an optional one, a selector, and a key of Helm itself have none.
     optional = {key for key in missing if _is_optional(key)}
     assert set() == missing - optional
 
@@ -61,7 +65,7 @@ def test_every_value_of_the_schema_has_a_default_to_see() -> None:
 def _is_optional(key: str) -> bool:
     parent = key.rpartition(".")[0]
     return (
-        key == "global"
+        key == "enabled"
         or key in WITHOUT_DEFAULT
         or parent in {"webhook.namespaceSelector", "webhook.objectSelector"}
         or parent in {"evaluator.config.prometheus", "admitter.config.denial"}
@@ -83,7 +87,14 @@ def test_the_schema_leaves_open_only_what_kubernetes_checks() -> None:
     unbounded = {
         path
         for path, node in _objects(schema())
-        if "additionalProperties" not in node
+        if node.get("type") == "object"
+        and "additionalProperties" not in node
         and not node.get("$comment", "").startswith("Kubernetes: ")
     }
-    assert {"/properties/global"} == unbounded
+    assert set() == unbounded
+
+
+def test_a_parent_chart_may_have_global_values_of_its_own() -> None:
+    known = schema()["properties"]["global"]
+    assert "additionalProperties" not in known
+    assert ["object", "null"] == known["type"]

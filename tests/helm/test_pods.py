@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.helm.chart import Chart, Rendered, nested
+from tests.helm.chart import Chart, Rendered, RenderError, nested
 
 COMPONENTS = ("evaluator", "admitter", "redis")
 SERVICES = ("evaluator", "admitter")
@@ -139,6 +139,110 @@ def test_only_what_a_service_needs_once_restarts_pods(
         for r in (plain, changed)
     )
     assert restarts == (before != after)
+
+
+def test_the_webhook_s_port_is_one_that_private_control_planes_reach(plain: Rendered) -> None:
+    ports = {port["name"]: port["containerPort"] for port in plain.container("admitter")["ports"]}
+    assert {"webhook": 10250, "metrics": 9100} == ports
+    assert ":10250" == yaml.safe_load(plain.config("admitter"))["listen"]
+
+
+def test_on_the_node_s_network_no_usual_port_is_taken(chart: Chart) -> None:
+    rendered = chart.render(nested("admitter.hostNetwork", value=True))
+    config = yaml.safe_load(rendered.config("admitter"))
+    assert (":10260", ":9110") == (config["listen"], config["metrics"]["listen"])
+    ports = {p["name"]: p["containerPort"] for p in rendered.container("admitter")["ports"]}
+    assert {"webhook": 10260, "metrics": 9110} == ports
+    # The evaluator stays on the pod network.
+    assert ":9100" == yaml.safe_load(rendered.config("evaluator"))["metrics"]["listen"]
+
+
+def test_on_the_node_s_network_a_rollout_needs_no_further_node(chart: Chart) -> None:
+    rendered = chart.render(nested("admitter.hostNetwork", value=True))
+    strategy = rendered.one("Deployment", "etcd-shield-admitter")["spec"]["strategy"]
+    assert {"maxSurge": 0, "maxUnavailable": 1} == strategy["rollingUpdate"]
+
+
+@pytest.mark.parametrize("port", [10248, 10250, 10255, 10256])
+def test_a_node_s_own_port_is_refused(chart: Chart, port: int) -> None:
+    with pytest.raises(RenderError, match="belong to the kubelet"):
+        chart.render(nested("admitter", {"hostNetwork": True, "port": port}))
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        ({}, ["system-cluster-critical"]),
+        (nested("redis.priorityClassName", "system-node-critical"),
+         ["system-cluster-critical", "system-node-critical"]),
+        (nested("evaluator.priorityClassName", "own"), ["system-cluster-critical"]),
+    ],
+    ids=["default", "two", "one of one's own"],
+)  # fmt: skip
+def test_a_quota_admits_pods_of_the_system_s_classes(
+    chart: Chart, values: dict[str, object], classes: list[str]
+) -> None:
+    (scope,) = chart.render(values).one("ResourceQuota")["spec"]["scopeSelector"][
+        "matchExpressions"
+    ]
+    assert (sorted(classes), "PriorityClass", "In") == (
+        sorted(scope["values"]), scope["scopeName"], scope["operator"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "values",
+    [nested("priorityClassQuota.enabled", value=False), nested("admitter.priorityClassName", "")],
+    ids=["switched off", "no class"],
+)
+def test_without_need_there_is_no_quota(chart: Chart, values: dict[str, object]) -> None:
+    assert [] == chart.render(values).of("ResourceQuota")
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_every_pod_takes_what_its_values_add(chart: Chart, component: str) -> None:
+    spread = [{"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}]
+    added = {
+        "runtimeClassName": "gvisor",
+        "dnsPolicy": "Default",
+        "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
+        "topologySpreadConstraints": spread,
+        "priorityClassName": "own",
+        "nodeSelector": {"a": "b"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+    }
+    pod = chart.render({component: added}).pod(component)
+    assert added == {key: pod[key] for key in added}
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
+def test_a_field_of_a_probe_is_replaced_and_the_rest_stays(
+    chart: Chart, plain: Rendered, component: str, probe: str
+) -> None:
+    changed = chart.render({component: {probe: {"timeoutSeconds": 17}}}).container(component)
+    assert {**plain.container(component)[probe], "timeoutSeconds": 17} == changed[probe]
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_security_contexts_can_be_extended(chart: Chart, component: str) -> None:
+    changes = {"podSecurityContext": {"runAsUser": 5}, "securityContext": {"privileged": False}}
+    rendered = chart.render({component: changes})
+    assert 5 == rendered.pod(component)["securityContext"]["runAsUser"]
+    assert rendered.container(component)["securityContext"]["privileged"] is False
+
+
+def test_update_strategies_can_be_replaced(chart: Chart) -> None:
+    own = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "50%"}}
+    rendered = chart.render({"evaluator": {"strategy": own}, "admitter": {"strategy": own}})
+    assert [own, own] == [o["spec"]["strategy"] for o in rendered.of("Deployment")]
+
+
+def test_old_replica_sets_are_bounded_everywhere(chart: Chart) -> None:
+    rendered = chart.render(nested("revisionHistoryLimit", 1))
+    workloads = [*rendered.of("Deployment"), *rendered.of("StatefulSet")]
+    assert [1, 1, 1] == [o["spec"]["revisionHistoryLimit"] for o in workloads]
 
 
 def test_denied_pipelines_as_code_comes_back_by_itself(plain: Rendered) -> None:

@@ -1,4 +1,4 @@
-{{/* How long the end of an admitter may take: the hook, draining, and a last request with its timeout. */}}
+{{/* Seconds that the end of an admitter takes: the hook, draining, and a last request with its timeout. */}}
 
 {{- define "etcd-shield.admitter.shortestGrace" -}}
 {{- $drain := include "etcd-shield.seconds" .Values.admitter.config.drain | float64 | ceil | int -}}
@@ -7,9 +7,9 @@
 
 {{- define "etcd-shield.admitter.grace" -}}
 {{- if .Values.admitter.terminationGracePeriodSeconds -}}
-{{- .Values.admitter.terminationGracePeriodSeconds -}}
+{{- int .Values.admitter.terminationGracePeriodSeconds -}}
 {{- else -}}
-{{/* Ten more: the service gives what is in flight up to 5 s, and ending takes a moment. */}}
+{{/* Ten more: the service gives requests in flight up to 5 s, and ending takes a moment. */}}
 {{- max 30 (add (include "etcd-shield.admitter.shortestGrace" . | int) 10) -}}
 {{- end -}}
 {{- end -}}
@@ -19,9 +19,9 @@
 lifecycle:
   preStop:
     {{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}
-    sleep: {seconds: {{ .Values.admitter.preStopSeconds }}}
+    sleep: {seconds: {{ int .Values.admitter.preStopSeconds }}}
     {{- else }}
-    exec: {command: [sleep, {{ .Values.admitter.preStopSeconds | quote }}]}
+    exec: {command: [sleep, {{ int .Values.admitter.preStopSeconds | quote }}]}
     {{- end }}
 {{- end -}}
 {{- end -}}

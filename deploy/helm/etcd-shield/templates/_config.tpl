@@ -1,9 +1,9 @@
-{{/* The services' configuration files: the values' own part, and what the chart knows. */}}
+{{/* The services' configuration files: `config` of the values, and the settings that the chart knows itself. */}}
 
 {{- define "etcd-shield.evaluator.config" -}}
 {{- $config := deepCopy .Values.evaluator.config -}}
 {{- $_ := set $config "cluster" .Values.cluster -}}
-{{- $_ := set $config "metrics" (dict "listen" (printf ":%v" .Values.metrics.port)) -}}
+{{- $_ := set $config "metrics" (dict "listen" (printf ":%s" (include "etcd-shield.metricsPort" (dict "root" . "component" "evaluator")))) -}}
 {{- $_ := set $config "redis" (include "etcd-shield.redis.config" (dict "root" . "component" "evaluator") | fromYaml) -}}
 {{- if .Values.openshift.monitoring.enabled -}}
 {{- $_ := set $config.prometheus "urls" .Values.openshift.monitoring.urls -}}
@@ -16,8 +16,8 @@
 {{- define "etcd-shield.admitter.config" -}}
 {{- $config := deepCopy .Values.admitter.config -}}
 {{- $_ := set $config "cluster" .Values.cluster -}}
-{{- $_ := set $config "listen" (printf ":%v" .Values.admitter.port) -}}
-{{- $_ := set $config "metrics" (dict "listen" (printf ":%v" .Values.metrics.port)) -}}
+{{- $_ := set $config "listen" (printf ":%s" (include "etcd-shield.admitter.port" .)) -}}
+{{- $_ := set $config "metrics" (dict "listen" (printf ":%s" (include "etcd-shield.metricsPort" (dict "root" . "component" "admitter")))) -}}
 {{- $_ := set $config "redis" (include "etcd-shield.redis.config" (dict "root" . "component" "admitter") | fromYaml) -}}
 {{- $_ := set $config "default_tier" .Values.evaluator.config.default_tier -}}
 {{- $_ := set $config "operations" .Values.webhook.operations -}}
@@ -38,7 +38,7 @@
 {{- define "etcd-shield.redis.config" -}}
 {{- $redis := dict -}}
 {{- if .root.Values.redis.enabled -}}
-{{- $_ := set $redis "url" (printf "redis://%s.%s.svc:6379/0" (include "etcd-shield.redis.name" .root) .root.Release.Namespace) -}}
+{{- $_ := set $redis "url" (printf "redis://%s.%s.svc:6379/0" (include "etcd-shield.redis.name" .root) (include "etcd-shield.namespace" .root)) -}}
 {{- $_ := set $redis "username" .component -}}
 {{- $_ := set $redis "password_file" "/var/run/etcd-shield/redis/password" -}}
 {{- else -}}

@@ -1,47 +1,59 @@
-{{/* What the pods of both services share. Each takes (dict "root" $ "component" "evaluator" or "admitter"). */}}
+{{/* Shared by the pods of evaluator, admitter and Redis. Each takes (dict "root" $ "component" "evaluator"). */}}
 
 {{/* The restricted Pod Security Standard. The user id is the image's, on OpenShift the namespace's. */}}
 {{- define "etcd-shield.podSecurityContext" -}}
 {{- $own := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{- toYaml (mergeOverwrite $own (deepCopy (get .root.Values .component).podSecurityContext)) -}}
+{{- if and (eq .component "redis") (not (include "etcd-shield.openshift" .root)) -}}
+{{- $user := int64 .root.Values.redis.runAsUser -}}
+{{- $own = merge $own (dict "runAsUser" $user "runAsGroup" $user "fsGroup" $user) -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $own (deepCopy ((get .root.Values .component).podSecurityContext | default dict))) -}}
 {{- end -}}
 
 {{- define "etcd-shield.securityContext" -}}
 {{- $own := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
-{{- toYaml (mergeOverwrite $own (deepCopy (get .root.Values .component).securityContext)) -}}
+{{- toYaml (mergeOverwrite $own (deepCopy ((get .root.Values .component).securityContext | default dict))) -}}
 {{- end -}}
 
+{{/* etcd-shield.podMetadata (… "annotations" …): the chart's own keys win over the user's. */}}
 {{- define "etcd-shield.podMetadata" -}}
 {{- $values := get .root.Values .component -}}
+{{- $own := merge (dict "kubectl.kubernetes.io/default-container" .component) .annotations -}}
 labels:
-  {{- include "etcd-shield.labels" . | nindent 2 }}
-  {{- with $values.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "etcd-shield.labels" (dict "root" .root "component" .component "labels" $values.podLabels) | nindent 2 }}
 annotations:
-  kubectl.kubernetes.io/default-container: {{ .component }}
-  # The services re-read their file, so a change of it does not restart them; of what they need once it does.
-  checksum/restart: {{ include "etcd-shield.restart" . | sha256sum }}
-  {{- with $values.podAnnotations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- toYaml (merge $own ($values.podAnnotations | default dict)) | nindent 2 }}
 {{- end -}}
 
-{{/* The parts of a configuration file that a running service does not take over (`needing_restart` in its reload module). */}}
+{{/*
+The services re-read their files, so a change does not restart them. Only settings that a running service does not take over
+do (`needing_restart` in its reload module).
+*/}}
 {{- define "etcd-shield.restart" -}}
 {{- $config := include (printf "etcd-shield.%s.config" .component) .root | fromYaml -}}
 {{- toYaml (pick $config "cluster" "listen" "max_connections" "metrics" "redis" "startup_grace" "tls") -}}
-{{- $config.log.format -}}
+{{- ($config.log | default dict).format -}}
 {{- end -}}
 
+{{/* Parts of a pod's spec that users choose. `dnsPolicy` (…) is the chart's own default. */}}
 {{- define "etcd-shield.scheduling" -}}
 {{- $values := get .root.Values .component -}}
-{{- with .root.Values.imagePullSecrets }}
+{{- with include "etcd-shield.imagePullSecrets" .root }}
 imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
+{{- end }}
+{{- with $values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with $values.dnsPolicy | default .dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with $values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector:
@@ -49,6 +61,18 @@ nodeSelector:
 {{- end }}
 {{- with $values.tolerations }}
 tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity | default .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.topologySpreadConstraints | default .topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.extraInitContainers }}
+initContainers:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
@@ -67,21 +91,23 @@ tolerations:
 {{- end }}
 {{- end -}}
 
+{{/* etcd-shield.probes (dict "root" $ "component" … "startup" … "liveness" … "readiness" …): the user's fields win one by one. */}}
 {{- define "etcd-shield.probes" -}}
-startupProbe:
-  httpGet: {path: /livez, port: metrics}
-  periodSeconds: 1
-  failureThreshold: 30
-livenessProbe:
-  httpGet: {path: /livez, port: metrics}
-  periodSeconds: 10
-  timeoutSeconds: 3
-  failureThreshold: 3
-readinessProbe:
-  httpGet: {path: /readyz, port: metrics}
-  periodSeconds: 3
-  timeoutSeconds: 2
-  failureThreshold: 2
+{{- range $kind := list "startup" "liveness" "readiness" }}
+{{- $name := printf "%sProbe" $kind }}
+{{ $name }}:
+  {{- toYaml (mergeOverwrite (deepCopy (get $ $kind)) (deepCopy (get (get $.root.Values $.component) $name | default dict))) | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "etcd-shield.serviceProbes" -}}
+{{- $live := dict "path" "/livez" "port" "metrics" -}}
+{{- $ready := dict "path" "/readyz" "port" "metrics" -}}
+{{- include "etcd-shield.probes" (merge (dict
+  "startup" (dict "httpGet" $live "periodSeconds" 1 "failureThreshold" 30)
+  "liveness" (dict "httpGet" $live "periodSeconds" 10 "timeoutSeconds" 3 "failureThreshold" 3)
+  "readiness" (dict "httpGet" $ready "periodSeconds" 3 "timeoutSeconds" 2 "failureThreshold" 2)
+) .) -}}
 {{- end -}}
 
 {{- define "etcd-shield.mounts" -}}

@@ -2,27 +2,34 @@
 {{- .Values.redis.auth.existingSecret | default (include "etcd-shield.redis.name" .) -}}
 {{- end -}}
 
+{{/* Non-empty when the chart makes the Secret with Redis' passwords. */}}
+{{- define "etcd-shield.redis.makesSecret" -}}
+{{- if and .Values.redis.enabled .Values.generateSecrets (not .Values.redis.auth.existingSecret) -}}true{{- end -}}
+{{- end -}}
+
 {{/*
-Who may do what, in Redis' own ACL format with hashed passwords. Without a login only PING works, for the probes. The
-evaluator writes; the admitters read and count what they admit. Both only below their cluster's prefix.
+Each user's rights, in Redis' own ACL format. The pod puts the passwords' hashes in at its start. Without a login only PING
+works, for the probes. The evaluator writes below its cluster's prefix. An admitter reads the decision, and adds to the counts
+of admitted runs: HINCRBY both reads and writes, so that one key needs both rights; no other command of its own writes.
 */}}
 {{- define "etcd-shield.redis.acl" -}}
-{{- $keys := printf "etcd-shield:{%s}:*" .root.Values.cluster -}}
+{{- $prefix := printf "etcd-shield:{%s}:" .Values.cluster -}}
 user default on nopass resetkeys resetchannels -@all +ping
-user evaluator on #{{ sha256sum .evaluator }} ~{{ $keys }} resetchannels &{{ $keys }} -@all +auth +hello +select +ping +info +get +set +del +pttl +time +hlen +hgetall +eval +publish +subscribe +unsubscribe +pubsub|numsub
-user admitter on #{{ sha256sum .admitter }} %R~{{ $keys }} ~etcd-shield:{{ printf "{%s}" .root.Values.cluster }}:admitted resetchannels &{{ $keys }} -@all +auth +hello +select +ping +get +pttl +hincrby +subscribe +unsubscribe
+user evaluator on #EVALUATOR_HASH resetkeys ~{{ $prefix }}* resetchannels &{{ $prefix }}* -@all +auth +hello +select +ping +info +get +set +del +pttl +time +hlen +hgetall +eval +publish +subscribe +unsubscribe +pubsub|numsub
+user admitter on #ADMITTER_HASH resetkeys %R~{{ $prefix }}decision ~{{ $prefix }}admitted resetchannels &{{ $prefix }}decision -@all +auth +hello +select +ping +get +pttl +hincrby +subscribe +unsubscribe
 {{- end -}}
 
 {{/* The Secret's data as JSON: passwords that the cluster has are used again. Made once per rendering. */}}
 {{- define "etcd-shield.redis.auth" -}}
 {{- $memory := .Values.redis.auth -}}
 {{- if not (hasKey $memory "made") -}}
-{{- $present := lookup "v1" "Secret" .Release.Namespace (include "etcd-shield.redis.name" .) -}}
+{{- $present := lookup "v1" "Secret" (include "etcd-shield.namespace" .) (include "etcd-shield.redis.name" .) -}}
 {{- $data := ($present | default dict).data | default dict -}}
-{{- $evaluator := get $data "evaluator-password" | b64dec | default (randAlphaNum 40) -}}
-{{- $admitter := get $data "admitter-password" | b64dec | default (randAlphaNum 40) -}}
-{{- $acl := include "etcd-shield.redis.acl" (dict "root" . "evaluator" $evaluator "admitter" $admitter) -}}
-{{- $_ := set $memory "made" (dict "evaluator-password" $evaluator "admitter-password" $admitter "users.acl" (printf "%s\n" $acl)) -}}
+{{- $made := dict -}}
+{{- range $key := list "evaluator-password" "admitter-password" -}}
+{{- $_ := set $made $key (get $data $key | default (randAlphaNum 40 | b64enc)) -}}
+{{- end -}}
+{{- $_ := set $memory "made" $made -}}
 {{- end -}}
 {{- toJson $memory.made -}}
 {{- end -}}

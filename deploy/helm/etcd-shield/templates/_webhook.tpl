@@ -1,25 +1,46 @@
+{{/* Where the certificate comes from. Without a cluster to look at, only cert-manager gives one that stays the same. */}}
+{{- define "etcd-shield.webhook.tlsMode" -}}
+{{- .Values.webhook.tls.mode | default (ternary "selfSigned" "certManager" .Values.generateSecrets) -}}
+{{- end -}}
+
 {{- define "etcd-shield.webhook.secret" -}}
-{{- if eq .Values.webhook.tls.mode "existingSecret" -}}
+{{- if eq (include "etcd-shield.webhook.tlsMode" .) "existingSecret" -}}
 {{- .Values.webhook.tls.existingSecret.name -}}
 {{- else -}}
 {{- include "etcd-shield.admitter.name" . }}-tls
 {{- end -}}
 {{- end -}}
 
+{{/* Non-empty when at least one tier is really denied: the mode is `enforce`, and not every tier has another one. */}}
+{{- define "etcd-shield.webhook.enforces" -}}
+{{- $config := .Values.admitter.config -}}
+{{- if eq $config.mode "enforce" -}}
+{{- range $tier, $_ := .Values.evaluator.config.tiers -}}
+{{- if eq (get ($config.tier_modes | default dict) $tier | default "enforce") "enforce" -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Unless the user says otherwise, a shield that denies nothing must not refuse requests by being away. */}}
+{{- define "etcd-shield.webhook.failurePolicy" -}}
+{{- .Values.webhook.failurePolicy | default (ternary "Fail" "Ignore" (not (empty (include "etcd-shield.webhook.enforces" .)))) -}}
+{{- end -}}
+
 {{/*
-The selfSigned certificate as JSON: ca.crt, tls.crt and tls.key in base64. What the cluster has is used again, so that an
-upgrade changes neither certificate nor caBundle. Made once per rendering: the Secret and the webhook have to agree.
+The selfSigned certificate as JSON: ca.crt, tls.crt and tls.key in base64. A certificate that the cluster has is used again, so
+that an upgrade changes neither certificate nor caBundle. Made once per rendering: the Secret and the webhook have to agree.
 */}}
 {{- define "etcd-shield.webhook.selfSigned" -}}
 {{- $memory := .Values.webhook.tls.selfSigned -}}
 {{- if not (hasKey $memory "made") -}}
-{{- $present := lookup "v1" "Secret" .Release.Namespace (include "etcd-shield.webhook.secret" .) -}}
+{{- $namespace := include "etcd-shield.namespace" . -}}
+{{- $present := lookup "v1" "Secret" $namespace (include "etcd-shield.webhook.secret" .) -}}
 {{- $data := ($present | default dict).data | default dict -}}
 {{- if and (get $data "ca.crt") (get $data "tls.crt") (get $data "tls.key") -}}
 {{- $_ := set $memory "made" (pick $data "ca.crt" "tls.crt" "tls.key") -}}
 {{- else -}}
 {{- $service := include "etcd-shield.admitter.name" . -}}
-{{- $names := list (printf "%s.%s.svc" $service .Release.Namespace) (printf "%s.%s" $service .Release.Namespace) $service (printf "%s.%s.svc.cluster.local" $service .Release.Namespace) -}}
+{{- $names := list (printf "%s.%s.svc" $service $namespace) (printf "%s.%s" $service $namespace) $service (printf "%s.%s.svc.cluster.local" $service $namespace) -}}
 {{- $days := int $memory.validityDays -}}
 {{- $ca := genCA (printf "%s-ca" (include "etcd-shield.fullname" .)) $days -}}
 {{- $leaf := genSignedCert (first $names) nil $names $days $ca -}}
@@ -29,11 +50,76 @@ upgrade changes neither certificate nor caBundle. Made once per rendering: the S
 {{- toJson $memory.made -}}
 {{- end -}}
 
-{{/* Where the CA is injected from, as annotations; empty when the chart knows it. */}}
+{{/* Annotations that ask for the CA to be injected; empty when the chart knows it. */}}
 {{- define "etcd-shield.webhook.injection" -}}
-{{- if eq .Values.webhook.tls.mode "certManager" -}}
-cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "etcd-shield.admitter.name" . }}
-{{- else if eq .Values.webhook.tls.mode "openshiftServiceCA" -}}
+{{- $mode := include "etcd-shield.webhook.tlsMode" . -}}
+{{- if eq $mode "certManager" -}}
+cert-manager.io/inject-ca-from: {{ include "etcd-shield.namespace" . }}/{{ include "etcd-shield.admitter.name" . }}
+{{- else if eq $mode "openshiftServiceCA" -}}
 service.beta.openshift.io/inject-cabundle: "true"
+{{- end -}}
+{{- end -}}
+
+{{/*
+The namespace as Kubernetes knows it, or nothing where the chart is rendered without a cluster or before the namespace exists.
+*/}}
+{{- define "etcd-shield.webhook.namespaceUID" -}}
+{{- if .Values.webhook.removal -}}
+{{- ((lookup "v1" "Namespace" "" (include "etcd-shield.namespace" .) | default dict).metadata | default dict).uid | default "" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* etcd-shield.webhook.webhooks (dict "root" $ "failurePolicy" "Fail"): the list of a ValidatingWebhookConfiguration. */}}
+{{- define "etcd-shield.webhook.webhooks" -}}
+{{- $mode := include "etcd-shield.webhook.tlsMode" .root -}}
+{{- $failurePolicy := .failurePolicy -}}
+{{- with .root -}}
+- name: pipelineruns.etcd-shield.dev
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  failurePolicy: {{ $failurePolicy }}
+  timeoutSeconds: {{ int .Values.webhook.timeoutSeconds }}
+  matchPolicy: {{ .Values.webhook.matchPolicy }}
+  clientConfig:
+    service:
+      name: {{ include "etcd-shield.admitter.name" . }}
+      namespace: {{ include "etcd-shield.namespace" . }}
+      port: {{ int .Values.admitter.service.port }}
+      path: {{ .Values.webhook.path }}
+    {{- if eq $mode "selfSigned" }}
+    caBundle: {{ get (include "etcd-shield.webhook.selfSigned" . | fromJson) "ca.crt" }}
+    {{- else if eq $mode "existingSecret" }}
+    caBundle: {{ .Values.webhook.tls.existingSecret.caBundle | b64enc }}
+    {{- end }}
+  rules:
+    {{- range .Values.webhook.resources }}
+    - apiGroups: {{ toJson .apiGroups }}
+      apiVersions: {{ toJson .apiVersions }}
+      resources: {{ toJson .resources }}
+      operations: {{ toJson $.root.Values.webhook.operations }}
+      scope: Namespaced
+    {{- end }}
+  {{- $namespaces := .Values.webhook.namespaceSelector | default dict }}
+  namespaceSelector:
+    matchExpressions:
+      # Its own namespace must be able to start with the shield down.
+      - key: kubernetes.io/metadata.name
+        operator: NotIn
+        values: {{ concat (list (include "etcd-shield.namespace" .)) .Values.webhook.excludedNamespaces | uniq | toJson }}
+      {{- with $namespaces.matchExpressions }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    {{- with $namespaces.matchLabels }}
+    matchLabels:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  {{- with .Values.webhook.objectSelector }}
+  objectSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.webhook.matchConditions }}
+  matchConditions:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end -}}
 {{- end -}}
