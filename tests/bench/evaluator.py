@@ -24,8 +24,9 @@ from shield_evaluator.cycle import Cycle
 from shield_evaluator.lease import Writer
 from shield_evaluator.metrics import Metrics
 from shield_evaluator.override import OverrideInForce
+from shield_evaluator.prometheus.alert_rules import AlertRules
 from shield_evaluator.prometheus.response import Answer, parse
-from shield_evaluator.prometheus.source import PrometheusSource
+from shield_evaluator.prometheus.source import PrometheusSource, SignalQuery
 from shield_evaluator.room_inputs import RoomReader
 from tests.bench.figures import Figure, show
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
@@ -62,10 +63,18 @@ class Answering:
         self.asked = 0
         self._body = vector(MEMBERS)
 
-    async def query(self, expression: str, *, budget: float) -> Answer:
+    async def query(
+        self, expression: str, *, budget: float, member_label: str | None = None
+    ) -> Answer:
         del expression, budget
         self.asked += 1
-        return parse(self._body)
+        return parse(self._body, member_label=member_label)
+
+    async def alert_rules(self, alert: str, *, budget: float) -> AlertRules:
+        raise NotImplementedError(alert, budget)
+
+    async def start_time(self, *, budget: float) -> datetime:
+        raise NotImplementedError(budget)
 
 
 class Stepping:
@@ -98,7 +107,7 @@ def snapshot() -> ConfigSnapshot:
     )
     return ConfigSnapshot(
         plan=plan,
-        expressions=dict.fromkeys(names, "etcd_size"),
+        queries=dict.fromkeys(names, SignalQuery("etcd_size")),
         cluster="bench",
         interval=INTERVAL_MS / 1000,
         budget=4.0,

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from shield_common.config.loader import convert
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
-from shield_evaluator.prometheus.client import MAX_ANSWER_BYTES, PrometheusClient
+from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.response import KINDS, PrometheusError
 from shield_evaluator.prometheus.settings import PrometheusSettings
-from shield_evaluator.prometheus.source import PrometheusSource
+from shield_evaluator.prometheus.source import PrometheusSource, SignalQuery
+from shield_evaluator.prometheus.transport import MAX_ANSWER_BYTES
 from tests.integration.evaluator.stub import (
     Answer,
     Stub,
@@ -211,6 +213,78 @@ class TestFailover:
             assert 2 == len(stub.requests)
 
 
+class TestAnEmptyOrIncompleteAnswer:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            pytest.param(json(vector()), id="empty"),
+            pytest.param(json(vector(0.1, warnings=["a store is away"])), id="with a warning"),
+            pytest.param(json({**vector(0.1), "isPartial": True}), id="partial"),
+        ],
+    )
+    async def test_s13_the_next_url_is_asked(self, answer: Answer) -> None:
+        async with serving(answer) as first, serving(json(vector(0.5))) as second:
+            assert [0.5] == await values(settings(first, second))
+
+    async def test_s13_samples_are_preferred_to_an_empty_complete_answer(self) -> None:
+        partial = json(vector(0.9, warnings=["a store is away"]))
+        async with serving(json(vector())) as first, serving(partial) as second:
+            assert [0.9] == await values(settings(first, second))
+
+    async def test_s13_it_is_returned_if_no_other_url_has_a_better_one(self) -> None:
+        async with serving(json(vector())) as first, serving(raw(b"", status=503)) as second:
+            assert [] == await values(settings(first, second))
+
+    async def test_s13_it_is_asked_for_once(self) -> None:
+        async with serving(json(vector())) as first, serving(json(vector())) as second:
+            await values(settings(first, second))
+            assert (1, 1) == (len(first.requests), len(second.requests))
+
+    async def test_s13_it_is_returned_in_time_if_the_next_url_is_frozen(self) -> None:
+        partial = json(vector(0.9, warnings=["a store is away"]))
+        async with serving(partial) as first, serving(frozen) as second:
+            assert [0.9] == await values(settings(first, second), budget=SHORT)
+
+
+def allowing_get(status: int) -> Answer:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method != "GET":
+            return web.Response(status=status)
+        assert "up" == request.query["query"]
+        return web.json_response(vector(0.5))
+
+    return answer
+
+
+class TestAProxyThatAllowsGetOnly:
+    @pytest.mark.parametrize("status", [403, 405, 501])
+    async def test_t5_the_query_is_sent_as_a_get(self, status: int) -> None:
+        async with serving(allowing_get(status)) as stub:
+            assert [0.5] == await values(settings(stub))
+
+    async def test_t5_it_is_remembered(self) -> None:
+        async with serving(allowing_get(405)) as stub:
+            client = PrometheusClient(settings(stub))
+            for _ in range(3):
+                await client.query("up", budget=BUDGET)
+            await client.close()
+            assert 4 == len(stub.requests)  # one POST, three GETs
+
+    @pytest.mark.parametrize(("status", "kind"), [(403, "unauthorized"), (405, "status")])
+    async def test_t5_a_server_that_refuses_both_keeps_its_class(
+        self, status: int, kind: str
+    ) -> None:
+        async with serving(raw(b"", status=status)) as stub:
+            assert kind == (await failure(settings(stub))).kind
+
+    async def test_t5_what_the_get_says_of_the_query_counts(self) -> None:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return web.Response(status=405 if request.method == "POST" else 400)
+
+        async with serving(answer) as stub:
+            assert "bad_query" == (await failure(settings(stub))).kind
+
+
 class TestWhatIsSent:
     async def sent(self, **more: object) -> tuple[dict[str, str], dict[str, str]]:
         async with serving(json(vector(0.5))) as stub:
@@ -325,7 +399,7 @@ async def observed(
     kinds: list[str] = [] if counted is None else counted
     source = PrometheusSource(client, on_error=kinds.append)
     try:
-        return await source.observe({"a": "up", "b": "up"}, PLAN, budget=budget)
+        return await source.observe(dict.fromkeys("ab", SignalQuery("up")), PLAN, budget=budget)
     finally:
         await client.close()
 

@@ -21,7 +21,7 @@ from tests.rig.etcd import MEBIBYTE, EtcdCluster
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisServer
-from tests.rig.services import service_script
+from tests.rig.services import Evaluator, service_script
 from tests.rig.waiting import wait_until
 
 QUOTA_BYTES = 16 * MEBIBYTE
@@ -104,34 +104,40 @@ async def wait_reading_below(stream: Stream, value: float, *, members: int = 2) 
 
 
 class Alerting:
-    """A Prometheus whose one alert fires or does not."""
+    """A Prometheus with one alert, which fires or does not."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, *, duration: str = "0s") -> None:
         self._rules = rig.directory / "rules.yaml"
-        self.fire(firing=False)
+        self._duration = duration
+        self.write(firing=False)
         self.server = PrometheusServer(
             rig, options=PrometheusOptions(scrape_interval="500ms", rule_files=[self._rules])
         )
 
-    def fire(self, *, firing: bool) -> None:
-        rule = {"alert": "EtcdFull", "expr": f"vector({int(firing)}) > 0"}
+    def write(self, *, firing: bool, name: str = "EtcdFull") -> None:
+        expression = f"vector({int(firing)}) > 0"
+        rule = {"alert": name, "expr": expression, "for": self._duration}
         self._rules.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}))
 
-    def change(self, *, firing: bool) -> None:
-        self.fire(firing=firing)
+    def change(self, *, firing: bool, name: str = "EtcdFull") -> None:
+        self.write(firing=firing, name=name)
         self.server.reload()
 
 
-async def test_a_firing_alert_closes_and_its_absence_opens(
-    rig: Rig, installation: Installation
-) -> None:
-    alerting = Alerting(rig)
-    await alerting.server.start()
-    await installation.started(
+async def reading_alert(installation: Installation, alerting: Alerting) -> Evaluator:
+    return await installation.started(
         prometheus={"urls": [alerting.server.url]},
         signals=[{"name": "full", "alert": "EtcdFull"}],
         tiers={"standard": {"full": {}}},
     )
+
+
+async def test_a_firing_alert_denies_and_an_inactive_one_admits(
+    rig: Rig, installation: Installation
+) -> None:
+    alerting = Alerting(rig)
+    await alerting.server.start()
+    await reading_alert(installation, alerting)
     async with installation.listening() as stream:
         await stream.wait_for(allow=True)
         assert 0.0 == stream.decisions[-1].signals["full"].value
@@ -140,6 +146,81 @@ async def test_a_firing_alert_closes_and_its_absence_opens(
         assert "alert full is firing" == stream.decisions[-1].tiers["standard"].reason
         alerting.change(firing=False)
         await stream.wait_for(allow=True)
+
+
+async def test_t3_a_restart_of_prometheus_admits_nothing_while_the_condition_lasts(
+    rig: Rig, installation: Installation
+) -> None:
+    alerting = Alerting(rig, duration="3s")
+    alerting.write(firing=True)
+    await alerting.server.start()
+    one = await reading_alert(installation, alerting)
+    async with installation.listening() as stream:
+        await stream.wait_for(allow=False)
+        alerting.server.kill()
+        await wait_metric(one, "etcd_shield_signal_state", 1, signal="full", state="unusable")
+        await alerting.server.start()
+        await wait_metric(one, "etcd_shield_signal_state", 1, signal="full", state="partial")
+        await wait_metric(one, "etcd_shield_signal_state", 1, signal="full", state="ok")
+        assert not any(stream.bits)
+
+
+async def test_s6_a_removed_rule_admits_nothing(rig: Rig, installation: Installation) -> None:
+    alerting = Alerting(rig)
+    alerting.write(firing=True)
+    await alerting.server.start()
+    one = await reading_alert(installation, alerting)
+    async with installation.listening() as stream:
+        await stream.wait_for(allow=False)
+        alerting.change(firing=False, name="Renamed")
+        await wait_metric(one, "etcd_shield_signal_state", 1, signal="full", state="unusable")
+        await stream.wait_longer(5)
+        assert not any(stream.bits)
+
+
+async def test_t3_check_fails_for_an_alert_that_no_rule_defines(rig: Rig, tmp_path: Path) -> None:
+    alerting = Alerting(rig)
+    await alerting.server.start()
+    signals = [{"name": "db-file", "alert": "EtcdFul"}]
+    status, trial = await check(alerting.server.url, "", tmp_path, signals=signals)
+    problem = "no rule defines the alert EtcdFul"
+    assert (1, problem) == (status, trial["signals"]["db-file"]["problem"])
+
+
+async def test_t2_one_etcd_scraped_by_two_jobs_denies_and_never_admits(
+    rig: Rig, installation: Installation, tmp_path: Path
+) -> None:
+    etcd = EtcdCluster(rig, quota_bytes=QUOTA_BYTES)
+    await etcd.start()
+    jobs = {"etcd": etcd.targets, "kube-etcd": etcd.targets}
+    prometheus = PrometheusServer(
+        rig, options=PrometheusOptions(jobs=jobs, scrape_interval="500ms")
+    )
+    await prometheus.start()
+    await prometheus.wait_scraped()
+    signals = [{"name": "db-file", "query": QUERY, "members": 3}]
+    one = await installation.started(
+        prometheus={"urls": [prometheus.url]},
+        signals=signals,
+        tiers={"standard": {"db-file": {"set": 0.6, "reset": 0.3}}},
+        interval="500ms",
+        lease_ttl="5s",
+    )
+    await wait_metric(one, "etcd_shield_signal_state", 1, signal="db-file", state="partial")
+    async with installation.listening() as stream:
+        cluster = Cluster(etcd)
+        await cluster.fill(0.7)
+        await stream.wait_for(allow=False)
+        await cluster.make_room(0, 1, 2)
+        await wait_reading_below(stream, 0.3, members=6)
+        await stream.wait_longer(5)
+        assert not any(stream.bits)
+    status, trial = await check(prometheus.url, "", tmp_path, signals=signals)
+    assert 1 == status
+    assert "narrow it, for example by job" in trial["signals"]["db-file"]["problem"]
+    narrowed = [{**signals[0], "query": QUERY.replace("_in_bytes", '_in_bytes{job="etcd"}')}]
+    status, trial = await check(prometheus.url, "", tmp_path, signals=narrowed)
+    assert (0, 3) == (status, trial["signals"]["db-file"]["members"])
 
 
 @pytest.mark.parametrize(
@@ -182,10 +263,14 @@ async def test_check_says_that_nobody_answers(rig: Rig, tmp_path: Path) -> None:
     assert trial["signals"]["db-file"]["problem"].startswith("connection: ")
 
 
-async def check(url: str, query: str, directory: Path) -> tuple[int | None, Any]:
+async def check(
+    url: str, query: str, directory: Path, *, signals: list[dict[str, Any]] | None = None
+) -> tuple[int | None, Any]:
     """Run `shield-evaluator check --output json`."""
     document = config(url, "redis://127.0.0.1:1/0", interval="5s", lease_ttl="15s")
-    document["signals"] = [{"name": "db-file", "query": query}]
+    document["signals"] = signals or [{"name": "db-file", "query": query}]
+    if "alert" in document["signals"][0]:
+        document["tiers"] = {"standard": {"db-file": {}}}
     path = directory / "evaluator.yaml"
     path.write_text(yaml.safe_dump(document))
     command = await asyncio.create_subprocess_exec(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shield_evaluator.settings import SignalSettings
+from shield_evaluator.signal_settings import SignalSettings
 from tests.rig.server import program
 from tests.unit.observability.exposure import ALERTS, rules, unknown
 from tests.unit.observability.promql import metric_names

@@ -1,5 +1,6 @@
 """Configuration files: what is understood, and the sentence for each mistake (E8)."""
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -294,3 +295,43 @@ def test_e8_two_signals_of_one_name_are_refused() -> None:
 def test_e8_what_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(SettingsError):
         parse(text, EvaluatorSettings, source="evaluator.yaml", environment={})
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [
+        pytest.param(8_589_934_592, 8_589_934_592, id="bytes"),
+        pytest.param("8589934592", 8_589_934_592, id="bytes as text"),
+        pytest.param("8Gi", 8_589_934_592, id="a size"),
+        pytest.param("scalar(max(quota))", "scalar(max(quota))", id="PromQL"),
+    ],
+)
+def test_t7_a_quota_divides_the_query(quota: int | str, expected: int | str) -> None:
+    settings = read(changed("signals/0/quota", quota))
+    assert expected == settings.plan().signals["db-file"].quota
+    assert f") / (\n{expected}\n)" in settings.expressions()["db-file"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"quota": "8GB"}, "quota: '8GB' is not a size"),
+        ({"quota": 0}, "quota"),
+        ({"quota": -1}, "quota"),
+        ({"quota": ""}, "quota"),
+        ({"quota": "8Gi", "unit": "number"}, "with a quota the unit is ratio"),
+        ({"query": None, "alert": "EtcdFull", "quota": "8Gi"}, "quota goes with query"),
+        ({"query": None, "alert": "EtcdFull", "member_label": "pod"}, "member_label goes with"),
+        ({"member_label": "a-b"}, "member_label"),
+    ],
+)
+def test_t6_t7_mistakes_in_quota_and_member_label(more: dict[str, Any], message: str) -> None:
+    document = minimal()
+    document["signals"][0].update(more)
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        read(document)
+
+
+def test_t6_the_member_label_is_part_of_the_query() -> None:
+    settings = read(changed("signals/0/member_label", "pod"))
+    assert "pod" == settings.queries()["db-file"].member_label

@@ -16,6 +16,7 @@ from shield_evaluator.cycle import Cycle
 from shield_evaluator.cycle_result import CycleResult
 from shield_evaluator.lease import Writer
 from shield_evaluator.override import OverrideInForce
+from shield_evaluator.prometheus.source import SignalQuery
 from shield_evaluator.room_inputs import RoomInputs
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, one_latch
@@ -53,9 +54,9 @@ class ScriptedSource:
     asked: int = 0
 
     async def observe(
-        self, expressions: Mapping[str, str], plan: Plan, *, budget: float
+        self, queries: Mapping[str, SignalQuery], plan: Plan, *, budget: float
     ) -> dict[str, Observation]:
-        del expressions, plan, budget
+        del queries, plan, budget
         self.asked += 1
         self.meanwhile()
         if self.takes:
@@ -157,7 +158,7 @@ async def allows(world: World) -> bool:
 def snapshot(plan: Plan | None = None, *, interval: float = INTERVAL) -> ConfigSnapshot:
     return ConfigSnapshot(
         plan=plan or one_latch(),
-        expressions={SIGNAL: "ratio"},
+        queries={SIGNAL: SignalQuery("ratio")},
         cluster=CLUSTER,
         interval=interval,
         budget=interval * 0.8,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.prometheus.source import SignalQuery
     from shield_evaluator.settings import EvaluatorSettings
 
 # A cycle that waits for a frozen store takes seconds at any interval; less is no pause.
@@ -22,7 +23,7 @@ class ConfigSnapshot:
 
     Attributes:
         plan: signals, thresholds and tiers.
-        expressions: signal -> PromQL.
+        queries: what Prometheus is asked, by signal.
         cluster: the cluster's name.
         interval: length of a cycle, seconds.
         budget: how long a cycle may wait for its observations, seconds.
@@ -32,7 +33,7 @@ class ConfigSnapshot:
     """
 
     plan: Plan
-    expressions: Mapping[str, str]
+    queries: Mapping[str, SignalQuery]
     cluster: str
     interval: float
     budget: float
@@ -45,7 +46,7 @@ class ConfigSnapshot:
         """Return the snapshot of validated settings."""
         return cls(
             plan=settings.plan(),
-            expressions=settings.expressions(),
+            queries=settings.queries(),
             cluster=settings.cluster,
             interval=settings.interval,
             budget=settings.query_timeout,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.lease import Writer
     from shield_evaluator.override import OverrideInForce
+    from shield_evaluator.prometheus.source import SignalQuery
     from shield_evaluator.room_inputs import RoomSource
 
 
@@ -37,7 +38,7 @@ class Source(Protocol):
     """Anything that observes the signals."""
 
     async def observe(
-        self, expressions: Mapping[str, str], plan: Plan, *, budget: float
+        self, queries: Mapping[str, SignalQuery], plan: Plan, *, budget: float
     ) -> dict[str, Observation]:
         """See `prometheus.source.PrometheusSource.observe`."""
         ...
@@ -124,7 +125,7 @@ class Cycle:
         if not await self._leads():
             return await self._stand_by(started)
         observations, inputs = await asyncio.gather(
-            self._source.observe(config.expressions, config.plan, budget=config.budget),
+            self._source.observe(config.queries, config.plan, budget=config.budget),
             self._room.read(config.plan, budget=config.budget),
         )
         async with self._publishing:

@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from shield_common.config.reload import RELOAD_RESULTS
 from shield_common.store.protocol import PublishResult
+from shield_evaluator.core.decide import signal_entries
 from shield_evaluator.core.latch import LatchState
 from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.prometheus.response import KINDS
@@ -139,22 +140,32 @@ class Metrics:
         before, self._last = self._last, result.decision or self._last
         if result.decision is None or result.outcome is CycleOutcome.STANDBY:
             self._stand_by(result.plan)
+            if result.outcome is not CycleOutcome.STANDBY:
+                self._record_observations(result)
             return
         if before is not None:
             self._count_changes(before, result.decision)
         if result.publish is not None or result.outcome is CycleOutcome.UNPUBLISHED:
             self.publish.labels("error" if result.publish is None else result.publish.value).inc()
         self._record_decision(result.decision)
-        for name in result.plan.signals:
-            self._record_samples(name, result.observations.get(name))
-        for (tier, signal), latch in result.state.latches.items():
-            self.latch_set.labels(signal, tier).set(latch.state is LatchState.SET)
+        self._record_observations(result)
         self.room.record(
             result.plan,
             result.state.room,
             admitters=result.decision.admitters,
             now_ms=result.at.ms,
         )
+
+    def _record_observations(self, result: CycleResult) -> None:
+        entries = signal_entries(
+            result.plan, result.state, result.observations, now_ms=result.at.ms
+        )
+        for name, entry in entries.items():
+            for state in SIGNAL_STATES:
+                self.signal_state.labels(name, state).set(state == entry.state)
+            self._record_samples(name, result.observations.get(name))
+        for (tier, signal), latch in result.state.latches.items():
+            self.latch_set.labels(signal, tier).set(latch.state is LatchState.SET)
 
     def plan_changed(self, plan: Plan) -> None:
         """Export the series of a configuration, and remove those of the one before."""
@@ -222,9 +233,6 @@ class Metrics:
             self.tier_allow.labels(tier).set(entry.allow)
             covered = decision.override is not None and decision.override.covers(tier)
             self.override_active.labels(tier).set(covered)
-        for name, reading in decision.signals.items():
-            for state in SIGNAL_STATES:
-                self.signal_state.labels(name, state).set(state == reading.state)
         forecast = decision.time_to_full_seconds
         self.time_to_full.set(float("inf") if forecast is None else forecast)
 

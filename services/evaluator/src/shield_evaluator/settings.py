@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta
@@ -23,13 +22,12 @@ from shield_evaluator.core.plan import (
     Unit,
 )
 from shield_evaluator.prometheus.settings import PrometheusSettings
+from shield_evaluator.prometheus.source import SignalQuery
+from shield_evaluator.signal_settings import Hold, SignalSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Python's `$` also matches before a last newline, hence the (?!\n).
-AlertName = Annotated[str, Meta(pattern=r"^[A-Za-z_:][A-Za-z0-9_:.\-]{0,127}$(?!\n)")]
-Hold = Literal["hold", "deny", "allow"]
 
 MIN_INTERVAL: Final = 0.2  # seconds; below, one cycle's own work shows in the cadence
 ALERT_SET: Final = 1.0  # an alert signal reads 1 or 0
@@ -46,49 +44,6 @@ DEFAULT_LAG: Final = Duration(30)  # Prometheus' usual scrape interval
 DEFAULT_GROWS_OVER: Final = Duration(900)  # Konflux runs write for 5 to 20 minutes
 DEFAULT_SPEND: Final = Duration(60)  # long against the lag of counting, short against a run
 ROOM_KEYS: Final = ("target", "lag", "grows_over", "spend", "reopen")
-_METRIC: Final = re.compile(r"\S")
-
-
-class SignalSettings(SettingsStruct, frozen=True, kw_only=True):
-    """One measured thing.
-
-    Attributes:
-        name: how thresholds, metrics and people call it.
-        query: PromQL that gives one sample per etcd member.
-        alert: instead of a query, the name of a Prometheus alert; reads 1 while it fires, else 0.
-        members: how many members should answer; fewer make the observation partial.
-        blind_after: overrides the top level's.
-        on_blind: overrides the top level's.
-        unit: ``ratio`` (0.9 is shown as 90%) or ``number``.
-    """
-
-    name: Name
-    query: str | None = None
-    alert: AlertName | None = None
-    members: Annotated[int, Meta(ge=1, le=100)] | None = None
-    blind_after: Duration | None = None
-    on_blind: Hold | None = None
-    unit: Literal["ratio", "number"] = "ratio"
-
-    def __post_init__(self) -> None:
-        """Refuse a signal that measures nothing, or two things."""
-        if (self.query is None) == (self.alert is None):
-            raise ValueError(f"signal {self.name}: exactly one of query and alert is needed")
-        if self.query is not None and not _METRIC.search(self.query):
-            raise ValueError(f"signal {self.name}: query is empty")
-        if self.alert is not None and self.members is not None:
-            raise ValueError(f"signal {self.name}: members goes with query, not with alert")
-        if self.blind_after is not None and self.blind_after <= 0:
-            raise ValueError(f"signal {self.name}: blind_after must be above 0s")
-
-    @property
-    def expression(self) -> str:
-        """The PromQL that is asked."""
-        if self.query is not None:
-            return self.query
-        # The shield's own alerts carry `raised_by`; reading one would hold it closed for ever.
-        selector = f'alertname="{self.alert}",alertstate="firing",raised_by!="etcd-shield"'
-        return f"max(ALERTS{{{selector}}}) or vector(0)"
 
 
 class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
@@ -305,6 +260,13 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             cold_start_delay_ms=self.ttl.milliseconds,
         )
 
+    def queries(self) -> Mapping[str, SignalQuery]:
+        """Return what Prometheus is asked for each signal."""
+        return {
+            signal.name: SignalQuery(signal.expression, signal.alert, signal.member_label)
+            for signal in self.signals
+        }
+
     def expressions(self) -> Mapping[str, str]:
         """Return each signal's PromQL."""
         return {signal.name: signal.expression for signal in self.signals}
@@ -315,6 +277,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             blind_after_ms=(signal.blind_after or self.blind_after).milliseconds,
             on_blind=OnBlind(signal.on_blind or self.on_blind),
             unit=Unit.ALERT if signal.alert is not None else Unit(signal.unit),
+            quota=signal.quota_source,
         )
 
 

@@ -24,7 +24,7 @@ class Endless:
             raise PrometheusError("too_large", "the answer is too large")
         self.windows.append(window)
         points = [(window.start_ms + i * window.step_ms, 0.5) for i in range(window.steps)]
-        return RangeAnswer((RangeSeries("instance=a", "a", points),), self._warnings)
+        return RangeAnswer((RangeSeries({"instance": "a"}, points),), self._warnings)
 
 
 async def test_pieces_cover_every_step_once() -> None:

@@ -35,8 +35,10 @@ def test_two_samples_with_one_name_are_one_member() -> None:
     assert (2, True) == (seen.members, seen.partial)
 
 
-def test_more_members_than_expected_are_complete() -> None:
-    assert not observe(samples(0.1, 0.1, 0.1, 0.1), expected_members=3).partial
+def test_t2_more_members_than_expected_are_partial() -> None:
+    seen = observe(samples(0.1, 0.1, 0.1, 0.1), expected_members=3)
+    assert seen.partial
+    assert "4 members answered, but members is 3" in (seen.problem or "")
 
 
 def test_p4_a_warning_is_partial() -> None:

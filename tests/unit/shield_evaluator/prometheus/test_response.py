@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shield_evaluator.core.observation import Sample
-from shield_evaluator.prometheus.response import PrometheusError, member_of, parse
+from shield_evaluator.prometheus.members import member_names
+from shield_evaluator.prometheus.response import PrometheusError, parse
 
 LABEL_NAMES = ("__name__", "instance", "job", "member", "node", "pod")
 labels = st.dictionaries(st.sampled_from(LABEL_NAMES), st.text(max_size=8))
@@ -19,28 +20,16 @@ def body(*series: tuple[dict[str, str], str], result_type: str = "vector") -> by
     return json.dumps({"status": "success", "data": data}).encode()
 
 
-@pytest.mark.parametrize(
-    ("member", "metric"),
-    [
-        pytest.param("a:1", {"instance": "a:1", "pod": "p", "node": "n"}, id="instance first"),
-        pytest.param("p", {"node": "n", "member": "m", "pod": "p"}, id="then pod"),
-        pytest.param("m", {"node": "n", "member": "m"}, id="then member"),
-        pytest.param("n", {"node": "n", "job": "etcd"}, id="then node"),
-        pytest.param("az=1,job=etcd", {"job": "etcd", "az": "1", "__name__": "up"}, id="all else"),
-        pytest.param("", {}, id="an aggregate"),
-    ],
-)
-def test_a_member_is_named_by_the_first_label_that_can(member: str, metric: dict[str, str]) -> None:
-    assert (Sample(member, 0.5),) == parse(body((metric, "0.5"))).samples
-
-
-@given(metrics=st.lists(labels, max_size=4))
-def test_members_are_those_of_all_labels_whichever_series_has_which(
-    metrics: list[dict[str, str]],
-) -> None:
-    expected = tuple(Sample(member_of(metric), float(n)) for n, metric in enumerate(metrics))
-
+@given(metrics=st.lists(labels, max_size=4, unique_by=lambda metric: tuple(sorted(metric.items()))))
+def test_members_are_named_alike_whichever_decoder_is_used(metrics: list[dict[str, str]]) -> None:
+    expected = tuple(map(Sample, member_names(metrics), map(float, range(len(metrics)))))
     assert expected == parse(body(*((metric, str(n)) for n, metric in enumerate(metrics)))).samples
+
+
+def test_t6_a_configured_label_names_the_member() -> None:
+    series = [({"instance": "rh01", "etcd": name}, "0.5") for name in ("a", "b")]
+    answer = parse(body(*series), member_label="etcd")
+    assert ["a", "b"] == [sample.member for sample in answer.samples]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +49,7 @@ def test_members_are_those_of_all_labels_whichever_series_has_which(
         pytest.param("malformed", b"<html>", id="not JSON"),
     ],
 )
-def test_what_is_no_vector_is_told_apart(kind: str, answer: bytes) -> None:
+def test_error_class_of_an_answer_that_is_no_vector(kind: str, answer: bytes) -> None:
     with pytest.raises(PrometheusError) as refused:
         parse(answer)
 

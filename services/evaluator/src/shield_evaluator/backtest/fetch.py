@@ -6,9 +6,11 @@ evaluator needs now.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_evaluator.backtest.samples import QuerySamples, Samples, Series, Warned, check_size
+from shield_evaluator.prometheus.members import member_names
 from shield_evaluator.prometheus.range_query import MAX_POINTS, RangeAnswer, Window
 from shield_evaluator.prometheus.response import PrometheusError
 
@@ -36,6 +38,7 @@ async def fetch(
     expressions: Mapping[str, tuple[str, ...]],
     grid: Grid,
     *,
+    member_labels: Mapping[str, str] = MappingProxyType({}),
     on_steps: Callable[[int], None] = lambda _steps: None,
 ) -> Samples:
     """Ask for every expression over a whole grid.
@@ -44,6 +47,7 @@ async def fetch(
         client: who is asked.
         expressions: PromQL -> the signals that it is for.
         grid: the steps.
+        member_labels: PromQL -> the label that names the member, where it is configured.
         on_steps: told after each piece how many steps of one expression it had.
 
     Raises:
@@ -54,7 +58,8 @@ async def fetch(
     found = [QuerySamples(expression, names) for expression, names in expressions.items()]
     others = 0
     for query in found:
-        await _fetch_one(client, query, grid, others, on_steps)
+        label = member_labels.get(query.expression)
+        await _fetch_one(client, query, grid, others, on_steps, label)
         others += len(query.series)
     return Samples(grid, found)
 
@@ -65,8 +70,9 @@ async def _fetch_one(
     grid: Grid,
     others: int,
     on_steps: Callable[[int], None],
+    member_label: str | None,
 ) -> None:
-    by_identity: dict[str, Series] = {}
+    by_labels: dict[tuple[tuple[str, str], ...], Series] = {}
     first, most = 0, MAX_POINTS
     while first < grid.steps:
         steps = min(most, grid.steps - first)
@@ -82,16 +88,20 @@ async def _fetch_one(
             raise PrometheusError(
                 error.kind, f"signal {names}, {share:.0%} fetched: {error}"
             ) from error
-        for one in answer.series:
-            if one.identity not in by_identity:
-                check_size(grid, others + len(by_identity) + 1)
-                by_identity[one.identity] = Series(one.member, grid.steps)
-            _place(by_identity[one.identity], one.points, grid)
+        for series in answer.series:
+            labels = tuple(sorted(series.labels.items()))
+            if labels not in by_labels:
+                check_size(grid, others + len(by_labels) + 1)
+                by_labels[labels] = Series("", grid.steps)
+            _place(by_labels[labels], series.points, grid)
         if answer.warnings:
             query.warned.append(Warned(first, first + steps - 1, answer.warnings[0]))
         first += steps
         on_steps(steps)
-    query.series = [by_identity[identity] for identity in sorted(by_identity)]
+    members = member_names([dict(labels) for labels in by_labels], member_label)
+    for samples, member in zip(by_labels.values(), members, strict=True):
+        samples.member = member
+    query.series = [by_labels[labels] for labels in sorted(by_labels)]
 
 
 def _place(series: Series, points: list[tuple[int, float]], grid: Grid) -> None:

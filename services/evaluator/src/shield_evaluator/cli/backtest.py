@@ -159,6 +159,12 @@ def _fetched(
         except ValueError as error:
             fail(f"--prometheus: {error}", EXIT_BAD_CONFIG)
     expressions: dict[str, tuple[str, ...]] = {}
+    member_labels = {
+        query.expression: query.member_label
+        for one in settings
+        for query in one.queries().values()
+        if query.member_label is not None
+    }
     for one in settings:
         for name, expression in one.expressions().items():
             names = expressions.get(expression, ())
@@ -169,13 +175,16 @@ def _fetched(
     except (ValueError, SamplesError) as error:
         fail(str(error), EXIT_BAD_CONFIG)
     try:
-        return asyncio.run(_fetch(PrometheusClient(asked), expressions, grid))
+        return asyncio.run(_fetch(PrometheusClient(asked), expressions, member_labels, grid))
     except (PrometheusError, SamplesError) as error:
         fail(str(error), EXIT_FAILED)
 
 
 async def _fetch(
-    client: PrometheusClient, expressions: dict[str, tuple[str, ...]], grid: Grid
+    client: PrometheusClient,
+    expressions: dict[str, tuple[str, ...]],
+    member_labels: dict[str, str],
+    grid: Grid,
 ) -> Samples:
     bar = Progress(
         TextColumn("fetching"),
@@ -190,7 +199,11 @@ async def _fetch(
         with bar:
             task = bar.add_task("", total=grid.steps * len(expressions))
             return await fetch(
-                client, expressions, grid, on_steps=lambda steps: bar.advance(task, steps)
+                client,
+                expressions,
+                grid,
+                member_labels=member_labels,
+                on_steps=lambda steps: bar.advance(task, steps),
             )
     finally:
         await client.close()

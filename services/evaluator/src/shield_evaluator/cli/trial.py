@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from shield_evaluator.core.observation import Evidence, Observation, evidence_of, observe, unusable
+from shield_evaluator.core.observation import Evidence, Observation, evidence_of, unusable
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.response import PrometheusError
+from shield_evaluator.prometheus.source import SignalQuery, observe_signal
 from shield_evaluator.status.chart import Effect
 
 if TYPE_CHECKING:
@@ -80,20 +81,19 @@ async def query_once(settings: EvaluatorSettings) -> dict[str, Observation]:
     client = PrometheusClient(settings.prometheus)
     plan = settings.plan()
 
-    async def one(name: str, expression: str) -> Observation:
+    async def one(name: str, query: SignalQuery) -> Observation:
+        members, budget = plan.signals[name].members, settings.query_timeout
         try:
-            answer = await client.query(expression, budget=settings.query_timeout)
+            return await observe_signal(client, query, members=members, budget=budget)
         except PrometheusError as error:
             return unusable(f"{error.kind}: {error}")
-        members = plan.signals[name].members
-        return observe(answer.samples, expected_members=members, warnings=answer.warnings)
 
-    expressions = settings.expressions()
+    queries = settings.queries()
     try:
-        observations = await asyncio.gather(*(one(*pair) for pair in expressions.items()))
+        observations = await asyncio.gather(*(one(*pair) for pair in queries.items()))
     finally:
         await client.close()
-    return dict(zip(expressions, observations, strict=True))
+    return dict(zip(queries, observations, strict=True))
 
 
 def trial_of(settings: EvaluatorSettings, observations: Mapping[str, Observation] | None) -> Trial:

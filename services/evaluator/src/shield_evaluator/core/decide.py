@@ -100,9 +100,7 @@ def decide(
         evaluated_at=now.utc,
         allow=tiers[plan.default_tier].allow,
         tiers=tiers,
-        signals={
-            name: _signal_entry(observations.get(name), blind=blind[name]) for name in plan.signals
-        },
+        signals=signal_entries(plan, state, observations, now_ms=now.ms),
         override=override,
         time_to_full_seconds=None if time_to_full_seconds is None else round(time_to_full_seconds),
         status_url=envelope.status_url,
@@ -133,6 +131,19 @@ def undecided_tiers(plan: Plan, state: ShieldState, override: Override | None) -
     if allow(plan.default_tier) is False:
         return []
     return [tier for tier in plan.tiers if allow(tier) is None]
+
+
+def signal_entries(
+    plan: Plan, state: ShieldState, observations: Mapping[str, Observation], *, now_ms: int
+) -> dict[str, SignalObservation]:
+    """Return the document's entry for each signal."""
+    return {
+        name: _signal_entry(
+            observations.get(name),
+            blind=is_blind(signal, state.last_usable_ms[name], now_ms=now_ms),
+        )
+        for name, signal in plan.signals.items()
+    }
 
 
 def _signal_entry(observation: Observation | None, *, blind: bool) -> SignalObservation:

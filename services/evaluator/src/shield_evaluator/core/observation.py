@@ -3,7 +3,8 @@
 An observation is the worst member's value. It is *usable* if at least one sample is a finite,
 non-negative number that a decision document can carry. It is *partial* if some member's value may
 be missing: the maximum over a subset is only a lower bound, so it may set a latch but never reset
-it.
+it. More members than expected are partial as well: when the fullest etcd of two stops answering,
+the rest would look complete.
 
 Samples, observations and latches are msgspec structs because a backtest creates millions of them,
 and creating a frozen dataclass takes several times as long.
@@ -116,6 +117,11 @@ def _incompleteness(
 ) -> str | None:
     if expected is not None and members < expected:
         return f"{members} of {expected} members answered"
+    if expected is not None and members > expected:
+        return (
+            f"{members} members answered, but members is {expected}: the query selects more than"
+            " one etcd, or one etcd twice; narrow it, for example by job, namespace or cluster"
+        )
     if discarded:
         return f"{discarded} samples are not finite, non-negative numbers"
     if warnings:

@@ -1,4 +1,4 @@
-"""Range queries: the stretch that is asked for, and the answer as types.
+"""Range queries: the window, and the answer as types.
 
 Source of the form: https://prometheus.io/docs/prometheus/latest/querying/api/#range-vectors
 """
@@ -6,12 +6,15 @@ Source of the form: https://prometheus.io/docs/prometheus/latest/querying/api/#r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
-from shield_evaluator.prometheus.response import Response, malformed, member_of, parse_result
+from shield_evaluator.prometheus.response import Response, malformed, parse_result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Prometheus refuses a range query of more points per series ("exceeded maximum resolution").
 MAX_POINTS: Final = 11_000
@@ -19,12 +22,12 @@ MAX_POINTS: Final = 11_000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of time, asked for at even steps.
+    """A span of time in even steps.
 
     Attributes:
         start_ms: its first step, Unix milliseconds.
-        step_ms: milliseconds from one to the next.
-        steps: how many, at most `MAX_POINTS`.
+        step_ms: length of a step, milliseconds.
+        steps: number of steps, at most `MAX_POINTS`.
     """
 
     start_ms: int
@@ -42,23 +45,21 @@ class RangeSeries:
     """One series over a window.
 
     Attributes:
-        identity: the same for the same label set in every window.
-        member: which etcd member it is about.
+        labels: its label set.
         points: (Unix milliseconds, value), oldest first; steps without a value are left out.
     """
 
-    identity: str
-    member: str
+    labels: Mapping[str, str]
     points: list[tuple[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class RangeAnswer:
-    """What a range query returned.
+    """The answer to a range query.
 
     Attributes:
         series: one per label set.
-        warnings: what the server said about the answer's completeness.
+        warnings: what the server said about the completeness of the answer.
     """
 
     series: tuple[RangeSeries, ...]
@@ -74,7 +75,7 @@ _matrix = msgspec.json.Decoder(Response[list[_Series]])
 
 
 def parse_range(body: bytes) -> RangeAnswer:
-    """Read the body of a successful range query.
+    """Decode the body of a successful range query.
 
     Raises:
         PrometheusError: not a success, not JSON, or not a range of vectors.
@@ -83,11 +84,10 @@ def parse_range(body: bytes) -> RangeAnswer:
     try:
         series = tuple(
             RangeSeries(
-                identity=",".join(f"{k}={v}" for k, v in sorted(one.metric.items())),
-                member=member_of(one.metric),
-                points=[(round(at * 1000), float(value)) for at, value in one.values],
+                labels=each.metric,
+                points=[(round(at * 1000), float(value)) for at, value in each.values],
             )
-            for one in result
+            for each in result
         )
     except (ValueError, OverflowError) as error:
         raise malformed(error) from error

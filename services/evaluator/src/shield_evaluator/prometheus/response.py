@@ -1,4 +1,4 @@
-"""Prometheus' answers as types.
+"""Answers to instant queries as types, and what every answer of the API has in common.
 
 Source of the form: https://prometheus.io/docs/prometheus/latest/querying/api/#expression-query-result-formats
 """
@@ -9,33 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct
 
 from shield_evaluator.core.observation import Sample
+from shield_evaluator.prometheus.completeness import incompleteness
+from shield_evaluator.prometheus.members import MemberLabels, member_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
 # Prometheus 2.49 to 2.55 lists remarks on the query's style among the warnings; they say nothing
-# about whether the answer is complete.
-_STYLE_REMARK = "PromQL info:"
+# about the completeness of the answer.
+_STYLE_REMARK: Final = "PromQL info:"
 
-
-class PrometheusError(Exception):
-    """A query gave no usable answer; `PrometheusSource` counts it and the latches hold.
-
-    Attributes:
-        kind: for a metric label: ``timeout``, ``connection``, ``tls``, ``redirect``,
-            ``credentials``, ``unauthorized``, ``bad_query``, ``unavailable``, ``status``,
-            ``too_large``, ``malformed`` or ``wrong_type``.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-KINDS = (
+KINDS: Final = (
     "timeout",
     "connection",
     "tls",
@@ -51,39 +38,29 @@ KINDS = (
 )
 
 
+class PrometheusError(Exception):
+    """A query gave no usable answer; `PrometheusSource` counts it and the latches hold.
+
+    Attributes:
+        kind: one of `KINDS`, for a metric label.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a query returned.
+    """The answer to an instant query.
 
     Attributes:
         samples: one per series.
-        warnings: what the server said about the answer's completeness.
+        warnings: what the server said about the completeness of the answer.
     """
 
     samples: tuple[Sample, ...]
-    warnings: tuple[str, ...]
-
-
-class _MemberLabels(Struct, gc=False):
-    """The labels that name an etcd member, the first that is there counts.
-
-    Only these are decoded: a dict of all labels of a series costs more than all the rest of it.
-    """
-
-    instance: str | UnsetType = UNSET
-    pod: str | UnsetType = UNSET
-    member: str | UnsetType = UNSET
-    node: str | UnsetType = UNSET
-
-    def name(self) -> str | None:
-        """Return the member's name; None if no label says it."""
-        for label in (self.instance, self.pod, self.member, self.node):
-            if label is not UNSET:
-                return label
-        return None
-
-
-MEMBER_LABELS: Final = _MemberLabels.__struct_fields__
+    warnings: tuple[str, ...] = ()
 
 
 class _Point(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -92,7 +69,7 @@ class _Point(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
 
 
 class _Series(Struct, gc=False):
-    metric: _MemberLabels
+    metric: MemberLabels
     value: _Point
 
 
@@ -109,14 +86,19 @@ class _Data(Struct, Generic[Result]):
     result: Result
 
 
-class Response(Struct, Generic[Result]):
-    """What stands around every query's result."""
+class Envelope(Struct):
+    """The fields that every answer of the API has beside its data."""
 
     status: str
-    data: _Data[Result] | None = None
     error: str = ""
     errorType: str = ""  # noqa: N815 - Prometheus' name
     warnings: list[str] | None = None
+
+
+class Response(Envelope, Generic[Result]):
+    """An answer to a query."""
+
+    data: _Data[Result] | None = None
 
 
 _any = msgspec.json.Decoder(Response[Raw])
@@ -124,19 +106,34 @@ _vector = msgspec.json.Decoder(Response[list[_Series]])
 _labelled_vector = msgspec.json.Decoder(Response[list[_LabelledSeries]])
 
 
-def parse(body: bytes) -> Answer:
-    """Read the body of a successful instant query.
+def parse(body: bytes, *, member_label: str | None = None) -> Answer:
+    """Decode the body of a successful instant query.
+
+    Args:
+        body: of a response with status 200.
+        member_label: the label that names the member; see `members.member_names`.
 
     Raises:
         PrometheusError: not a success, not JSON, or not an instant vector.
     """
-    series, warnings = parse_result(body, _vector, "vector", "an instant vector")
-    members = [name for one in series if (name := one.metric.name()) is not None]
-    if len(members) < len(series):
-        labelled, _ = parse_result(body, _labelled_vector, "vector", "an instant vector")
-        members = [member_of(one.metric) for one in labelled]
+    if member_label is None:
+        series, warnings = parse_result(body, _vector, "vector", "an instant vector")
+        # Most answers have distinct instances, and decoding all labels costs more than the rest.
+        instances = {each.metric.instance for each in series}
+        if UNSET not in instances and len(instances) == len(series):
+            return _answer([str(each.metric.instance) for each in series], series, warnings)
+    labelled, warnings = parse_result(body, _labelled_vector, "vector", "an instant vector")
+    names = member_names([each.metric for each in labelled], member_label)
+    return _answer(names, labelled, warnings)
+
+
+def _answer(
+    names: Sequence[str],
+    series: Sequence[_Series] | Sequence[_LabelledSeries],
+    warnings: tuple[str, ...],
+) -> Answer:
     try:
-        samples = tuple(map(Sample, members, [float(one.value.value) for one in series]))
+        samples = tuple(map(Sample, names, [float(each.value.value) for each in series]))
     except ValueError as error:
         raise malformed(error) from error
     return Answer(samples, warnings)
@@ -145,13 +142,13 @@ def parse(body: bytes) -> Answer:
 def parse_result(
     body: bytes, decoder: msgspec.json.Decoder[Response[Result]], kind: str, called: str
 ) -> tuple[Result, tuple[str, ...]]:
-    """Read a query's result and what stands around it.
+    """Decode the result of a query.
 
     Args:
         body: of a response with status 200.
-        decoder: for the result type that is wanted.
-        kind: that type's name.
-        called: the same, for the message.
+        decoder: for the wanted result type.
+        kind: the name of that type.
+        called: the same for the message.
 
     Returns:
         The result, and what the server said about its completeness.
@@ -162,13 +159,13 @@ def parse_result(
     try:
         data, warnings = _success(decoder.decode(body), kind, called)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # Another type's result does not fit either, and then the type is what to tell.
+        # The result of another type fails to decode as well; then the type is the problem.
         try:
             _success(_any.decode(body), kind, called)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as worse:
             raise malformed(worse) from worse
         raise malformed(error) from error
-    return data.result, warnings
+    return data.result, (*warnings, *incompleteness(body))
 
 
 def _success(
@@ -180,27 +177,25 @@ def _success(
         raise PrometheusError(
             "wrong_type", f"the query gives a {response.data.resultType[:20]}, not {called}"
         )
-    warnings = tuple(w for w in response.warnings or () if not w.startswith(_STYLE_REMARK))
-    return response.data, warnings
+    return response.data, warnings_of(response)
+
+
+def warnings_of(envelope: Envelope) -> tuple[str, ...]:
+    """Return the warnings of an answer about its completeness."""
+    warnings = [w for w in envelope.warnings or () if not w.startswith(_STYLE_REMARK)]
+    # The API sets `error` only with status `error`; beside data it says that data is missing.
+    return tuple(warnings if not envelope.error else [*warnings, envelope.error])
 
 
 def malformed(error: Exception) -> PrometheusError:
-    """Return the error of an answer that cannot be read."""
+    """Return the error of an answer that cannot be decoded."""
     return PrometheusError("malformed", f"not an answer of Prometheus' API: {error}")
 
 
 def parse_error(body: bytes) -> str:
-    """Return the server's own words from the body of a failed query, bounded; never raises."""
+    """Return the server's message from the body of a failed query, bounded; never raises."""
     try:
         response = _any.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return f"{response.errorType}: {response.error}"[:200]
-
-
-def member_of(labels: Mapping[str, str]) -> str:
-    """Name the etcd member that a series is about."""
-    for label in MEMBER_LABELS:
-        if label in labels:
-            return labels[label]
-    return ",".join(f"{k}={v}" for k, v in sorted(labels.items()) if k != "__name__")

@@ -1,0 +1,108 @@
+"""What is known of an alert, and what its absence proves (T3, S6)."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shield_evaluator.core.observation import Evidence, Observation, evidence_of
+from shield_evaluator.core.plan import Threshold
+from shield_evaluator.prometheus.alert_rules import observe_alert, parse_alert_rules
+from shield_evaluator.prometheus.response import PrometheusError
+
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
+THRESHOLD = Threshold(set=1.0, reset=0.5)
+ZERO_TIME = "0001-01-01T00:00:00Z"
+
+
+def rule(**fields: object) -> dict[str, Any]:
+    return {
+        "name": "EtcdFull",
+        "type": "alerting",
+        "state": "inactive",
+        "health": "ok",
+        "lastEvaluation": "2026-11-21T09:59:55.123456789Z",
+        "labels": {},
+        **fields,
+    }
+
+
+def body(*rules: dict[str, Any], interval: float = 15, **beside: object) -> bytes:
+    groups = [{"name": "g", "interval": interval, "rules": list(rules)}]
+    return json.dumps({"status": "success", "data": {"groups": groups}, **beside}).encode()
+
+
+def observed(answer: bytes, *, started: float | None = 3600) -> Observation:
+    started_at = None if started is None else NOW - timedelta(seconds=started)
+    return observe_alert(parse_alert_rules(answer, "EtcdFull"), now=NOW, started_at=started_at)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(body(rule(state="firing")), id="firing"),
+        pytest.param(body(rule(), rule(state="firing")), id="one of two is firing"),
+        pytest.param(body(rule(state="firing", health="err")), id="firing, and now failing"),
+    ],
+)
+def test_t3_a_firing_alert_sets(answer: bytes) -> None:
+    assert Evidence.ABOVE is evidence_of(observed(answer), THRESHOLD)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        pytest.param(body(rule(state="pending")), "EtcdFull is pending", id="pending"),
+        pytest.param(body(rule(), rule(state="pending")), "is pending", id="one of two is pending"),
+        pytest.param(body(), "no rule defines the alert EtcdFull", id="no rule"),
+        pytest.param(body(rule(name="EtcdFul")), "no rule defines", id="another name"),
+        pytest.param(
+            body(rule(labels={"raised_by": "etcd-shield"})), "no rule defines", id="our own alert"
+        ),
+        pytest.param(
+            body(rule(health="unknown", lastEvaluation=ZERO_TIME)),
+            "has not been evaluated yet",
+            id="not evaluated",
+        ),
+        pytest.param(body(rule(lastEvaluation="")), "has not been evaluated", id="no time"),
+        pytest.param(body(rule(health="err", lastError="no data")), "fails: no data", id="failing"),
+        pytest.param(body(rule(), rule(health="err")), "fails", id="one of two is failing"),
+        pytest.param(
+            body(rule(lastEvaluation="2026-11-21T09:00:00Z")), "3600s ago", id="evaluated long ago"
+        ),
+        pytest.param(body(rule(), warnings=["a ruler is away"]), "a ruler is away", id="a warning"),
+    ],
+)
+def test_t3_absence_that_proves_nothing_holds(answer: bytes, problem: str) -> None:
+    observation = observed(answer)
+    assert Evidence.NONE is evidence_of(observation, THRESHOLD)
+    assert problem in (observation.problem or "")
+
+
+@pytest.mark.parametrize(
+    ("started", "evidence"),
+    [
+        pytest.param(44.9, Evidence.NONE, id="within three evaluations"),
+        pytest.param(45.0, Evidence.BELOW, id="after them"),
+        pytest.param(None, Evidence.BELOW, id="unknown"),
+    ],
+)
+def test_t3_an_inactive_alert_resets_only_some_time_after_a_start(
+    started: float | None, evidence: Evidence
+) -> None:
+    assert evidence is evidence_of(observed(body(rule()), started=started), THRESHOLD)
+
+
+def test_t3_a_pending_alert_is_usable_and_never_blind() -> None:
+    assert observed(body(rule(state="pending"))).usable
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"<html>", b"{}", b'{"status":"error","error":"no"}', b'{"status":"success"}', b"[1]"],
+)
+def test_an_answer_without_rules_is_malformed(answer: bytes) -> None:
+    with pytest.raises(PrometheusError) as caught:
+        parse_alert_rules(answer, "EtcdFull")
+    assert "malformed" == caught.value.kind
