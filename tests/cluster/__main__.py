@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import building
-from tests.cluster.ability import hindrance
+from tests.cluster import ability, building
 from tests.cluster.images import ROOT
 from tests.cluster.machine import Machine
 from tests.cluster.node import start
@@ -28,14 +27,9 @@ def main() -> int:
         epilog="Everything else goes to pytest.",
     )
     parser.add_argument("--keep", action="store_true", help="no tests; the node stays until Ctrl-C")
-    parser.add_argument("--can-run", action="store_true", help="only say whether it can run here")
     arguments, rest = parser.parse_known_args()
-    reason = hindrance()
-    if reason is not None:
-        print(f"tests/cluster cannot run here: {reason}.")
+    if ability.main():
         return 1
-    if arguments.can_run:
-        return 0
     try:
         if arguments.keep:
             return _kept()

@@ -1,4 +1,7 @@
-"""Whether this machine can run a node, and if not, why not."""
+"""Whether this machine can run a node, and if not, why not.
+
+Run as a program it needs the standard library alone, and exits with 1 where none can run.
+"""
 
 import os
 import subprocess
@@ -36,3 +39,16 @@ def hindrance() -> str | None:
             f"the kernel gives a node no namespaces or mounts: {said[-1] if said else 'no reason'}"
         )
     return None
+
+
+def main() -> int:
+    """Say in one line why no node can run here, if so, and return an exit code."""
+    reason = hindrance()
+    if reason is None:
+        return 0
+    print(f"tests/cluster cannot run here: {reason}.")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

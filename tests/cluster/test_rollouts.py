@@ -29,7 +29,7 @@ def assert_only(status: HTTPStatus, load: Load) -> None:
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-async def test_a_rollout_fails_no_creation(shield: Release, component: str) -> None:
+async def test_k1_a_rollout_fails_no_creation(shield: Release, component: str) -> None:
     async with creations(shield) as load:
         await restart(shield, component)
     assert_only(HTTPStatus.CREATED, load)

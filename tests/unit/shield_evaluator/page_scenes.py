@@ -291,6 +291,16 @@ def no_room() -> Snapshot:
     return replace(facts, now=later, result=result)
 
 
+def withheld() -> Snapshot:
+    observations = {name: unusable("connection: refused") for name in PLAN.signals}
+    facts = scene(observations, before={name: seen(0.5) for name in PLAN.signals})
+    assert facts.result is not None
+    result = replace(
+        facts.result, outcome=CycleOutcome.WITHHELD, decision=None, state=ShieldState()
+    )
+    return replace(facts, result=result)
+
+
 SCENES = {
     "admitting": admitting,
     "denying": denying,
@@ -302,4 +312,5 @@ SCENES = {
     "kinds": kinds,
     "room": room_left,
     "no room": no_room,
+    "withheld": withheld,
 }

@@ -16,6 +16,7 @@ import click
 from msgspec import Struct
 
 from shield_common.config.loader import SettingsError, load
+from shield_common.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +61,8 @@ class Program:
     name: str
 
     def say(self, message: str) -> None:
-        """Tell something beside the result, in one line."""
-        click.echo(f"{self.name}: {' '.join(message.split())}", err=True)
+        """Write one line to standard error; control characters are shown, not sent."""
+        click.echo(f"{self.name}: {printable(' '.join(message.split()))}", err=True)
 
     def fail(self, message: str, code: int) -> NoReturn:
         """End the process with one line and an exit code."""

@@ -31,6 +31,7 @@ from tests.unit.shield_evaluator.status.reading import Reader, text_of
         ("kinds", "Denying tier standard"),
         ("room", "Admitting every tier"),
         ("no room", "Denying tiers standard, background"),
+        ("withheld", "Decision withheld"),
     ],
 )
 def test_the_headline_says_what_the_shield_does(name: str, headline: str) -> None:
@@ -45,6 +46,9 @@ def test_the_headline_says_what_the_shield_does(name: str, headline: str) -> Non
         ("starting", "The evaluator has not finished its first cycle."),
         ("standby", "This evaluator is a standby. What follows is the writer's last decision."),
         ("kinds", "Alert EtcdFull is firing."),
+        ("withheld", "Signals give no values, and no earlier state is stored."),
+        ("withheld", "Signal db-file is unusable. connection: refused."),
+        ("withheld", "Find out why Prometheus has no samples."),
     ],
 )
 def test_the_page_says_why(name: str, words: str) -> None:
@@ -76,6 +80,14 @@ def test_a_tier_waits_for_every_signal_whose_latch_is_set() -> None:
 
 def test_a_tier_denied_by_an_alert_waits_for_the_end_of_the_alert() -> None:
     assert "Until alert EtcdFull stops ." in text_of(kinds())
+
+
+def test_a_standby_without_a_decision_says_whose_decision_is_missing() -> None:
+    standby = SCENES["standby"]()
+    assert standby.result is not None
+    without = replace(standby, result=replace(standby.result, decision=None))
+    brief = "Another evaluator is the writer and has published no decision."
+    assert brief == view_of(without).brief
 
 
 def test_an_alert_shows_no_thresholds() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -34,6 +34,8 @@ EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count it
 FILE_WIDTH: Final = 180
 
 _PROGRAM: Final = commands.Program("shield-evaluator")
+fail = _PROGRAM.fail
+say = _PROGRAM.say
 
 config_option = commands.config_option("/etc/etcd-shield/evaluator.yaml")
 output_option = commands.output_option("table")
@@ -42,16 +44,6 @@ output_option = commands.output_option("table")
 def load_settings(path: Path) -> EvaluatorSettings:
     """Read the configuration; a bad one ends the process with exit code 2 and one line."""
     return _PROGRAM.load(path, EvaluatorSettings)
-
-
-def say(message: str) -> None:
-    """Write one line to standard error."""
-    _PROGRAM.say(printable(message))
-
-
-def fail(message: str, code: int) -> NoReturn:
-    """End the process with one line on standard error and an exit code."""
-    _PROGRAM.fail(printable(message), code)
 
 
 def cell(text: str, style: str = "") -> Text:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
+from shield_common.text import truncate
 from shield_evaluator.status import chart
 from shield_evaluator.status.view import view_of
 
@@ -68,9 +69,10 @@ def _printable(value: object) -> object:
     """Make every value of the template harmless; Jinja2 escapes it afterwards."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    text = value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 1] + "…"
     # Control characters, lone surrogates, and marks that reverse the direction of what follows.
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in truncate(value, MAX_TEXT)
+    )
 
 
 _TEMPLATE: Final = jinja2.Environment(

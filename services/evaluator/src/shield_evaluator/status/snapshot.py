@@ -102,6 +102,11 @@ class Snapshot:
         return self.result is not None and self.result.outcome is CycleOutcome.STANDBY
 
     @property
+    def withheld(self) -> bool:
+        """Whether this evaluator publishes nothing because it knows too little."""
+        return self.result is not None and self.result.outcome is CycleOutcome.WITHHELD
+
+    @property
     def denied_tiers(self) -> list[str]:
         """Names of the tiers that are denied."""
         decision = self.decision

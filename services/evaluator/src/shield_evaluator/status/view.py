@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shield_common.text import format_duration, format_time, sentence
+from shield_evaluator.status.advice import Advice, advice_for
 from shield_evaluator.status.cards import SignalCard, TierCard, signal_cards, tier_cards
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from shield_evaluator.status.snapshot import Snapshot
 
 FASTEST_REFRESH: Final = 2  # seconds; a page that changes faster cannot be read
-SHORT_SECONDS: Final = 3600  # until the quota is reached, as in the alert EtcdShieldTimeToFullShort
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,6 @@ class Notice:
     title: str
     text: str
     bad: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What a person can do now.
-
-    Attributes:
-        text: a sentence.
-        link: the section of the runbook; None where no runbook is published.
-    """
-
-    text: str
-    link: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +86,7 @@ def view_of(snapshot: Snapshot) -> View:
         tiers=tier_cards(snapshot),
         signals=signal_cards(snapshot),
         facts=_facts(snapshot),
-        advice=_advice(snapshot),
+        advice=advice_for(snapshot),
         changes=[
             ChangeRow(
                 at=format_time(change.at, now=snapshot.now.utc),
@@ -116,7 +103,9 @@ def view_of(snapshot: Snapshot) -> View:
 def _headline(snapshot: Snapshot) -> tuple[str, str]:
     decision = snapshot.decision
     if decision is None:
-        return "No decision yet", "unknown"
+        return (
+            ("Decision withheld", "near") if snapshot.withheld else ("No decision yet", "unknown")
+        )
     denied = snapshot.denied_tiers
     if not denied:
         if snapshot.blind_signals:
@@ -134,7 +123,7 @@ def _headline(snapshot: Snapshot) -> tuple[str, str]:
 def _brief(snapshot: Snapshot) -> list[str]:
     decision = snapshot.decision
     if decision is None:
-        return ["The evaluator has not finished its first cycle."]
+        return [_why_no_decision(snapshot)]
     sentences = []
     reasons = [decision.tiers[name].reason for name in snapshot.denied_tiers]
     warnings = [tier.warning for tier in decision.tiers.values() if tier.warning]
@@ -149,11 +138,25 @@ def _brief(snapshot: Snapshot) -> list[str]:
     return sentences or ["etcd has room."]
 
 
+def _why_no_decision(snapshot: Snapshot) -> str:
+    if snapshot.withheld:
+        return (
+            "Signals give no values, and no earlier state is stored. Admitters keep their last"
+            " decision for some minutes, then on_unknown decides."
+        )
+    if snapshot.standby:
+        return "Another evaluator is the writer and has published no decision."
+    return "The evaluator has not finished its first cycle."
+
+
 def _notices(snapshot: Snapshot) -> list[Notice]:
     notices = []
     if snapshot.redis_problem is not None:
         text = f"Decisions do not reach the admitters: {snapshot.redis_problem}"
         notices.append(Notice("Redis does not answer.", text, bad=True))
+    if snapshot.withheld:
+        for signal, problem in snapshot.problems.items():
+            notices.append(Notice(f"Signal {signal} is unusable.", sentence(problem), bad=True))
     for signal in snapshot.blind_signals:
         problem = snapshot.problems.get(signal, "no usable sample")
         notices.append(Notice(f"Signal {signal} is blind.", sentence(problem), bad=True))
@@ -218,7 +221,7 @@ def _sharing(decision: Decision | None) -> list[tuple[str, str]]:
 
 def _age(snapshot: Snapshot, decision: Decision | None) -> str:
     if decision is None:
-        return "none yet"
+        return "withheld" if snapshot.withheld else "none yet"
     age = format_duration((snapshot.now.utc - decision.evaluated_at).total_seconds())
     return f"{age} old, epoch {decision.epoch}, sequence {decision.sequence}"
 
@@ -230,55 +233,3 @@ def _prometheus(snapshot: Snapshot) -> str:
         return "not queried yet"
     silent = [name for name, seen in snapshot.result.observations.items() if not seen.usable]
     return f"no answer for {', '.join(silent)}" if silent else "answers"
-
-
-def _advice(snapshot: Snapshot) -> list[Advice]:
-    """Return sentences, each with its section of docs/runbook.md."""
-    decision = snapshot.decision
-    override = None if decision is None else decision.override
-    forecast = None if decision is None else decision.time_to_full_seconds
-    fills = forecast is not None and forecast < SHORT_SECONDS
-    denied, defragment = bool(snapshot.denied_tiers), snapshot.defragmentation_reopens
-    cases = (
-        (
-            decision is None,
-            "Wait for the first decision. If none comes, read the evaluator's log.",
-            "reading-the-status-page",
-        ),
-        (
-            defragment,
-            "Defragment etcd: its file has free space that only a defragmentation gives back.",
-            "etcdshielddefragwouldhelp",
-        ),
-        (
-            bool(snapshot.tiers_without_room),
-            "Wait for admitted runs to finish: what they still write takes the room that is left.",
-            "etcdshielddenyadmission",
-        ),
-        (
-            denied and not defragment,
-            "Make room: prune old PipelineRuns, compact, then defragment. Admission follows.",
-            "etcdshielddenyadmission",
-        ),
-        (
-            bool(snapshot.blind_signals),
-            "Find out why Prometheus has no samples. Nothing protects etcd until it has.",
-            "etcdshieldsignalblind",
-        ),
-        (
-            snapshot.redis_problem is not None,
-            "Restore Redis. Until then admitters use their last decision, for some minutes.",
-            "etcdshieldredisdown",
-        ),
-        (
-            override is not None,
-            "Clear the override once it is not needed: shield-evaluator override clear.",
-            "etcdshieldoverrideactive",
-        ),
-        (fills and not denied, "Find out what writes so much.", "etcdshieldtimetofullshort"),
-        (denied, "In an emergency only: admit requests by hand.", "break-glass"),
-    )
-    chosen = [(text, anchor) for holds, text, anchor in cases if holds]
-    chosen = chosen or [("There is nothing to do.", "reading-the-status-page")]
-    url = snapshot.runbook_url
-    return [Advice(text, None if url is None else f"{url}#{anchor}") for text, anchor in chosen]
