@@ -1,12 +1,12 @@
 """Drive the load, and read what it cost the server."""
 
-import asyncio
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.contestants import LOAD_CORE, Contestant, PinnedAdmitter, pinned
+from tests.rig.commands import run
 from tests.rig.errors import RigError
 from tests.rig.ports import LOOPBACK
 
@@ -64,13 +64,10 @@ async def drive(
     command = [str(load), "-address", f"{LOOPBACK}:{server.port}", "-path", server.path]
     command += ["-body", str(body), "-seconds", str(seconds), "-rate", str(rate)]
     command += ["-connections", str(connections)]
-    process = await asyncio.create_subprocess_exec(
-        *pinned(LOAD_CORE, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, err = await process.communicate()
-    if process.returncode != 0:
-        raise RigError(f"the load on {server.name} failed: {err.decode()}")
-    result = json.loads(out)
+    ended = await run(*pinned(LOAD_CORE, command))
+    if ended.status != 0:
+        raise RigError(f"the load on {server.name} failed: {ended.err}")
+    result = json.loads(ended.out)
     return Run(
         requests=result["requests"],
         errors=result["errors"],

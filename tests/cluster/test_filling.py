@@ -7,12 +7,12 @@ import pytest
 from tests.cluster.filling import delete_ballast, fill, free
 from tests.cluster.objects import pipeline_run
 from tests.cluster.release import Release
-from tests.e2e.commands import Done
+from tests.rig.commands import Ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def create_with_kubectl(shield: Release) -> Done:
+async def create_with_kubectl(shield: Release) -> Ended:
     return await shield.node.commands.kubectl("create", "-f", "-", given=pipeline_run())
 
 

@@ -1,24 +1,12 @@
 """kubectl and helm as a person runs them."""
 
-import asyncio
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# kubectl waits ten times `retry_after` before it gives up.
-_SECONDS = 120
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
+from tests.rig.commands import Ended, run
 
 
 class CommandFailedError(Exception):
@@ -44,7 +32,7 @@ class Commands:
             "KUBECACHEDIR": str(directory / "kube-cache"),
         }
 
-    async def kubectl(self, *arguments: str, given: Mapping[str, Any] | None = None) -> Done:
+    async def kubectl(self, *arguments: str, given: Mapping[str, Any] | None = None) -> Ended:
         """Run kubectl, with an object on its standard input if one is given."""
         return await self._run(self._kubectl, *arguments, given=given)
 
@@ -59,11 +47,11 @@ class Commands:
             raise CommandFailedError(done.err + done.out)
         return done.out
 
-    async def helm_test(self, *arguments: str) -> Done:
+    async def helm_test(self, *arguments: str) -> Ended:
         """Run `helm test`, which waits until its pod has ended."""
         return await self._run(self._helm, "test", *arguments)
 
-    async def helm_uninstall(self, *arguments: str) -> Done:
+    async def helm_uninstall(self, *arguments: str) -> Ended:
         """Run `helm uninstall`."""
         return await self._run(self._helm, "uninstall", *arguments)
 
@@ -83,21 +71,6 @@ class Commands:
             if done.status != 0:
                 raise CommandFailedError(done.err)
 
-    async def _run(self, *command: str, given: Mapping[str, Any] | None = None) -> Done:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
-        )
+    async def _run(self, *command: str, given: Mapping[str, Any] | None = None) -> Ended:
         text = b"" if given is None else json.dumps(given).encode()
-        try:
-            async with asyncio.timeout(_SECONDS):
-                out, err = await process.communicate(text)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        assert process.returncode is not None
-        return Done(status=process.returncode, out=out.decode(), err=err.decode())
+        return await run(*command, given=text, environment=self._environment)

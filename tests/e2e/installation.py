@@ -29,6 +29,7 @@ from tests.e2e.objects import (
 )
 from tests.rig.certificates import CertificateFiles
 from tests.rig.etcd import MEBIBYTE, EtcdServer
+from tests.rig.files import replace
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisOptions, RedisServer
@@ -170,9 +171,7 @@ def write_certificate(files: CertificateFiles, data: dict[str, bytes]) -> None:
         files.ca_file: data["ca.crt"],
     }
     for path, content in wanted.items():
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(content)
-        fresh.replace(path)
+        replace(path, content)
 
 
 async def install(rig: Rig, *, assets: Path, helm: str) -> Installation:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.commands import Done
 from tests.e2e.installation import (
     CHANGE_SECONDS,
     NAMESPACE,
@@ -20,6 +19,7 @@ from tests.e2e.installation import (
     config_map,
 )
 from tests.e2e.installation import secret as secret_of
+from tests.rig.commands import Ended, run
 from tests.rig.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -50,7 +50,7 @@ class Outcome:
         left: Whether the pod is there afterwards.
     """
 
-    helm: Done
+    helm: Ended
     out: str
     left: bool
 
@@ -93,15 +93,9 @@ async def _run(shield: Installation, pod: dict[str, Any], root: Path) -> tuple[b
     (root / "sitecustomize.py").write_text(DNS)
     program, script = container["command"]
     assert "python" == program
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(root) + script,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(root), **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate()
-    return 0 == process.returncode, out.decode()
+    environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(root)}
+    ended = await run(sys.executable, str(root) + script, environment=environment)
+    return 0 == ended.status, ended.said
 
 
 async def helm_tests(shield: Installation, root: Path) -> Outcome:

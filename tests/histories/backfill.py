@@ -1,10 +1,10 @@
 """A past for a real Prometheus: its data directory is filled before it starts."""
 
-import asyncio
 from pathlib import Path
 
 from tests.histories.etcd import Course
 from tests.histories.samples import openmetrics
+from tests.rig.commands import run
 from tests.rig.errors import RigError
 from tests.rig.server import program
 
@@ -23,13 +23,9 @@ async def backfill(course: Course, begin_seconds: int, data: Path) -> None:
     text = data.with_name("past.openmetrics")
     with text.open("w") as file:
         file.writelines(openmetrics(course, begin_seconds))
-    process = await asyncio.create_subprocess_exec(
-        program("promtool"),
-        *("tsdb", "create-blocks-from", "openmetrics", "--quiet", str(text), str(data)),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
+    ended = await run(
+        program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet", text, data
     )
-    _, error = await process.communicate()
     text.unlink()
-    if process.returncode != 0:
-        raise RigError(f"promtool could not write the past: {error.decode()}")
+    if ended.status != 0:
+        raise RigError(f"promtool could not write the past: {ended.err}")

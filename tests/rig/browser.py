@@ -1,12 +1,12 @@
 """A headless Chromium that opens one page at a time, each in a profile of its own."""
 
-import asyncio
 import shutil
 import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.rig.commands import run
 from tests.rig.errors import ProgramMissingError, RigError
 from tests.rig.lifetime import Rig
 
@@ -86,24 +86,11 @@ class Browser:
     async def _open(self, url: str, *arguments: str) -> Opened:
         self._opened += 1
         profile = self._directory / f"profile-{self._opened}"
-        process = await asyncio.create_subprocess_exec(
-            _program(),
-            *FLAGS,
-            f"--user-data-dir={profile}",
-            *arguments,
-            url,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        ended = await run(
+            _program(), *FLAGS, f"--user-data-dir={profile}", *arguments, url, within=SECONDS
         )
-        try:
-            async with asyncio.timeout(SECONDS):
-                output, console = await process.communicate()
-        except TimeoutError as error:
-            process.kill()
-            await process.wait()
-            raise RigError(f"the browser did not finish with {url} in {SECONDS:g} s") from error
         shutil.rmtree(profile, ignore_errors=True)
-        return Opened(output=output.decode(), console=console.decode(errors="replace"))
+        return Opened(output=ended.out, console=ended.err)
 
 
 class Picture:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import trustme
 
+from tests.rig.files import replace
 from tests.rig.ports import LOOPBACK
 
 # Every name under which a server of the rig is reached.
@@ -79,14 +80,6 @@ class Authority:
             ca_file=self.ca_file,
         )
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
-        _replace(files.cert_file, chain)
-        _replace(files.key_file, leaf.private_key_pem.bytes())
+        replace(files.cert_file, chain)
+        replace(files.key_file, leaf.private_key_pem.bytes())
         return files
-
-
-def _replace(path: Path, content: bytes) -> None:
-    # Never half a file: servers re-read these while they are replaced.
-    fresh = path.with_suffix(".new")
-    fresh.touch(mode=0o600)
-    fresh.write_bytes(content)
-    fresh.replace(path)

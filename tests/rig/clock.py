@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.rig.errors import ProgramMissingError
+from tests.rig.files import replace
 
 
 class JumpingClock:
@@ -19,9 +20,7 @@ class JumpingClock:
 
     def set(self, seconds: int) -> None:
         """Set the clock so many seconds ahead (or back) of the real one."""
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{seconds:+d}\n")
-        fresh.replace(self._file)
+        replace(self._file, f"{seconds:+d}\n")
 
     def command(self, command: Sequence[str]) -> list[str]:
         """Return a command that runs under this clock."""

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.rig.certificates import CertificateFiles
 from tests.rig.clock import JumpingClock
 from tests.rig.errors import NoAnswerError, RigError
+from tests.rig.files import replace
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
 from tests.rig.probing import answers_ok, silence_as_no_answer
@@ -57,9 +58,7 @@ class Service(Server):
 
     def write(self) -> None:
         """Write the configuration file, replacing it at once."""
-        fresh = self.config_file.with_suffix(".new")
-        fresh.write_text(yaml.safe_dump(self.document(), sort_keys=False))
-        fresh.replace(self.config_file)
+        replace(self.config_file, yaml.safe_dump(self.document(), sort_keys=False))
 
     def command(self) -> list[str]:
         self.write()

@@ -10,7 +10,7 @@ from tests.integration.admitter.http_client import Response, chunked, connected,
 from tests.integration.admitter.site import Site
 from tests.rig.reviews import ReviewRequest, admission_review
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("bad-input")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MEBIBYTE = 1024 * 1024
 MAX_BODY = 8 * MEBIBYTE

@@ -1,13 +1,13 @@
 """What an operator does: changes the file while it runs, and asks what would happen."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.admitter.site import WITHIN, Site
+from tests.integration.admitter.site import Site
+from tests.rig.commands import run
 from tests.rig.services import service_script
 
 MANIFEST = """
@@ -18,18 +18,10 @@ metadata: {generateName: run-, namespace: team-releng, labels: {started: 2026-11
 RULES = [{"tier": "critical", "namespaces": ["*-releng"]}]
 
 
-async def command(site: Site, *arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        service_script("shield-admitter"),
-        arguments[0],
-        "--config",
-        str(site.admitter.config_file),
-        *arguments[1:],
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), WITHIN)
-    return process.returncode or 0, out.decode(), err.decode()
+async def command(site: Site, name: str, *arguments: str) -> tuple[int, str, str]:
+    config = ("--config", site.admitter.config_file)
+    ended = await run(service_script("shield-admitter"), name, *config, *arguments)
+    return ended.status, ended.out, ended.err
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The compose stack's files in the hands of the servers that read them there."""
 
-import asyncio
 import hashlib
 import shutil
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from shield_common.store.protocol import Publication, PublishResult, StoredDocum
 from shield_common.store.redis import RedisStore
 from shield_common.store.settings import RedisSettings
 from tests.compose.compose_file import ROOT
+from tests.rig.commands import run
 from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisOptions, RedisServer
 from tests.rig.server import program
@@ -148,13 +148,5 @@ async def test_prometheus_takes_its_configuration_with_the_charts_rules(tmp_path
     text = (DIRECTORY / "prometheus" / "prometheus.yml").read_text()
     config = tmp_path / "prometheus.yml"
     config.write_text(text.replace("/chart/alerts.yaml", str(rules)))
-    check = await asyncio.create_subprocess_exec(
-        program("promtool"),
-        "check",
-        "config",
-        str(config),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await check.communicate()
-    assert 0 == check.returncode, output.decode()
+    ended = await run(program("promtool"), "check", "config", config)
+    assert 0 == ended.status, ended.said

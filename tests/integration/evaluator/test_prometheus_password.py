@@ -11,6 +11,7 @@ from shield_common.config.loader import convert
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.response import PrometheusError
 from shield_evaluator.prometheus.settings import PrometheusSettings
+from tests.rig.files import replace
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 
@@ -33,9 +34,7 @@ class GuardedPrometheus:
         self.server = PrometheusServer(rig, options=PrometheusOptions(arguments=arguments))
 
     def expect(self, password: str) -> None:
-        fresh = self._web.with_suffix(".new")
-        fresh.write_text(yaml.safe_dump({"basic_auth_users": {USER: HASHES[password]}}))
-        fresh.replace(self._web)
+        replace(self._web, yaml.safe_dump({"basic_auth_users": {USER: HASHES[password]}}))
 
 
 @pytest.fixture

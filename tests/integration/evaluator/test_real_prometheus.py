@@ -1,8 +1,6 @@
 """The evaluator on a real Prometheus: three etcd members, alerts, and the `check` command."""
 
-import asyncio
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,10 @@ from tests.integration.evaluator.installation import (
     config,
     wait_metric,
 )
+from tests.rig.commands import run
 from tests.rig.errors import RigError
 from tests.rig.etcd import MEBIBYTE, EtcdCluster
+from tests.rig.filling import fill, make_room
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisServer
@@ -25,7 +25,6 @@ from tests.rig.services import Evaluator, service_script
 from tests.rig.waiting import wait_until
 
 QUOTA_BYTES = 16 * MEBIBYTE
-PREFIX = "/registry/tekton.dev/pipelineruns/"
 QUERY = "etcd_mvcc_db_total_size_in_bytes / (etcd_server_quota_backend_bytes > 0)"
 
 
@@ -42,19 +41,6 @@ class Cluster:
         except RigError:
             return False
         return True
-
-    async def fill(self, share: float) -> None:
-        value = os.urandom(256 * 1024)
-        number = 0
-        while (await self.etcd.client.status()).db_size < share * QUOTA_BYTES:
-            await self.etcd.client.put(f"{PREFIX}{number:04}", value)
-            number += 1
-
-    async def make_room(self, *members: int) -> None:
-        await self.etcd.client.delete_prefix(PREFIX)
-        await self.etcd.client.compact()
-        for member in members:
-            await self.etcd.members[member].client.defragment()
 
 
 async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
@@ -81,10 +67,10 @@ async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
         await wait_metric(one, "etcd_shield_signal_state", 1, signal="db-file", state="partial")
 
         await wait_until(cluster.writes, within=WITHIN, what="a leader among the members left")
-        await cluster.fill(0.7)
+        await fill(etcd.members[0], 0.7)
         await stream.wait_for(allow=False)
 
-        await cluster.make_room(0, 1)
+        await make_room(*etcd.members[:2])
         await wait_reading_below(stream, 0.3)
         await stream.wait_longer(5)
         assert not stream.decisions[-1].allow
@@ -265,7 +251,7 @@ async def test_check_says_that_nobody_answers(rig: Rig, tmp_path: Path) -> None:
 
 async def check(
     url: str, query: str, directory: Path, *, signals: list[dict[str, Any]] | None = None
-) -> tuple[int | None, Any]:
+) -> tuple[int, Any]:
     """Run `shield-evaluator check --output json`."""
     document = config(url, "redis://127.0.0.1:1/0", interval="5s", lease_ttl="15s")
     document["signals"] = signals or [{"name": "db-file", "query": query}]
@@ -273,17 +259,10 @@ async def check(
         document["tiers"] = {"standard": {"db-file": {}}}
     path = directory / "evaluator.yaml"
     path.write_text(yaml.safe_dump(document))
-    command = await asyncio.create_subprocess_exec(
-        service_script("shield-evaluator"),
-        "check",
-        "--output",
-        "json",
-        "--config",
-        str(path),
-        stdout=asyncio.subprocess.PIPE,
+    ended = await run(
+        service_script("shield-evaluator"), "check", "--output", "json", "--config", path
     )
-    output, _ = await command.communicate()
-    return command.returncode, json.loads(output)
+    return ended.status, json.loads(ended.out)
 
 
 async def test_p1_a_prometheus_that_comes_back_is_used_again(

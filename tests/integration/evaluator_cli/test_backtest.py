@@ -21,7 +21,7 @@ from tests.integration.evaluator_cli.command import interrupt, run
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusServer
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("backtest")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "evaluator.yaml"
 BURST = named("burst")

@@ -1,6 +1,5 @@
 """A backtest of what a real etcd just did, beside what the real evaluator decided meanwhile."""
 
-import os
 import time
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from tests.integration.evaluator_cli.command import run
 from tests.rig.etcd import MEBIBYTE, EtcdServer
+from tests.rig.filling import fill, make_room
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisServer
@@ -18,7 +18,6 @@ from tests.rig.waiting import wait_until
 QUOTA_BYTES = 16 * MEBIBYTE
 QUOTA = "(etcd_server_quota_backend_bytes > 0)"
 THRESHOLD = {"set": 0.6, "reset": 0.3}
-PREFIX = "/registry/tekton.dev/pipelineruns/"
 WITHIN = 30.0
 STEP = 0.5
 
@@ -35,20 +34,6 @@ def _config(prometheus: PrometheusServer, redis: RedisServer) -> Config:
         "tiers": {"standard": {"db-file": THRESHOLD, "db-in-use": dict(THRESHOLD)}},
         "redis": {"url": redis.url},
     }
-
-
-async def _fill(etcd: EtcdServer, share: float) -> None:
-    value = os.urandom(256 * 1024)
-    number = 0
-    while (await etcd.client.status()).db_size < share * QUOTA_BYTES:
-        await etcd.client.put(f"{PREFIX}{number:04}", value)
-        number += 1
-
-
-async def _clean_up(etcd: EtcdServer) -> None:
-    await etcd.client.delete_prefix(PREFIX)
-    await etcd.client.compact()
-    await etcd.client.defragment()
 
 
 @pytest.mark.long
@@ -74,10 +59,10 @@ async def test_a_backtest_closes_like_the_evaluator_did(
             return not await admits()
 
         await wait_until(admits, within=WITHIN, what="the first decision")
-        await _fill(etcd, 0.7)
+        await fill(etcd, 0.7)
         await wait_until(denies, within=WITHIN, what="a denial")
         decision = (await evaluator.status())["decision"]
-        await _clean_up(etcd)
+        await make_room(etcd)
         await wait_until(admits, within=WITHIN, what="an admission")
 
         # A backtest ends with the last whole step: that one must lie after the admission.

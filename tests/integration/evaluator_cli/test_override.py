@@ -20,7 +20,7 @@ from tests.rig.services import Evaluator
 from tests.rig.waiting import wait_until
 from tests.rig.webhook import Answer, ask
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("override")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DENY = ("override", "deny", "--reason", "restore from backup", "--by", "oncall")
 ALLOW = ("override", "allow", "--reason", "release 4.2", "--by", "oncall")

@@ -8,7 +8,7 @@ from tests.integration.evaluator_cli.conftest import Site, evaluator_config
 from tests.rig.redis import RedisServer
 from tests.rig.services import Evaluator
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("status")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_admitting_is_exit_code_0(site: Site) -> None:

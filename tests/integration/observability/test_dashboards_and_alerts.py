@@ -15,7 +15,7 @@ import pytest
 from tests.integration.observability.story import Stage, deny, recover, staged
 from tests.unit.observability.exposure import FILES, rules
 
-pytestmark = [pytest.mark.xdist_group("dashboards"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 STEP = 1
 # What Grafana puts in. All of a variable is `.*`, which matches series without the label too.

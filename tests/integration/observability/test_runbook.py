@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.observability.story import Stage, staged
+from tests.rig.commands import run
 from tests.unit.observability.runbook import Block, blocks
 
-pytestmark = [pytest.mark.xdist_group("runbook"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 COMMANDS = [block for block in blocks() if block.language == "sh"]
 
@@ -27,22 +28,12 @@ async def run_all() -> dict[str, tuple[int, str]]:
     """Return each block's exit status and output."""
     async with staged() as stage:
         environment = names(stage)
-        return {name_of(block): await run(block.text, environment) for block in COMMANDS}
+        return {name_of(block): await shell(block.text, environment) for block in COMMANDS}
 
 
-async def run(script: str, environment: Mapping[str, str]) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        "bash",
-        "-euc",
-        script,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(60):
-        output, _ = await process.communicate()
-    return process.returncode or 0, output.decode()
+async def shell(script: str, environment: Mapping[str, str]) -> tuple[int, str]:
+    ended = await run("bash", "-euc", script, environment=environment)
+    return ended.status, ended.said
 
 
 def names(stage: Stage) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """etcd fills, the shield closes; room is made, and it opens when there is room, not before."""
 
-import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +8,9 @@ import aiohttp
 import pytest
 
 from tests.rig.certificates import Authority
+from tests.rig.commands import run
 from tests.rig.etcd import MEBIBYTE, EtcdServer
+from tests.rig.filling import RUNS_PREFIX, fill
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisServer
@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[3]
 QUOTA_BYTES = 16 * MEBIBYTE
 QUOTA = "(etcd_server_quota_backend_bytes > 0)"
 THRESHOLD = {"set": 0.6, "reset": 0.3}
-PREFIX = "/registry/tekton.dev/pipelineruns/"
 WITHIN = 30.0
 
 
@@ -54,13 +53,6 @@ class Shield:
     async def value(self, signal: str) -> float:
         decision = (await self.evaluator.status())["decision"]
         return float(decision["signals"][signal]["value"] or 0.0)
-
-    async def fill(self, share: float) -> None:
-        value = os.urandom(256 * 1024)
-        number = 0
-        while (await self.etcd.client.status()).db_size < share * QUOTA_BYTES:
-            await self.etcd.client.put(f"{PREFIX}{number:04}", value)
-            number += 1
 
     async def evaluations(self, count: int) -> None:
         """Let the evaluator look so many times more."""
@@ -116,10 +108,10 @@ async def shield() -> AsyncIterator[Shield]:
 async def test_s2_it_denies_until_compaction_and_defragmentation_made_room(shield: Shield) -> None:
     assert await shield.admits()
 
-    await shield.fill(0.7)
+    await fill(shield.etcd, 0.7)
     await wait_until(shield.denies, within=WITHIN, what="a denial")
 
-    await shield.etcd.client.delete_prefix(PREFIX)
+    await shield.etcd.client.delete_prefix(RUNS_PREFIX)
     await shield.etcd.client.compact()
     # etcd counts its free pages when it commits, and commits when there is something to write.
     await shield.etcd.client.put("/registry/leases/anything", b"")
@@ -137,7 +129,7 @@ async def test_s2_it_denies_until_compaction_and_defragmentation_made_room(shiel
 
 
 async def test_s2_a_denial_says_how_full_etcd_is_and_until_when(shield: Shield) -> None:
-    await shield.fill(0.7)
+    await fill(shield.etcd, 0.7)
     await wait_until(shield.denies, within=WITHIN, what="a denial")
 
     answer = await shield.answer()
@@ -156,17 +148,9 @@ async def test_s2_a_denial_says_how_full_etcd_is_and_until_when(shield: Shield) 
     ],
 )
 async def test_s1_the_same_flood_with_and_without_the_shield(arguments: list[str]) -> None:
-    demo = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.demo",
-        "--plain",
-        "--seconds=300",  # a busy machine is slow, and that is not what is tested
-        *arguments,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await demo.communicate()
+    # A busy machine is slow, and that is not what is tested.
+    command = (sys.executable, "-m", "tests.demo", "--plain", "--seconds=300", *arguments)
 
-    assert 0 == demo.returncode, output.decode()
+    demo = await run(*command, directory=ROOT, within=400)
+
+    assert 0 == demo.status, demo.said

@@ -41,15 +41,8 @@ async def _cluster(rig: Rig) -> OnRedis:
 @pytest_asyncio.fixture(
     scope="session",
     loop_scope="session",
-    params=[
-        pytest.param(start, id=name, marks=pytest.mark.xdist_group(f"store-{name}"))
-        for name, start in [
-            ("memory", None),
-            ("redis", _single),
-            ("sentinel", _sentinel),
-            ("cluster", _cluster),
-        ]
-    ],
+    params=[None, _single, _sentinel, _cluster],
+    ids=["memory", "redis", "sentinel", "cluster"],
 )
 async def deployment(request: pytest.FixtureRequest) -> AsyncIterator[Deployment]:
     if request.param is None:
