@@ -55,7 +55,7 @@ class Commands:
         """Run `helm uninstall`."""
         return await self._run(self._helm, "uninstall", *arguments)
 
-    async def run(self, program: str, *arguments: str) -> Done:
+    async def run(self, program: str, *arguments: str) -> Ended:
         """Run a command of a page; `program` is `kubectl` or `helm`."""
         path = {"kubectl": self._kubectl, "helm": self._helm}[program]
         return await self._run(path, *arguments)

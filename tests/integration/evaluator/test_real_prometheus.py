@@ -28,19 +28,13 @@ QUOTA_BYTES = 16 * MEBIBYTE
 QUERY = "etcd_mvcc_db_total_size_in_bytes / (etcd_server_quota_backend_bytes > 0)"
 
 
-class Cluster:
-    """Three etcd members, scraped twice a second."""
-
-    def __init__(self, etcd: EtcdCluster) -> None:
-        self.etcd = etcd
-
-    async def writes(self) -> bool:
-        """Whether it takes writes: not before the members left have elected a leader."""
-        try:
-            await self.etcd.client.put("/registry/leases/anything", b"")
-        except RigError:
-            return False
-        return True
+async def takes_writes(etcd: EtcdCluster) -> bool:
+    """Whether it takes writes: not before the members left have elected a leader."""
+    try:
+        await etcd.client.put("/registry/leases/anything", b"")
+    except RigError:
+        return False
+    return True
 
 
 async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
@@ -48,7 +42,6 @@ async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
 ) -> None:
     etcd = EtcdCluster(rig, quota_bytes=QUOTA_BYTES)
     await etcd.start()
-    cluster = Cluster(etcd)
     prometheus = PrometheusServer(
         rig, options=PrometheusOptions(jobs={"etcd": etcd.targets}, scrape_interval="500ms")
     )
@@ -66,7 +59,9 @@ async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
         etcd.members[2].freeze()
         await wait_metric(one, "etcd_shield_signal_state", 1, signal="db-file", state="partial")
 
-        await wait_until(cluster.writes, within=WITHIN, what="a leader among the members left")
+        await wait_until(
+            lambda: takes_writes(etcd), within=WITHIN, what="a leader among the members left"
+        )
         await fill(etcd.members[0], 0.7)
         await stream.wait_for(allow=False)
 
@@ -194,10 +189,9 @@ async def test_t2_one_etcd_scraped_by_two_jobs_denies_and_never_admits(
     )
     await wait_metric(one, "etcd_shield_signal_state", 1, signal="db-file", state="partial")
     async with installation.listening() as stream:
-        cluster = Cluster(etcd)
-        await cluster.fill(0.7)
+        await fill(etcd.members[0], 0.7)
         await stream.wait_for(allow=False)
-        await cluster.make_room(0, 1, 2)
+        await make_room(*etcd.members)
         await wait_reading_below(stream, 0.3, members=6)
         await stream.wait_longer(5)
         assert not any(stream.bits)
