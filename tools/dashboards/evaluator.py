@@ -7,6 +7,34 @@ from tools.dashboards.grafana import OURS, REPLICA, Dashboard, Panel, Query, Row
 _HERE = f"etcd_shield_lease_held{{{OURS}}}"  # only evaluators have it
 
 
+_ROOM = Row(
+    title="Room",
+    panels=(
+        Panel(
+            title="Room, in runs",
+            text="How many more runs fit below a tier's target, after what admitted runs are still "
+            "going to write. Near 0 runs are paced; at 0 the tier closes.",
+            queries=[Query(expr=f"etcd_shield_room_runs{{{OURS}}} >= 0", legend="{{tier}}")],
+            width=8,
+        ),
+        Panel(
+            title="Reserved",
+            text="Bytes that admitted runs are still going to write.",
+            queries=[Query(expr=f"etcd_shield_reserved_bytes{{{OURS}}} >= 0", legend="{{tier}}")],
+            unit="bytes",
+            width=8,
+        ),
+        Panel(
+            title="Above the highest target",
+            text="Bytes that etcd holds beyond what admitted runs may fill. Above 0, run_cost is "
+            "too low or something else writes.",
+            queries=[Query(expr=f"etcd_shield_overdraft_bytes{{{OURS}}}", legend="{{instance}}")],
+            unit="bytes",
+            width=8,
+        ),
+    ),
+)
+
 _CYCLE = Row(
     title="Evaluator",
     panels=(
@@ -139,7 +167,7 @@ EVALUATOR = Dashboard(
     uid="etcd-shield-evaluator",
     title="etcd-shield / Evaluator and etcd",
     text="Does the evaluator see and publish, and how does etcd itself do.",
-    rows=(_CYCLE, SPACE, HEALTH),
+    rows=(_ROOM, _CYCLE, SPACE, HEALTH),
     variables=(
         Variable(
             name="etcd_job",

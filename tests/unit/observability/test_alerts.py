@@ -30,6 +30,7 @@ NAMES = [
     "EtcdShieldCertificateExpiring",
     "EtcdShieldOverrideActive",
     "EtcdShieldTimeToFullShort",
+    "EtcdShieldRunCostTooLow",
     "EtcdShieldDefragWouldHelp",
 ]
 RUNBOOK = "https://etcd-shield.example.com/runbook.md"
