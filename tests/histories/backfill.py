@@ -1,5 +1,6 @@
 """A past for a real Prometheus: its data directory is filled before it starts."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.histories.etcd import Course
@@ -20,9 +21,18 @@ async def backfill(course: Course, begin_seconds: int, data: Path) -> None:
     Raises:
         RigError: promtool failed.
     """
+    await write_blocks(openmetrics(course, begin_seconds), data)
+
+
+async def write_blocks(lines: Iterable[str], data: Path) -> None:
+    """Write lines of OpenMetrics as blocks with promtool.
+
+    Raises:
+        RigError: promtool failed.
+    """
     text = data.with_name("past.openmetrics")
     with text.open("w") as file:
-        file.writelines(openmetrics(course, begin_seconds))
+        file.writelines(lines)
     ended = await run(
         program("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet", text, data
     )

@@ -84,6 +84,9 @@ class TierReport(Struct, frozen=True, kw_only=True):
         exposures: one per outage of the report, in its order.
         outages_missed: how many of them were missed.
         open_at_quota_seconds: how long it admitted while etcd was full.
+        runs_denied: runs that were created while it would have denied; None where they are not
+            known, which are all tiers but the default one.
+        runs_paced: runs that were created faster than room would have been handed out; the same.
     """
 
     closings: list[Closing]
@@ -93,6 +96,8 @@ class TierReport(Struct, frozen=True, kw_only=True):
     exposures: list[Exposure]
     outages_missed: int
     open_at_quota_seconds: float
+    runs_denied: int | None = None
+    runs_paced: int | None = None
 
 
 class SignalReport(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from shield_evaluator.backtest.findings import (
     TierReport,
 )
 from shield_evaluator.backtest.gaps import SignalLog
+from shield_evaluator.backtest.refused_runs import RefusedRuns
 from shield_evaluator.backtest.replay import instant
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.plan import Unit
@@ -47,11 +48,13 @@ def build(plan: Plan, steps: Iterable[Step], grid: Grid, *, flap_ms: int = FLAP_
         flap_ms: a closing that begins within this time of the last one's end is a flap.
     """
     tiers = {tier: _TierLog(plan, tier, flap_ms) for tier in plan.tiers}
+    refused = RefusedRuns(plan, grid.step_ms)
     outages = _OutageLog(plan, tiers)
     signals = [SignalLog(plan, name, grid.step_ms) for name in plan.signals]
     for step in steps:
         for tier in tiers.values():
             tier.see(step)
+        refused.see(step)
         outages.see(step)
         for signal in signals:
             signal.see(step)
@@ -71,6 +74,8 @@ def build(plan: Plan, steps: Iterable[Step], grid: Grid, *, flap_ms: int = FLAP_
             exposures=exposures,
             outages_missed=sum(exposure.missed for exposure in exposures),
             open_at_quota_seconds=sum(exposure.open_seconds for exposure in exposures),
+            runs_denied=refused.denied if name == plan.default_tier else None,
+            runs_paced=refused.paced if name == plan.default_tier else None,
         )
     gaps = [gap for signal in signals for gap in signal.finish(end_ms)]
     return Report(

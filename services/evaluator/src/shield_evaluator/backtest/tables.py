@@ -71,6 +71,8 @@ _FIGURES: Final = (
     "outages missed",
     "shortest lead",
     "open while full",
+    "runs denied",
+    "runs paced",
 )
 
 
@@ -89,6 +91,8 @@ def _figures(report: TierReport | None, outages: int) -> list[Text]:
             format_duration(report.open_at_quota_seconds),
             style="bold red" if report.open_at_quota_seconds else "",
         ),
+        Text("-" if report.runs_denied is None else f"{report.runs_denied:,}"),
+        Text("-" if report.runs_paced is None else f"{report.runs_paced:,}"),
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from shield_evaluator.cli.backtest import backtest
+from shield_evaluator.cli.calibrate import calibrate
 from shield_evaluator.cli.check import check
 from shield_evaluator.cli.override import override
 from shield_evaluator.cli.run import run
@@ -22,7 +23,8 @@ def main() -> None:
 
     `run` is the service. The other commands are for operators: `check` tries a configuration,
     `status` shows what the shield does now, `override` allows or denies by hand, `backtest`
-    replays the past, and `simulate` shows what etcd does while runs arrive.
+    replays the past, `calibrate` finds in it what a run costs, and `simulate` shows what etcd does
+    while runs arrive.
 
     Exit codes: 0 success, 1 failed, 2 bad configuration or usage, 130 interrupted. The help of a
     command lists its further exit codes.
@@ -35,3 +37,4 @@ main.add_command(status)
 main.add_command(override)
 main.add_command(backtest)
 main.add_command(simulate)
+main.add_command(calibrate)

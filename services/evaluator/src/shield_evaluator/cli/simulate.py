@@ -29,7 +29,7 @@ from shield_evaluator.cli.values import SIZE
 from shield_evaluator.simulate import tables
 from shield_evaluator.simulate.readings import readings_of
 from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
-from shield_evaluator.simulate.variants import compare, has_room, with_run_cost
+from shield_evaluator.simulate.variants import compare, with_run_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,7 +157,7 @@ def _configuration(
         unknown = [tier for tier in world.tiers if tier not in plan.tiers]
         if unknown:
             raise ValueError(f"--tier: there is no tier {unknown[0]!r}")
-    if not has_room(plan):
+    if not plan.has_room:
         say("no tier has a run_cost: without room. --run-cost tries one")
     return _Configuration(plan, readings, interval)
 

@@ -161,3 +161,8 @@ class Plan:
     default_tier: str
     cold_start: ColdStart = ColdStart.RESET
     cold_start_delay_ms: int = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether any tier has a run cost, so that room is computed."""
+        return any(t.room is not None for tier in self.tiers.values() for t in tier.values())

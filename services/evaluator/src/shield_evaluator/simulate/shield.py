@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from shield_common.bucket import Bucket
 from shield_evaluator.core import room
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.latch import Instant, LatchState, ShieldState, advance
+from shield_evaluator.core.latch import Instant, LatchState, ShieldState, TierBit, advance
 from shield_evaluator.core.observation import Observation, unusable
+from shield_evaluator.core.plan import ColdStart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,9 @@ class Shield:
         self._quotas = dict.fromkeys(plan.signals, float(quota))
         self._watching = watching
         self._chance = chance
-        self._state = ShieldState()
+        # Nothing else decided before the first cycle, so no tier waits to be decided.
+        first = TierBit(plan.cold_start is ColdStart.RESET, _EPOCH)
+        self._state = ShieldState(tiers=dict.fromkeys(plan.tiers, first))
         self._decision: Decision | None = None
         self._now = Instant(0, _EPOCH)
         self._cycles = 0

@@ -48,13 +48,6 @@ def without_room(plan: Plan) -> Plan:
     return _changed(plan, lambda _name, threshold: replace(threshold, room=None))
 
 
-def has_room(plan: Plan) -> bool:
-    """Return whether any tier has a run cost."""
-    return any(
-        t.room is not None for thresholds in plan.tiers.values() for t in thresholds.values()
-    )
-
-
 def only(plan: Plan, tiers: Collection[str]) -> Plan:
     """Return a plan with some of its tiers. Those in which nothing is asked for change nothing."""
     kept = {tier: thresholds for tier, thresholds in plan.tiers.items() if tier in tiers}
@@ -66,7 +59,7 @@ def compare(world: World, plan: Plan, readings: Mapping[str, Reading]) -> dict[s
     """Simulate a plan, and the same world without room and without a shield."""
     asked = only(plan, world.tiers or (plan.default_tier,))
     variants = {}
-    if has_room(asked):
+    if asked.has_room:
         variants[ROOM] = simulate(world, asked, readings)
     variants[LATCHES] = simulate(world, without_room(asked), readings)
     variants[NOTHING] = simulate(world, asked, readings, shield=False)

@@ -1,0 +1,126 @@
+"""A calibration as a picture. Needs the extra ``plot``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+import matplotlib as mpl
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from shield_evaluator.backtest.plot import DPI, STYLE, WIDTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from shield_evaluator.calibrate.fit import Calibration, Fitted, Point
+    from shield_evaluator.calibrate.history import History
+
+_HEIGHT: Final = 4.2  # inches
+_MIB: Final = 1024**2
+_MINUTE: Final = 60
+_DAY_MS: Final = 86_400_000
+_COLUMNS: Final = 300  # points of a line
+_MEASURED, _LIGHT, _EXPLAINED, _OTHER = "#333333", "#B5B5B5", "#0072B2", "#E69F00"
+
+
+def draw(path: Path, form: str, history: History, fitted: Fitted) -> None:
+    """Draw a picture into a file.
+
+    Args:
+        path: the file.
+        form: ``png`` or ``svg``.
+        history: what was looked at.
+        fitted: what was found.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, _HEIGHT), layout="constrained", dpi=DPI)
+        scatter, course = figure.subplots(1, 2, width_ratios=(1, 1.6))
+        _scatter(scatter, fitted)
+        _course(course, history, fitted)
+        calibration = fitted.calibration
+        figure.suptitle(
+            f"etcd-shield calibration: a run writes {calibration.run_cost / _MIB:.2f} MiB"
+            f" ({calibration.run_cost_interval.low / _MIB:.2f} to"
+            f" {calibration.run_cost_interval.high / _MIB:.2f})",
+            fontsize=11,
+        )
+        figure.savefig(path, format=form, metadata={"Date": None} if form == "svg" else None)
+
+
+def _scatter(axes: Axes, fitted: Fitted) -> None:
+    points, calibration = fitted.points, fitted.calibration
+    runs = [point.runs / point.seconds * _MINUTE for point in points]
+    growth = [point.bytes / point.seconds * _MINUTE / _MIB for point in points]
+    axes.scatter(runs, growth, s=5, color=_MEASURED, alpha=0.25, linewidths=0, label="measured")
+    ends = [0.0, max(runs)]
+    for cost, style in (
+        (calibration.run_cost, "-"),
+        (calibration.run_cost_interval.low, ":"),
+        (calibration.run_cost_interval.high, ":"),
+    ):
+        line = [(cost * end + calibration.other_growth * _MINUTE) / _MIB for end in ends]
+        label = "run_cost (dotted: 90 of 100)" if style == "-" else None
+        axes.plot(ends, line, style, color=_EXPLAINED, linewidth=1.3, label=label)
+    axes.set_xlabel("runs written a minute")
+    axes.set_ylabel("growth between compactions, MiB a minute")
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+
+
+def _course(axes: Axes, history: History, fitted: Fitted) -> None:
+    calibration = fitted.calibration
+    columns = _columns(history, fitted.points)
+    times = [
+        (history.start_ms + column * history.step_seconds * 1000) / _DAY_MS for column in columns
+    ]
+
+    def rates(size: Callable[[Point], float]) -> list[float]:
+        return [
+            sum(size(point) for point in points)
+            / sum(point.seconds for point in points)
+            * _MINUTE
+            / _MIB
+            for points in columns.values()
+        ]
+
+    axes.plot(times, rates(lambda point: point.bytes), color=_LIGHT, lw=3.0, label="measured")
+    axes.plot(
+        times,
+        rates(lambda p: _expected(calibration, p)),
+        color=_EXPLAINED,
+        linewidth=1.1,
+        label="explained: runs and the rest",
+    )
+    axes.plot(
+        times,
+        rates(lambda point: calibration.other_growth * point.seconds),
+        color=_OTHER,
+        linewidth=1.1,
+        label="the rest",
+    )
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]  # as above
+    axes.xaxis.set_major_formatter(formatter)
+
+
+def _expected(calibration: Calibration, point: Point) -> float:
+    return calibration.run_cost * point.runs + calibration.other_growth * point.seconds
+
+
+def _columns(history: History, points: Sequence[Point]) -> dict[float, list[Point]]:
+    """Return the points of each column of the picture, by the step in its middle."""
+    width = max(1.0, history.steps / _COLUMNS)
+    columns: defaultdict[float, list[Point]] = defaultdict(list)
+    for point in points:
+        columns[(point.step // width + 0.5) * width].append(point)
+    return dict(sorted(columns.items()))
