@@ -38,7 +38,7 @@ fuzz: bootstrap ## Search for reviews and decisions that break the parsers (ARGS
 	$(TOX) run -e fuzz $(if $(ARGS),-- $(ARGS))
 
 pictures: SERVERS = chromium
-pictures: bootstrap servers ## Draw the pictures of README and docs/tuning.md anew
+pictures: bootstrap servers ## Draw the pictures of README and docs/tuning.md
 	$(TOX) run -e pictures
 
 bench: SERVERS = redis prometheus nginx

@@ -42,7 +42,7 @@ PARSES = 200
 
 
 def vector(samples: int) -> bytes:
-    """Return Prometheus' answer with so many samples."""
+    """Return Prometheus' answer with this number of samples."""
     labels = {"__name__": "etcd_size", "job": "etcd", "namespace": "openshift-etcd"}
     result: list[dict[str, object]] = [
         {
@@ -78,7 +78,7 @@ class Answering:
 
 
 class Stepping:
-    """A clock that only moves when told."""
+    """A clock that moves only when a caller moves it."""
 
     def __init__(self) -> None:
         self.ms = 0

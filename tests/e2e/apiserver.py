@@ -1,4 +1,4 @@
-"""A kube-apiserver on loopback, in the way of envtest: etcd behind it, no controllers, no nodes."""
+"""A kube-apiserver on loopback like envtest's: with etcd, without controllers and nodes."""
 
 import io
 import json
@@ -27,11 +27,11 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What the API server answered.
+    """An answer of the API server.
 
     Attributes:
         status: HTTP status.
-        body: The object, or the `Status` that says why not.
+        body: The object, or the `Status` with the reason of a refusal.
         warnings: Texts of its Warning headers.
         text: The answer as it came.
     """
@@ -43,17 +43,17 @@ class Reply:
 
     @property
     def message(self) -> str:
-        """What a `Status` says."""
+        """The message of a `Status`."""
         return str(self.body.get("message", ""))
 
 
 class KubeApiServer(Server):
-    """kube-apiserver; whoever has its admin's certificate may do everything, as whoever.
+    """kube-apiserver, whose admin certificate allows everything, impersonation too.
 
     Args:
-        rig: Who ends it at the latest.
+        rig: Owner of the process and its files.
         assets: The directory of kube-apiserver.
-        etcd: Where it stores.
+        etcd: Its storage.
     """
 
     def __init__(self, rig: Rig, assets: Path, etcd: EtcdServer) -> None:
@@ -117,7 +117,7 @@ class KubeApiServer(Server):
         return await self._call("POST", path, body=thing, query=options, headers=headers)
 
     async def get(self, path: str) -> Reply:
-        """Get whatever is at a path."""
+        """Get the object or list at a path."""
         return await self._call("GET", path)
 
     async def events(self, path: str, *, since: int) -> list[Object]:
@@ -127,7 +127,7 @@ class KubeApiServer(Server):
         return [json.loads(line) for line in text.splitlines()]
 
     async def delete(self, path: str) -> Reply:
-        """Delete whatever is at a path, collections too."""
+        """Delete the object or collection at a path."""
         return await self._call("DELETE", path)
 
     async def _call(

@@ -1,4 +1,4 @@
-"""What a Service is on a node: connections go to one of the pods that are ready."""
+"""A Service as kube-proxy implements it: connections go to one of the ready pods."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
 from tests.rig.services import Admitter
 
-LOOK_SECONDS: Final = 0.1  # between two looks at who is ready; kube-proxy hears of it later
+LOOK_SECONDS: Final = 0.1  # between two readiness probes; kube-proxy is slower
 _CHUNK: Final = 64 * 1024
 
 
@@ -31,12 +31,12 @@ class Balancer:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen, and look who is ready."""
+        """Listen, and probe the admitters."""
         self._keep(asyncio.create_task(self._look()))
         self._server = await asyncio.start_server(self._accepted, LOOPBACK, self.port)
 
     async def stop(self) -> None:
-        """Drop everything."""
+        """Close all connections and stop listening."""
         if self._server is not None:
             self._server.close()
         tasks = [*self._tasks]
@@ -57,7 +57,7 @@ class Balancer:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A task of our own: asyncio logs the end of its own as an error when it is cancelled.
+        # Own task, because asyncio logs the cancellation of its own as an error.
         self._keep(asyncio.create_task(self._forward(reader, writer)))
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""kubectl and helm as a person runs them."""
+"""kubectl and helm, run as a person runs them."""
 
 import json
 import os
@@ -10,11 +10,11 @@ from tests.rig.commands import Ended, run
 
 
 class CommandFailedError(Exception):
-    """A command of the preparation failed; the message is what it said."""
+    """A command of the preparation failed; the message is its output."""
 
 
 class Commands:
-    """kubectl and helm, with a kubeconfig and without anything of the developer's own.
+    """kubectl and helm with one kubeconfig, and without the developer's own settings.
 
     Args:
         kubectl: Its path.

@@ -1,8 +1,8 @@
-"""The whole of it: the chart installed into a real API server, and its pods as processes.
+"""The chart installed into a real API server, and its pods as processes.
 
-Nothing runs pods here, so what a node would do is done by hand: the services are started with the
-configuration files, passwords and certificates that the chart put into the API server. Only what is
-a place changes on the way: ports, and the directories of mounted files.
+There is no node, so the tests do its part: they start the services with the configuration files,
+passwords and certificates that the chart stored in the API server. Only ports and the directories
+of mounted files differ.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ CHART = ROOT / "deploy" / "helm" / "etcd-shield"
 RELEASE, NAMESPACE = "etcd-shield", "shield"
 ADMITTERS = 2
 QUOTA = 64 * MEBIBYTE
-# The kubelet's part of a change: the services look at their files every 2 s, on a busy machine.
+# The services check their files every 2 s; the rest is for a busy machine.
 CHANGE_SECONDS = 60.0
 START_SECONDS = 120.0
 
@@ -91,7 +91,7 @@ def values(*, prometheus_url: str, webhook_port: int) -> Config:
 
 @dataclass(kw_only=True)
 class Installation:
-    """Everything that runs, with what the scenarios do to it."""
+    """All running servers, and the operations of the scenarios on them."""
 
     rig: Rig
     etcd: EtcdServer
@@ -136,18 +136,18 @@ class Installation:
         return found
 
     async def write_certificate(self) -> None:
-        """Bring the certificate's Secret to the admitters, as the kubelet does."""
+        """Write the certificate's Secret to the admitters' files, as the kubelet does."""
         data = await secret(self.api, f"{RELEASE}-admitter-tls")
         write_certificate(self.certificate, data)
 
     async def wait_in_force(self) -> None:
-        """Wait until the API server asks: it takes a moment after the configuration is there."""
+        """Wait until the API server calls the webhook, a moment after its configuration exists."""
 
         async def asked() -> bool:
             reply = await self.api.create(pipeline_run(), namespace=TEAM, dry_run=True)
             return 429 == reply.status
 
-        await wait_until(asked, within=CHANGE_SECONDS, what="the API server to ask", every=0.3)
+        await wait_until(asked, within=CHANGE_SECONDS, what="the webhook to be called", every=0.3)
 
 
 async def secret(api: KubeApiServer, name: str) -> dict[str, bytes]:
@@ -220,7 +220,7 @@ async def install(rig: Rig, *, assets: Path, helm: str) -> Installation:
 
 
 async def _reach_loopback(api: KubeApiServer, commands: Commands) -> None:
-    """Let the Service's name lead to this machine; no pod has an address here."""
+    """Make the Service's name resolve to this machine, because there are no pods."""
     name = f"{RELEASE}-admitter"
     await api.delete(f"/api/v1/namespaces/{NAMESPACE}/services/{name}")
     await commands.apply(loopback_service(name, NAMESPACE))

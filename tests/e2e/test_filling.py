@@ -1,4 +1,4 @@
-"""The reason for it all: etcd is filled through the API server, and the shield acts."""
+"""etcd is filled through the API server, and the shield closes and opens."""
 
 import asyncio
 from http import HTTPStatus
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PIECE = 512 * 1024
 BALLAST = f"/api/v1/namespaces/{TEAM}/configmaps?labelSelector=ballast%3Dyes"
-# The shield closes at 90%; writers of other things are not its business and go on a little.
+# The shield closes at 90%, and does not judge the ConfigMaps that fill etcd.
 ENOUGH = 0.92
 
 
 async def filled(shield: Installation) -> None:
-    """Write through the API server until etcd's file is as full as it has to be."""
+    """Write through the API server until etcd's file has reached `ENOUGH` of its quota."""
     while (await shield.etcd.client.status()).db_size < ENOUGH * QUOTA:
         replies = await asyncio.gather(
             *(shield.api.create(ballast(PIECE), namespace=TEAM) for _ in range(4))
@@ -34,7 +34,7 @@ async def test_a_full_etcd_denies_until_it_is_compacted_and_defragmented(
     await shield.wait_decided(deny=True)
     assert HTTPStatus.TOO_MANY_REQUESTS == (await created(shield)).status
 
-    # Deleting frees nothing by itself: the old revisions are still there.
+    # Deleting alone frees nothing, because the old revisions remain.
     assert HTTPStatus.OK == (await shield.api.delete(BALLAST)).status
     assert HTTPStatus.TOO_MANY_REQUESTS == (await created(shield)).status
 

@@ -76,7 +76,7 @@ async def asked(shield: Installation) -> str:
         reply = await shield.api.create(pipeline_run(), namespace=TEAM, dry_run=True)
         return HTTPStatus.INTERNAL_SERVER_ERROR == reply.status
 
-    await wait_until(refused, within=CHANGE_SECONDS, what="the API server to ask", every=0.3)
+    await wait_until(refused, within=CHANGE_SECONDS, what="the webhook to be called", every=0.3)
     if policy == "Fail":
         return "refused"
     await _set_policy(shield, policy)

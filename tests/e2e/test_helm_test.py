@@ -1,4 +1,4 @@
-"""`helm test`: helm runs the pod, and what a node would do with it is done here."""
+"""`helm test`: helm creates the pod, and the test runs its command in place of a node."""
 
 import asyncio
 import json
@@ -42,12 +42,12 @@ socket.getaddrinfo = getaddrinfo
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was seen of it.
+    """The result of `helm test`.
 
     Attributes:
-        helm: How `helm test` ended.
-        out: What the pod's container printed.
-        left: Whether the pod is there afterwards.
+        helm: The result of the command.
+        out: The output of the pod's container.
+        left: Whether the pod exists afterwards.
     """
 
     helm: Ended
@@ -116,7 +116,7 @@ async def helm_tests(shield: Installation, root: Path) -> Outcome:
     return Outcome(helm=done, out=out, left="Pod" == (await shield.api.get(POD)).body["kind"])
 
 
-async def test_it_passes_when_the_services_are_ready_and_keeps_its_pod_for_the_log(
+async def test_helm_test_passes_when_the_services_are_ready_and_keeps_its_pod_for_the_log(
     shield: Installation, tmp_path: Path
 ) -> None:
     outcome = await helm_tests(shield, tmp_path)
@@ -126,7 +126,9 @@ async def test_it_passes_when_the_services_are_ready_and_keeps_its_pod_for_the_l
     assert (0, True) == (outcome.helm.status, outcome.left), outcome.helm.err
 
 
-async def test_it_fails_and_says_what_does_not_answer(shield: Installation, tmp_path: Path) -> None:
+async def test_helm_test_names_the_service_that_does_not_answer(
+    shield: Installation, tmp_path: Path
+) -> None:
     await shield.evaluator.stop()
     try:
         outcome = await helm_tests(shield, tmp_path)

@@ -1,4 +1,4 @@
-"""What the API server's clients see while parts of the shield come and go."""
+"""What clients of the API server see while parts of the shield are down or replaced."""
 
 import asyncio
 from http import HTTPStatus
@@ -42,7 +42,7 @@ async def test_a_rolling_restart_of_the_admitters_fails_no_create(shield: Instal
 
 
 @pytest.mark.parametrize("policy", ["Fail", "Ignore"])
-async def test_with_all_admitters_down_the_failure_policy_speaks(
+async def test_with_all_admitters_down_the_failure_policy_decides(
     shield: Installation, policy: str
 ) -> None:
     await shield.upgrade({"webhook": {"failurePolicy": policy}})

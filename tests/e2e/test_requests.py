@@ -83,7 +83,7 @@ async def test_a_higher_tier_by_namespace_is_still_admitted(shield: Installation
     assert CREATED == reply.status
 
 
-async def test_the_releases_own_namespace_is_never_asked_about(shield: Installation) -> None:
+async def test_runs_in_the_releases_own_namespace_are_not_judged(shield: Installation) -> None:
     await shield.decide(DENYING, deny=True)
     reply = await shield.api.create(pipeline_run(), namespace=NAMESPACE)
     assert CREATED == reply.status
@@ -108,7 +108,7 @@ async def test_kubectl_shows_the_warning_in_the_warn_band(shield: Installation) 
     assert re.search(r"^Warning: etcd is at \d+\.\d% of its quota", done.err, re.MULTILINE)
 
 
-async def test_a_blocked_create_succeeds_by_itself_once_the_shield_opens(
+async def test_a_denied_create_is_retried_until_the_shield_opens(
     shield: Installation,
 ) -> None:
     await shield.decide(DENYING, deny=True)

@@ -1,4 +1,4 @@
-"""The servers that tests ask for; each test gets its own, and nothing outlives it."""
+"""Servers as fixtures: each test gets its own, and they end with it."""
 
 import signal
 from collections.abc import AsyncIterator
@@ -11,14 +11,14 @@ from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusServer
 from tests.rig.redis import RedisServer
 
-# A shell's background job begins with SIGINT ignored, and so would every program under test; one
-# that is sent Ctrl-C has to see it however the tests were started.
+# A shell starts background jobs with SIGINT ignored, and every program under test would inherit
+# that. Tests send SIGINT, so it must have its default effect however the tests were started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    """Build further servers on this one."""
+    """The owner of further servers."""
     async with Rig() as rig:
         yield rig
 

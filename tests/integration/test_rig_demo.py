@@ -1,4 +1,4 @@
-"""How the demo ends when it is not left to end by itself (`make demo` is the test of the rest)."""
+"""How the demo ends before its story is over; `make demo` itself covers the rest."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ def is_empty(directory: Path) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_a_signal_ends_every_process_and_removes_every_file(
+async def test_a_signal_to_the_demo_ends_its_processes_and_removes_its_files(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     async with demo(TMPDIR=str(tmp_path)) as process:
@@ -88,7 +88,7 @@ async def test_a_server_that_dies_ends_the_demo_with_the_end_of_its_log(tmp_path
     assert is_empty(tmp_path)
 
 
-async def test_a_missing_server_is_one_sentence(tmp_path: Path) -> None:
+async def test_the_demo_names_a_missing_server_in_one_sentence(tmp_path: Path) -> None:
     async with demo(TMPDIR=str(tmp_path), PATH=str(tmp_path)) as process:
         _, errors = await asyncio.wait_for(process.communicate(), SECONDS)
     assert 1 == process.returncode

@@ -1,4 +1,4 @@
-"""What the rig leaves behind: nothing, however it ends."""
+"""The rig leaves nothing behind, however it ends."""
 
 import asyncio
 import os
@@ -66,7 +66,7 @@ async def test_the_end_of_a_rig_ends_its_processes_and_removes_its_files() -> No
     assert not directory.exists()
 
 
-async def test_an_exception_ends_the_rig_too() -> None:
+async def test_an_exception_ends_the_processes_of_a_rig() -> None:
     children = []
 
     async def broken_test() -> None:
@@ -79,7 +79,7 @@ async def test_an_exception_ends_the_rig_too() -> None:
     assert [-signal.SIGTERM] == [child.exit_status for child in children]
 
 
-async def test_a_frozen_process_is_ended_as_well() -> None:
+async def test_the_end_of_a_rig_ends_a_frozen_process() -> None:
     async with Rig() as rig:
         child = await running(rig, "sleeper", SLEEPER)
         child.freeze()
@@ -99,7 +99,9 @@ async def test_a_frozen_process_is_ended_as_well() -> None:
         ),
     ],
 )
-async def test_no_process_outlives_its_owner(number: signal.Signals, tmp_path: Path) -> None:
+async def test_no_server_outlives_the_process_of_its_rig(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", OWNER]
     owner = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, env=environment)
@@ -109,7 +111,7 @@ async def test_no_process_outlives_its_owner(number: signal.Signals, tmp_path: P
     owner.send_signal(number)
     assert 0 != await owner.wait()
     await wait_until(lambda: not is_listening(port), within=SECONDS, what="redis to be gone")
-    # After a `kill -9` nobody is left to tidy up.
+    # After a `kill -9` no process is left to tidy up.
     assert (number != signal.SIGKILL) == is_empty(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""That the servers of the rig are what the tests believe them to be."""
+"""The servers of the rig behave as the other tests assume."""
 
 import ssl
 
@@ -27,7 +27,7 @@ async def fill(etcd: EtcdClient) -> None:
         await etcd.put(f"/runs/{number}", LARGE_VALUE)
 
 
-async def test_redis_forgets_all_when_it_is_killed(redis: RedisServer) -> None:
+async def test_a_killed_redis_restarts_empty(redis: RedisServer) -> None:
     async with Redis.from_url(redis.url) as client:
         await client.set("key", "value")
         assert b"value" == await client.get("key")
@@ -38,7 +38,9 @@ async def test_redis_forgets_all_when_it_is_killed(redis: RedisServer) -> None:
         assert await client.get("key") is None
 
 
-async def test_redis_with_a_password_users_and_tls(rig: Rig, authority: Authority) -> None:
+async def test_redis_with_tls_and_users_admits_only_the_right_password(
+    rig: Rig, authority: Authority
+) -> None:
     options = RedisOptions(
         password="secret",
         users=["shield on >pass ~etcd-shield:* &etcd-shield:* +@all"],
@@ -66,7 +68,7 @@ async def test_redis_with_a_password_users_and_tls(rig: Rig, authority: Authorit
             await stranger.ping()
 
 
-async def test_etcd_keeps_and_forgets(etcd: EtcdServer) -> None:
+async def test_etcd_deletes_ranges_and_keeps_the_rest_after_a_kill(etcd: EtcdServer) -> None:
     client = etcd.client
     for name in ("/runs/a", "/runs/b", "/runs/c", "/other"):
         await client.put(name, name.encode())
@@ -99,7 +101,7 @@ async def test_etcd_raises_nospace_at_its_quota_and_a_defragmentation_gives_spac
     await client.put("/runs/again", b"fits")
 
 
-async def test_etcd_is_ready_again_although_it_is_full(rig: Rig) -> None:
+async def test_a_full_etcd_becomes_ready_after_a_restart(rig: Rig) -> None:
     etcd = EtcdServer(rig, quota_bytes=2 * MEBIBYTE)
     await etcd.start()
     with pytest.raises(NoSpaceError):
@@ -109,7 +111,7 @@ async def test_etcd_is_ready_again_although_it_is_full(rig: Rig) -> None:
     assert {"NOSPACE"} == await etcd.client.alarms()
 
 
-async def test_a_cluster_answers_while_one_of_its_members_is_gone(rig: Rig) -> None:
+async def test_an_etcd_cluster_answers_without_one_of_its_members(rig: Rig) -> None:
     cluster = EtcdCluster(rig, size=3)
     await cluster.start()
     await cluster.client.put("key", b"value")
@@ -126,7 +128,7 @@ async def test_a_cluster_answers_while_one_of_its_members_is_gone(rig: Rig) -> N
     assert b"value" == await cluster.members[2].client.get("key")
 
 
-async def test_prometheus_scrapes_what_it_is_told_to(rig: Rig, etcd: EtcdServer) -> None:
+async def test_prometheus_scrapes_its_configured_targets(rig: Rig, etcd: EtcdServer) -> None:
     options = PrometheusOptions(jobs={"etcd": [etcd.target]}, scrape_interval="200ms")
     prometheus = PrometheusServer(rig, options=options)
     await prometheus.start()
@@ -135,7 +137,7 @@ async def test_prometheus_scrapes_what_it_is_told_to(rig: Rig, etcd: EtcdServer)
     assert {etcd.target: etcd.quota_bytes} == quota
 
 
-async def test_certificates_hold_for_loopback_and_for_their_authority_alone(
+async def test_a_certificate_is_trusted_for_loopback_under_its_authority_only(
     rig: Rig, authority: Authority
 ) -> None:
     redis = RedisServer(rig, options=RedisOptions(tls=authority.server()))
@@ -146,7 +148,7 @@ async def test_certificates_hold_for_loopback_and_for_their_authority_alone(
         await rig.http.get(f"https://{LOOPBACK}:{redis.port}", ssl=stranger)
 
 
-def test_a_certificate_issued_again_replaces_the_files(authority: Authority) -> None:
+def test_a_reissued_certificate_replaces_its_files(authority: Authority) -> None:
     first = authority.server("webhook")
     before = first.cert_file.read_bytes()
     assert first == authority.server("webhook")

@@ -1,4 +1,4 @@
-"""That the rig starts the two services as a pod would: from a file, ready when they say so."""
+"""The rig starts the two services as a pod does: from a file, and ready when they say so."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def admitter_config(redis: RedisServer) -> Config:
 
 
 @pytest.mark.parametrize(("query", "admits"), [(EMPTY, True), (FULL, False)], ids=["empty", "full"])
-async def test_admitters_answer_and_go_on_without_evaluator_and_redis(
+async def test_an_admitter_answers_without_evaluator_and_redis(
     rig: Rig,
     redis: RedisServer,
     prometheus: PrometheusServer,
@@ -64,7 +64,9 @@ async def test_admitters_answer_and_go_on_without_evaluator_and_redis(
     assert 0 == await admitter.stop()
 
 
-async def test_a_service_with_a_bad_file_shows_its_line(rig: Rig, authority: Authority) -> None:
+async def test_a_failed_start_shows_the_configuration_error_of_the_service(
+    rig: Rig, authority: Authority
+) -> None:
     admitter = Admitter(rig, {"cluster": "test", "no_such_key": 1}, authority.server())
     with pytest.raises(ServerFailedError, match=r"status 2 before it was ready(.|\n)*no_such_key"):
         await admitter.start()

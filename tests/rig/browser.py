@@ -10,10 +10,10 @@ from tests.rig.commands import run
 from tests.rig.errors import ProgramMissingError, RigError
 from tests.rig.lifetime import Rig
 
-# A cold start on a busy machine, several times over.
+# Several cold starts on a busy machine.
 SECONDS = 90.0
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Nothing but the page: no sandbox (tests may run as root), no calls home.
+# Only the page: no sandbox (tests may run as root), no background requests.
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -32,7 +32,7 @@ _DARK = "--blink-settings=preferredColorScheme=0"
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a page is looked at.
+    """The window in which a page is shown.
 
     Attributes:
         width: Of the window, in CSS pixels.
@@ -47,11 +47,11 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """What came of opening a page.
+    """The result of opening a page.
 
     Attributes:
-        output: What the browser wrote to its standard output: the document, if it was asked for.
-        console: What the page and the browser complained about.
+        output: The browser's standard output: the document, if it was asked for.
+        console: Messages of the page and of the browser.
     """
 
     output: str
@@ -71,11 +71,11 @@ class Browser:
         self._opened = 0
 
     async def document(self, url: str) -> Opened:
-        """Return a page's document as the browser understood it."""
+        """Return a page's document as the browser parsed it."""
         return await self._open(url, "--dump-dom")
 
     async def picture(self, url: str, look: Look) -> "Picture":
-        """Return what a page looks like."""
+        """Return a screenshot of a page."""
         file = self._directory / f"{self._opened}.png"
         arguments = [f"--window-size={look.width},{look.height}", f"--screenshot={file}"]
         opened = await self._open(url, *arguments, *([_DARK] if look.dark else []))

@@ -11,20 +11,20 @@ import trustme
 from tests.rig.files import replace
 from tests.rig.ports import LOOPBACK
 
-# Every name under which a server of the rig is reached.
+# Names and addresses of every server of the rig.
 LOOPBACK_NAMES = (LOOPBACK, "::1", "localhost")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateFiles:
-    """A certificate chain, its private key, and the CA that vouches for them, all PEM."""
+    """PEM files of a certificate chain, its private key and its CA."""
 
     cert_file: Path
     key_file: Path
     ca_file: Path
 
     def client_context(self) -> ssl.SSLContext:
-        """Return what a client needs to trust the CA and to show this certificate."""
+        """Return a TLS context that trusts the CA and shows this certificate."""
         context = ssl.create_default_context(cafile=str(self.ca_file))
         context.load_cert_chain(self.cert_file, self.key_file)
         return context
@@ -34,7 +34,7 @@ class Authority:
     """A certificate authority of one test, with its own key.
 
     Args:
-        directory: Where the files go; made if it does not exist.
+        directory: Directory of the files; created if it does not exist.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -54,10 +54,10 @@ class Authority:
     ) -> CertificateFiles:
         """Issue a server certificate as `<name>.pem` and `<name>-key.pem`.
 
-        Issued again under the same name it replaces both files, each at once.
+        A second certificate of the same name replaces both files atomically, one after the other.
 
         Args:
-            name: What the files are called.
+            name: Name of the files.
             names: Host names and addresses that it is valid for.
             not_after: When it expires; the default is decades away.
             key_type: The kind of its key.
@@ -70,7 +70,7 @@ class Authority:
         return self._write(name, self._ca.issue_cert(name, common_name=name))
 
     def client_context(self) -> ssl.SSLContext:
-        """Return what a client without a certificate needs to trust this authority."""
+        """Return a TLS context that trusts this authority, without a client certificate."""
         return ssl.create_default_context(cafile=str(self.ca_file))
 
     def _write(self, name: str, leaf: trustme.LeafCert) -> CertificateFiles:

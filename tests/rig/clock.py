@@ -1,4 +1,4 @@
-"""Wall clocks that are wrong, for one process at a time."""
+"""Wall clocks that are wrong, each for one process."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ from tests.rig.files import replace
 
 
 class JumpingClock:
-    """A wall clock that a process believes in and that can be set while it runs.
+    """The wall clock of one process, which a test can set while the process runs.
 
-    It is libfaketime's: the offset stands in a file that the library reads at every look at the
-    clock. The monotonic clock stays true, as it does when an administrator sets a real clock.
+    libfaketime reads the offset from a file at every look at the clock. The monotonic clock stays
+    true, as it does when an administrator sets a real clock.
     """
 
     def __init__(self, file: Path) -> None:
@@ -19,7 +19,7 @@ class JumpingClock:
         self.set(0)
 
     def set(self, seconds: int) -> None:
-        """Set the clock so many seconds ahead (or back) of the real one."""
+        """Set the clock to the real time plus `seconds`, which may be negative."""
         replace(self._file, f"{seconds:+d}\n")
 
     def command(self, command: Sequence[str]) -> list[str]:

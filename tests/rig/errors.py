@@ -1,6 +1,6 @@
-"""What can go wrong while servers are started and awaited.
+"""Errors of starting servers and waiting for them.
 
-A test lets these through, so that its report shows them; the demo turns them into one sentence.
+Tests do not catch them, so that a report shows them; the demo prints them as one sentence.
 """
 
 
@@ -17,7 +17,7 @@ class ProgramMissingError(RigError):
 
 
 class NoAnswerError(RigError):
-    """Nobody answered a request, or not in time."""
+    """A request got no answer, or none in time."""
 
 
 class ServerFailedError(RigError):

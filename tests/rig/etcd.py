@@ -1,4 +1,4 @@
-"""etcd, alone or as a cluster, with a backend quota and no compaction by itself."""
+"""etcd as a single member or a cluster, with a backend quota and without automatic compaction."""
 
 import asyncio
 import platform
@@ -20,7 +20,7 @@ class EtcdServer(Server):
     """One etcd member on loopback, by default a cluster of its own.
 
     Args:
-        rig: Who ends it at the latest.
+        rig: Owner of the process and its files.
         name: Its member name.
         quota_bytes: `--quota-backend-bytes`; at this file size it takes no more writes.
         arguments: More command-line arguments.
@@ -39,7 +39,7 @@ class EtcdServer(Server):
         self.members: Sequence[EtcdServer] = (self,)
         super().__init__(rig, name)
         if platform.machine() in {"aarch64", "arm64"}:
-            # Before 3.5 etcd refuses to run there without being told that this is known.
+            # Before 3.5, etcd starts on this architecture only with this acknowledgement.
             self.environment["ETCD_UNSUPPORTED_ARCH"] = "arm64"
 
     @property
@@ -65,7 +65,7 @@ class EtcdServer(Server):
     def reserve_ports(self) -> None:
         self.port = self.rig.ports.reserve()
         self.peer_port = self.rig.ports.reserve()
-        # A member remembers its peers' URLs, which have just become wrong.
+        # The data directory stores the peers' URLs, which have just changed.
         shutil.rmtree(self.directory / "data", ignore_errors=True)
 
     def command(self) -> list[str]:
@@ -98,7 +98,7 @@ class EtcdCluster:
     """Several etcd members that form one cluster.
 
     Args:
-        rig: Who ends them at the latest.
+        rig: Owner of the processes and their files.
         size: How many.
         name: The members are called `<name>-1`, `<name>-2` and so on.
         quota_bytes: Every member's `--quota-backend-bytes`.

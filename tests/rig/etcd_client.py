@@ -31,7 +31,7 @@ class NoSpaceError(EtcdError):
 
 @dataclass(frozen=True, kw_only=True)
 class EtcdStatus:
-    """What one member says of itself.
+    """The status of one member.
 
     Attributes:
         db_size: Bytes of its database file; the quota is enforced on this.
@@ -47,7 +47,7 @@ class EtcdStatus:
 
 
 class EtcdClient:
-    """Calls to one member; each raises NoAnswerError if nobody answers, EtcdError on a refusal.
+    """Calls to one member. Each raises NoAnswerError without an answer, and EtcdError on a refusal.
 
     Args:
         http: Does the requests.
@@ -91,10 +91,10 @@ class EtcdClient:
         return await self.delete_range(prefix, _after(prefix))
 
     async def compact(self, revision: int | None = None) -> None:
-        """Forget revisions before `revision` (default: all but the newest), and wait for it.
+        """Compact the revisions before `revision` (default: all but the newest), and wait.
 
-        Freed pages are counted one write transaction late: in an idle etcd `db_size_in_use` (and
-        the metric of the same meaning) only falls with the next writes.
+        etcd counts freed pages one write transaction late: while it is idle, `db_size_in_use` and
+        the metric of the same meaning fall only with the next writes.
 
         Raises:
             EtcdError: That revision was compacted before.
@@ -107,7 +107,7 @@ class EtcdClient:
         await self._call("maintenance/defragment", {}, limit=_DEFRAGMENT_LIMIT)
 
     async def status(self) -> EtcdStatus:
-        """Return what this member says of itself."""
+        """Return the status of this member."""
         answer = await self._call("maintenance/status", {})
         return EtcdStatus(
             db_size=int(answer.get("dbSize", 0)),
@@ -122,7 +122,7 @@ class EtcdClient:
         return frozenset(alarm["alarm"] for alarm in answer.get("alarms", []))
 
     async def disarm(self, alarm: str) -> None:
-        """Take back an alarm on every member that raised it."""
+        """Disarm an alarm on every member that raised it."""
         raised = await self._call("maintenance/alarm", {"action": "GET"})
         for entry in raised.get("alarms", []):
             if alarm == entry["alarm"]:

@@ -1,4 +1,4 @@
-"""What of Kubernetes the tests need, found or built by tools/install-kubernetes."""
+"""Programs and schemas of Kubernetes, found or built by tools/install-kubernetes."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ def installed(name: str) -> str:
     """Return the path of `helm`, `apiserver` or `schemas`.
 
     Raises:
-        subprocess.CalledProcessError: It could not be made; the tool has said why.
+        subprocess.CalledProcessError: It could not be made; the tool printed the reason.
     """
     done = subprocess.run(
         [_TOOL, name], stdout=subprocess.PIPE, text=True, check=True, timeout=_SECONDS

@@ -1,6 +1,6 @@
-"""Who owns what a rig leaves on the machine: one directory, its ports, its processes.
+"""The owner of everything that a test puts on the machine: one directory, ports and processes.
 
-Everything ends with the `async with`, and if that is never reached, at interpreter exit.
+Everything ends with the `async with`, or at interpreter exit if its end is never reached.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from tests.rig.process import Child
 
 # What would change how the servers behave if the developer's shell happens to set it.
 _NOT_INHERITED = ("SHIELD_", "ETCD_", "ETCDCTL_")
-# At the end nothing that a server still wants to finish matters: its data goes too.
+# Short, because the servers' data is removed anyway.
 _CLOSE_SECONDS = 2.0
-# Any request to a server on loopback; a frozen one is noticed after this many seconds.
+# For any request to a server on loopback. A frozen server is noticed after this time.
 _HTTP_SECONDS = 5.0
 
 
@@ -114,11 +114,11 @@ class Rig:
         return child
 
     async def stop_all(self, *, within: float = _CLOSE_SECONDS) -> None:
-        """End every process, all at the same time; after `within` seconds kill what is left."""
+        """End all processes together, and kill those that still run after `within` seconds."""
         await asyncio.gather(*(child.stop(within=within) for child in self._children))
 
     def abandon(self) -> None:
-        """Kill what runs and remove every file, without an event loop; harmless if repeated."""
+        """Kill all processes and remove all files, without an event loop; safe to repeat."""
         for child in self._children:
             child.send(signal.SIGKILL)  # all of them, before any is waited for
         for child in self._children:

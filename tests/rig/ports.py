@@ -1,13 +1,15 @@
 """Free TCP ports on loopback, without a race between asking for one and listening on it.
 
-A server program wants to be told its port, so between choosing a number and the program's `bind`
-anyone may take it. Three things make that harmless:
+A server program gets its port as an argument, so another process may take the port between the
+choice of the number and the program's `bind`. Three things make that harmless, also among several
+test processes:
 
-- While a number is handed out, the UDP port of the same number is held open. UDP and TCP ports are
-  separate, so the server is not disturbed, but no other rig on the machine is given that number.
-- Numbers lie below what Linux, macOS and the IANA use for outgoing connections, so a busy client
-  cannot grab one by accident.
-- Whatever is left is a bind failure, and `server.Server.start` tries again with other ports.
+- The rig holds the UDP port of the same number open while the number is reserved. UDP and TCP ports
+  are separate, so this does not disturb the server, but the kernel gives that UDP port to no other
+  rig on the machine, whichever process it is in.
+- The numbers are below the ranges that Linux, macOS and the IANA use for outgoing connections, so
+  no client gets one by accident.
+- The rest shows as a failed `bind`, and `server.Server.start` tries again with other ports.
 """
 
 import random
@@ -24,7 +26,7 @@ _ATTEMPTS = 200
 
 
 class PortReservations:
-    """The port numbers of one rig; they are held until `release`."""
+    """The port numbers of one rig, reserved until `release`."""
 
     def __init__(self) -> None:
         self._held: list[socket.socket] = []
@@ -50,15 +52,15 @@ class PortReservations:
         raise RigError(f"no free port between {_FIRST} and {_LAST} on {LOOPBACK}")
 
     def release(self) -> None:
-        """Give every number back."""
+        """End all reservations."""
         while self._held:
             with suppress(OSError):
                 self._held.pop().close()
 
 
 def _is_free(port: int) -> bool:
-    # Every address, as a server on 0.0.0.0 would be in the way too. SO_REUSEADDR as servers set it:
-    # connections that are still in TIME_WAIT are no obstacle to them.
+    # On every address, because a server on 0.0.0.0 would be in the way too. With SO_REUSEADDR, as
+    # servers set it: connections in TIME_WAIT do not hinder them.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""Asking a server over HTTP, where silence is one error of the rig's own or plainly a "no"."""
+"""HTTP requests to a server that may not answer: one error of the rig's own, or a plain False."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from tests.rig.errors import NoAnswerError
 
 @contextmanager
 def silence_as_no_answer(who: str) -> Iterator[None]:
-    """Turn what an HTTP client raises, when nobody answers, into one error.
+    """Turn the errors that an HTTP client raises without an answer into one.
 
     Raises:
         NoAnswerError: With the client's own error in its message.
@@ -22,7 +22,7 @@ def silence_as_no_answer(who: str) -> Iterator[None]:
 
 
 async def answers_ok(http: aiohttp.ClientSession, url: str) -> bool:
-    """Whether a GET of `url` is answered with 200; False too if nobody answers."""
+    """Whether a GET of `url` is answered with 200; False also without an answer."""
     try:
         async with http.get(url) as response:
             return response.status == 200

@@ -1,8 +1,8 @@
 """One supervised child process: its log, its signals and its end.
 
-Nothing here knows what the program does; `server` adds when it is ready and what it listens on.
-`subprocess.Popen` and not asyncio's: a child must also be ended from `atexit`, without an event
-loop, and polling for its end is all the waiting there is.
+Nothing here knows what the program does; `server` adds when it is ready and where it listens.
+`subprocess.Popen` instead of asyncio's processes, because `atexit` must end a child without an
+event loop, and the only wait is polling for its end.
 """
 
 import os
@@ -15,17 +15,17 @@ from pathlib import Path
 
 from tests.rig.waiting import wait_until
 
-# A server that has not obeyed SIGTERM by then gets SIGKILL.
+# A server that still runs this long after SIGTERM gets SIGKILL.
 STOP_SECONDS = 5.0
-# SIGKILL is not a request; this only bounds the wait for the kernel.
+# For the kernel to end a process after SIGKILL.
 _REAP_SECONDS = 5.0
-# What a last look at a log shows.
+# Lines of a log in an error message.
 TAIL_LINES = 20
 _TAIL_BYTES = 64 * 1024
 
 
 class Child:
-    """A process that was started from here and is ended by its id.
+    """A process that this one started and ends by its id.
 
     It runs in a session of its own, so that Ctrl-C on the terminal reaches the parent alone, which
     then ends its children in order. Where `setpriv` exists (Linux), the kernel kills the child
@@ -91,9 +91,9 @@ class Child:
         self._process.send_signal(number)
 
     def freeze(self) -> None:
-        """Stop it where it is, as a paused machine would; connections stay open.
+        """Stop it with SIGSTOP, as a paused machine would; connections stay open.
 
-        When this returns none of its threads runs any more (on Linux; elsewhere very soon).
+        On Linux none of its threads runs any more when this returns; elsewhere they stop very soon.
         """
         self.send(signal.SIGSTOP)
         if sys.platform == "linux" and self.alive:
@@ -101,7 +101,7 @@ class Child:
             os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
-        """Let it go on after `freeze`."""
+        """Continue it after `freeze`."""
         self.send(signal.SIGCONT)
 
     def kill(self) -> None:
@@ -110,7 +110,7 @@ class Child:
         self._process.wait(_REAP_SECONDS)
 
     async def stop(self, *, within: float = STOP_SECONDS) -> int:
-        """Ask it to end with SIGTERM, and after `within` seconds make it.
+        """Send SIGTERM, and SIGKILL if it still runs after `within` seconds.
 
         Returns:
             Its exit status; negative for the signal that ended it.
@@ -124,7 +124,7 @@ class Child:
             return self._process.returncode
 
     async def wait_ended(self, *, within: float) -> int:
-        """Wait until it has ended by itself.
+        """Wait until it has ended without a signal from here.
 
         Returns:
             Its exit status; negative for the signal that ended it.

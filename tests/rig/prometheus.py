@@ -1,4 +1,4 @@
-"""A Prometheus server that scrapes what it is told to on loopback."""
+"""A Prometheus server that scrapes given targets on loopback."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ FIRST_SCRAPE_SECONDS = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class PrometheusOptions:
-    """What it scrapes and evaluates.
+    """Targets, rules and intervals.
 
     Attributes:
         jobs: Targets (`host:port`, path `/metrics`) by job name.
@@ -37,9 +37,9 @@ class PrometheusOptions:
 
 
 class PrometheusServer(Server):
-    """One Prometheus on loopback; set `options` anew and `reload` to scrape something else.
+    """One Prometheus on loopback. Replace `options` and call `reload` to scrape something else.
 
-    It is ready long before it has samples: `wait_scraped` takes some 5 s after each change.
+    It is ready long before it has samples: `wait_scraped` takes about 5 s after each change.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class PrometheusServer(Server):
             The values by each sample's `instance` label (empty text without one).
 
         Raises:
-            NoAnswerError: Nobody answered.
+            NoAnswerError: There was no answer.
             RigError: It was refused, or gave no vector.
         """
         url = f"{self.url}/api/v1/query"

@@ -1,4 +1,4 @@
-"""A Redis server: with a password, ACL users or TLS if asked, and nothing kept on disk."""
+"""A Redis server, optionally with a password, ACL users or TLS, that stores nothing on disk."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ _ADMIN_SECONDS = 5.0  # for one administrator's command on a busy machine
 
 @dataclass(frozen=True, kw_only=True)
 class RedisOptions:
-    """What may differ from a plain Redis.
+    """Differences from a plain Redis.
 
     Attributes:
-        password: Of the default user; None lets everyone in.
+        password: Of the default user; None admits every client.
         users: ACL lines without the leading `user`, e.g. `shield on >secret ~* &* +@all`.
         tls: Serve TLS only, with this certificate.
         client_certificates: With `tls`, refuse clients that show none of its CA.
@@ -60,7 +60,7 @@ class RedisServer(Server):
         return [program("redis-server"), str(config)]
 
     async def is_ready(self) -> bool:
-        """Whether it speaks: it may still want a password, but it is not loading its data."""
+        """Whether it answers: it may demand a password, but it is not loading its data."""
         try:
             answer = await self._ping()
         except OSError:  # includes refused connections and failed TLS handshakes
@@ -71,7 +71,7 @@ class RedisServer(Server):
         """Run one command as an administrator and return its answer, text instead of bytes.
 
         Raises:
-            redis.RedisError: It was refused, or nobody answered.
+            redis.RedisError: It was refused, or got no answer.
         """
         async with Redis(
             host=LOOPBACK,
@@ -121,9 +121,9 @@ class RedisServer(Server):
         return [*lines, *options.lines]
 
     async def _ping(self) -> bytes:
-        # The protocol by hand: a client library would log in, retry and keep connections.
+        # Without a client library, which would log in, retry and keep connections.
         tls = self.options.tls
-        # The rig's certificates are good for clients too.
+        # The rig's certificates are valid for clients too.
         context = tls.client_context() if tls is not None else None
         reader, writer = await asyncio.open_connection(LOOPBACK, self.port, ssl=context)
         try:

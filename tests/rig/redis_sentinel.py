@@ -17,9 +17,9 @@ class RedisSentinel(Server):
     """One redis-sentinel on loopback, which alone may decide on a failover.
 
     Args:
-        rig: Who ends it at the latest.
+        rig: Owner of the process and its files.
         master: What it watches; started already, so that its port is known.
-        name: What its files are called.
+        name: Name of its files and in messages.
     """
 
     def __init__(self, rig: Rig, master: RedisServer, name: str = "sentinel") -> None:

@@ -1,4 +1,4 @@
-"""AdmissionReviews as the API server sends them, in any size; every word of them is invented.
+"""AdmissionReviews as the API server sends them, in any size, with invented content.
 
 Shape: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 with a Tekton `PipelineRun` and its pipeline inlined, as Pipelines-as-Code creates them. The same
@@ -27,10 +27,10 @@ _DESCRIPTION = "Builds the orders service from its source and keeps what is need
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewRequest:
-    """Who wants to do what to which object.
+    """One request to the API server: its user, operation and object.
 
     Attributes:
-        uid: What the answer must echo.
+        uid: Request id, which the answer repeats.
         name: The object's name.
         namespace: Where it is created.
         user: Who asks.
@@ -55,7 +55,7 @@ class ReviewRequest:
 
 
 def admission_review(request: ReviewRequest) -> bytes:
-    """Return the body of the POST that the API server would send, of exactly `size` bytes.
+    """Return an AdmissionReview as JSON of exactly `size` bytes.
 
     Raises:
         ValueError: The review is longer than `size` even without a pipeline.

@@ -17,9 +17,9 @@ from tests.rig.waiting import wait_until
 
 # A second or two on two busy cores. Generous, because a deadline that is not reached costs no time.
 START_SECONDS = 60.0
-# After that a probe has no answer, and whether the process lives is looked at again.
+# For one probe; then the process itself is checked again.
 _PROBE_SECONDS = 2.0
-# How often other ports are tried when a server finds its own taken.
+# Starts with other ports, while another process has taken the server's port.
 PORT_ATTEMPTS = 5
 
 
@@ -27,12 +27,12 @@ class Server(ABC):
     """A server that belongs to a rig.
 
     Its files are in `directory`, which survives `stop` and `kill`: a second `start` finds them, and
-    listens on the same ports. Ports may change until the first `start` has returned. `environment`
-    is added to its variables at the next `start`.
+    listens on the same ports. Its ports may change until the first `start` has returned.
+    `environment` is added to its variables at the next `start`.
 
     Args:
-        rig: Who ends it at the latest.
-        name: What its log, its directory and messages are called; unique within the rig.
+        rig: Owner of the process and its files.
+        name: Name of its log, its directory and in messages; unique within the rig.
     """
 
     def __init__(self, rig: Rig, name: str) -> None:
@@ -83,7 +83,7 @@ class Server(ABC):
         return self.child.log_tail(lines)
 
     def launch(self) -> None:
-        """Start the process without waiting for it, for when it is not meant to become ready."""
+        """Start the process without waiting until it is ready."""
         self._child = self.rig.spawn(self.name, self.command(), self.environment)
 
     async def start(self, *, within: float = START_SECONDS) -> None:
@@ -119,7 +119,7 @@ class Server(ABC):
             try:
                 async with asyncio.timeout(_PROBE_SECONDS):
                     return await self.is_ready()
-            except TimeoutError:  # whoever took the port listens and says nothing
+            except TimeoutError:  # another program has the port, and is silent
                 return False
 
         try:
@@ -132,7 +132,7 @@ class Server(ABC):
             raise failure(self._last_words(f"ended with status {status} before it was ready"))
 
     async def stop(self, *, within: float = STOP_SECONDS) -> int:
-        """Ask it to end, after `within` seconds make it, and return its exit status."""
+        """Send SIGTERM, and SIGKILL after `within` seconds; return the exit status."""
         return await self.child.stop(within=within)
 
     def kill(self) -> None:
@@ -140,11 +140,11 @@ class Server(ABC):
         self.child.kill()
 
     def freeze(self) -> None:
-        """Pause it with SIGSTOP; its connections stay open and nobody answers."""
+        """Pause it with SIGSTOP; its connections stay open and get no answers."""
         self.child.freeze()
 
     def thaw(self) -> None:
-        """Let it go on after `freeze`."""
+        """Continue it after `freeze`."""
         self.child.thaw()
 
     def reload(self) -> None:
@@ -171,7 +171,7 @@ async def start_all(*servers: Server, within: float = START_SECONDS) -> None:
     try:
         await asyncio.gather(*starts)
     finally:
-        # After a failure nobody waits for the others any more; their processes are the rig's.
+        # After a failure the others are not awaited any more; the rig ends their processes.
         for start in starts:
             start.cancel()
         await asyncio.gather(*starts, return_exceptions=True)

@@ -1,6 +1,6 @@
-"""The product's own two services, from the environment that runs this Python.
+"""The two services, from the environment of this Python.
 
-A test hands over the YAML that a person would write; only ports and file names are filled in.
+A test gives the YAML that a person would write; the rig adds only ports and file names.
 """
 
 import sys
@@ -26,10 +26,10 @@ class Service(Server):
     """One of the services, with its configuration file.
 
     Args:
-        rig: Who ends it at the latest.
-        name: What its files are called.
-        config: The document to write, without the addresses to listen on. Change it and `write`
-            it to see it re-read.
+        rig: Owner of the process and its files.
+        name: Name of its files and in messages.
+        config: The configuration, without the addresses to listen on. Change it and call `write`
+            while the service runs.
     """
 
     script: str
@@ -68,10 +68,10 @@ class Service(Server):
         return await answers_ok(self.rig.http, f"{self.metrics_url}/readyz")
 
     async def metric(self, name: str, **labels: str) -> float | None:
-        """Return one sample of `/metrics`, None if it is not there.
+        """Return one sample of `/metrics`, None if there is none.
 
         Raises:
-            NoAnswerError: Nobody answered.
+            NoAnswerError: There was no answer.
         """
         with silence_as_no_answer(self.name):
             async with self.rig.http.get(f"{self.metrics_url}/metrics") as response:
@@ -98,7 +98,7 @@ class Evaluator(Service):
 
         Raises:
             RigError: It answered with an error.
-            NoAnswerError: Nobody answered.
+            NoAnswerError: There was no answer.
         """
         with silence_as_no_answer(self.name):
             async with self.rig.http.get(f"{self.metrics_url}/status") as response:
@@ -112,10 +112,10 @@ class Admitter(Service):
     """`shield-admitter run`, over TLS.
 
     Args:
-        rig: Who ends it at the latest.
+        rig: Owner of the process and its files.
         config: As for `Service`, without `tls.cert_file` and `tls.key_file`.
         certificate: What it serves with.
-        name: What its files are called.
+        name: Name of its files and in messages.
     """
 
     script = "shield-admitter"
@@ -147,7 +147,7 @@ class Admitter(Service):
         }
 
     async def admits(self) -> bool | None:
-        """Return the bit as this admitter sees it, None if it shows none or does not answer."""
+        """Return this admitter's allow bit, None if it shows none or does not answer."""
         try:
             bit = await self.metric("etcd_shield_allow")
         except NoAnswerError:
@@ -185,7 +185,7 @@ def service_script(script: str) -> str:
     Raises:
         ProgramMissingError: It is not installed in this environment.
     """
-    # Beside this Python, so that a test never runs another checkout's services.
+    # In the environment of this Python, so that a test never runs another checkout's services.
     beside = Path(sys.executable).parent / script
     if beside.is_file():
         return str(beside)

@@ -1,4 +1,4 @@
-"""Waiting for something to become true, with a deadline; nothing here knows what is awaited."""
+"""Poll a condition until it holds, with a deadline."""
 
 import asyncio
 import inspect
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.rig.errors import NotInTimeError
 
-# Short enough that a test does not feel it, long enough that a probe does not load the server.
+# Short beside the duration of a test, and long enough that probes do not load the server.
 POLL_SECONDS = 0.05
 
 
@@ -24,7 +24,7 @@ async def wait_until(
         condition: Called once per poll; what it returns is awaited if it can be. An exception
             from it ends the wait.
         within: Seconds after which to give up. A hanging condition is cancelled then.
-        what: What is awaited, to be read after "waited 5 s for".
+        what: Name of the condition, for the message "waited 5 s for …".
         every: Seconds between two polls.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Asking an admitter as the API server does, and reading its answer.
+"""Ask an admitter as the API server does, and read its answer.
 
 Answer: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 """
@@ -31,8 +31,8 @@ class Answer:
         allowed: Whether the request may proceed.
         code: HTTP status that the requester sees; None when allowed.
         message: What the requester reads; empty when allowed.
-        retry_after_seconds: When the requester may try again, if that was said.
-        warnings: What the requester is warned of, also when allowed.
+        retry_after_seconds: When the requester may try again; None without that hint.
+        warnings: Warnings to the requester, also when allowed.
     """
 
     uid: str
@@ -55,8 +55,8 @@ async def ask(
         trust: What the server's certificate is checked with.
 
     Raises:
-        NoAnswerError: Nobody answered within 10 s.
-        WebhookError: It was not answered with an AdmissionReview.
+        NoAnswerError: There was no answer within 10 s.
+        WebhookError: The answer was no AdmissionReview.
     """
     data = io.BytesIO(review)  # a file, as aiohttp wants it: it may be large
     headers = {"Content-Type": "application/json"}

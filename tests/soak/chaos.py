@@ -1,4 +1,4 @@
-"""Running the faults: who is broken now, and what the model has to know about it."""
+"""Run the faults, and tell the model what is broken at present."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The faults: what is done to whom, for how long, and what that means for the model.
+"""The faults: their victims, their durations, and their meaning for the model.
 
 Each fault is a coroutine that breaks something, waits, and mends it; it returns when the victim is
 ready again. Which ones run, when and for how long is drawn from one seeded generator.

@@ -31,7 +31,7 @@ EVERYTHING: Bits = frozenset({ADMIT, DENY})
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """What the model goes by.
+    """Parameters of the model.
 
     Attributes:
         set: The threshold from which the shield denies, as a share of the quota.

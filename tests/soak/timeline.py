@@ -12,8 +12,8 @@ class Timeline:
 
     Attributes:
         show: Called with each line as it happens.
-        answers: How many answers there were, by what they said.
-        lines: Everything that was told.
+        answers: Number of answers by kind.
+        lines: All lines that were shown.
         wrong: Descriptions of answers that the model calls wrong, and of missing ones.
     """
 

@@ -1,4 +1,4 @@
-"""The load: reviews, writes of what is admitted, and an operator who makes room."""
+"""The load: reviews, writes of admitted runs, and an operator who makes room in etcd."""
 
 import asyncio
 import itertools

@@ -105,7 +105,9 @@ async def shield() -> AsyncIterator[Shield]:
         yield Shield(rig, etcd, evaluator, admitter)
 
 
-async def test_s2_it_denies_until_compaction_and_defragmentation_made_room(shield: Shield) -> None:
+async def test_s2_the_shield_denies_until_etcd_is_compacted_and_defragmented(
+    shield: Shield,
+) -> None:
     assert await shield.admits()
 
     await fill(shield.etcd, 0.7)
@@ -147,7 +149,7 @@ async def test_s2_a_denial_says_how_full_etcd_is_and_until_when(shield: Shield) 
         pytest.param(["--without-shield"], id="without it the same flood fills it"),
     ],
 )
-async def test_s1_the_same_flood_with_and_without_the_shield(arguments: list[str]) -> None:
+async def test_s1_a_flood_fills_etcd_only_without_the_shield(arguments: list[str]) -> None:
     # A busy machine is slow, and that is not what is tested.
     command = (sys.executable, "-m", "tests.demo", "--plain", "--seconds=300", *arguments)
 

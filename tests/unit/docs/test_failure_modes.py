@@ -1,4 +1,4 @@
-"""The failure table promises; this holds it to the suite."""
+"""The failure table and the tests name each other."""
 
 import pytest
 
@@ -9,13 +9,13 @@ TESTS = rows_with_tests(ROOT)
 
 
 @pytest.mark.parametrize("row", rows(PAGE_TEXT))
-def test_every_row_is_shown_by_a_test_or_a_command(row: str) -> None:
+def test_every_failure_mode_has_a_test_or_a_command(row: str) -> None:
     assert row in TESTS or row in COMMANDS
 
 
-def test_every_test_that_names_a_row_names_one_of_the_table() -> None:
+def test_every_row_that_a_test_names_is_a_failure_mode() -> None:
     assert set() == TESTS.keys() - set(rows(PAGE_TEXT))
 
 
-def test_the_table_is_current() -> None:
+def test_the_failure_table_lists_the_present_tests() -> None:
     assert render(PAGE_TEXT, TESTS) == PAGE_TEXT, "run `make generate`"

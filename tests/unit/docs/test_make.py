@@ -1,4 +1,4 @@
-"""`make help` lists every target, and CONTRIBUTING says what each is for."""
+"""`make help` and CONTRIBUTING name every target."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ def targets() -> set[str]:
     return set(DOCUMENTED.findall((ROOT / "Makefile").read_text()))
 
 
-def test_help_lists_every_target() -> None:
+def test_make_help_lists_every_target() -> None:
     listed = subprocess.run(
         ["make", "--silent", "help"],
         cwd=ROOT,
@@ -23,6 +23,6 @@ def test_help_lists_every_target() -> None:
     assert targets() == set(re.findall(r"^ +make ([a-z0-9-]+)", listed, re.MULTILINE))
 
 
-def test_contributing_names_every_target() -> None:
+def test_contributing_names_every_make_target() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text()
     assert targets() == set(re.findall(r"`make ([a-z0-9-]+)", page))

@@ -1,4 +1,4 @@
-"""The README: its configuration can be copied, and its paths lead somewhere."""
+"""The README: the services accept its configuration, and its links exist."""
 
 import re
 from pathlib import Path
@@ -18,13 +18,13 @@ KINDS: dict[str, type[SettingsStruct]] = {
 
 
 @pytest.mark.parametrize("service", KINDS)
-def test_a_service_takes_its_configuration(service: str) -> None:
+def test_a_service_accepts_its_configuration_in_the_readme(service: str) -> None:
     found = re.search(rf"(?ms)^```yaml\n(# {service}\.yaml.*?)^```$", README)
     assert found is not None
     kind = KINDS[service]
     assert isinstance(parse(found[1], kind, source=service, environment={}), kind)
 
 
-def test_every_path_leads_somewhere() -> None:
+def test_every_relative_link_of_the_readme_exists() -> None:
     paths = re.findall(r"\]\(([^)#:]+)[^)]*\)", README)
     assert [] == [path for path in paths if not (ROOT / path).exists()]

@@ -1,4 +1,4 @@
-"""When the demo was a success."""
+"""Success and failure of the demo."""
 
 from tests.demo.findings import judge
 from tests.demo.plan import DB_FILE, Plan
@@ -21,59 +21,66 @@ def broken_promises(record: Record, *, with_shield: bool = True) -> list[str]:
     return [finding.promise for finding in findings if not finding.holds]
 
 
-def test_denied_and_readmitted_without_nospace_is_a_success() -> None:
+def test_a_demo_with_denial_and_readmission_and_without_nospace_succeeds() -> None:
     assert [] == broken_promises(good_record())
 
 
-def test_the_first_denial_and_the_first_admission_after_it_are_noted() -> None:
+def test_a_tally_records_the_first_denial_and_the_first_readmission() -> None:
     tally = good_record().admitters["admitter-1"]
     assert (2, 2, 2.0, 3.0) == (tally.admitted, tally.denied, tally.denied_at, tally.readmitted_at)
 
 
-def test_nospace_is_a_failure_with_the_shield_and_the_point_without() -> None:
+def overfilled_record() -> Record:
     record = good_record()
     record.note_nospace("etcdserver: mvcc: database space exceeded")
-    assert ["etcd never raised NOSPACE"] == broken_promises(record)
-    assert [] == broken_promises(record, with_shield=False)
+    return record
 
 
-def test_without_the_shield_a_flood_that_fills_nothing_is_a_failure() -> None:
+def test_a_demo_with_the_shield_fails_on_nospace() -> None:
+    assert ["etcd never raised NOSPACE"] == broken_promises(overfilled_record())
+
+
+def test_a_demo_without_the_shield_succeeds_with_nospace() -> None:
+    assert [] == broken_promises(overfilled_record(), with_shield=False)
+
+
+def test_a_demo_without_the_shield_that_fills_nothing_fails() -> None:
     assert 1 == len(broken_promises(Record(Plan()), with_shield=False))
 
 
-def test_an_etcd_that_nobody_looked_at_proves_nothing() -> None:
+def test_a_demo_without_a_measurement_of_etcd_fails() -> None:
     record = good_record()
     record.signals[DB_FILE].peak = 0.0
     assert ["etcd never raised NOSPACE"] == broken_promises(record)
 
 
-def test_one_admitter_that_never_denied_is_a_failure() -> None:
+def test_a_demo_with_an_admitter_that_never_denied_fails() -> None:
     record = good_record()
     record.admitters["admitter-3"] = AdmitterTally(admitted=5)
     promises = ["every admitter denied", "every admitter admitted again"]
     assert promises == broken_promises(record)
 
 
-def test_admitters_that_differ_for_long_are_a_failure() -> None:
+def test_a_demo_whose_admitters_differ_for_long_fails() -> None:
     record = good_record()
     for at in (2.0, 5.0):
         record.agreement.add(at, [True, False])
     assert ["the admitters agreed"] == broken_promises(record)
 
 
-def test_a_review_without_an_answer_is_a_failure() -> None:
+def test_a_demo_with_an_unanswered_review_fails() -> None:
     record = good_record()
     record.admitters["admitter-1"].unanswered = 1
     assert ["every review was answered"] == broken_promises(record)
 
 
-def test_a_story_that_did_not_end_is_a_failure() -> None:
+def test_a_demo_that_did_not_end_in_time_fails() -> None:
     record = good_record()
     record.unfinished = "waited 5 s for godot"
     assert ["the story ended in time"] == broken_promises(record)
 
 
-def test_the_peak_is_the_highest_usage() -> None:
+def test_the_peak_of_a_signal_is_its_highest_usage() -> None:
     record = good_record()
     for share in (0.1, 0.8, 0.3):
         record.use(DB_FILE, share)

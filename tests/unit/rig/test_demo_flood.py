@@ -10,15 +10,15 @@ from tests.demo.flood import Flood, next_due
 GAP = 0.01  # seconds
 
 
-def test_the_pace_is_kept_when_a_creation_is_a_little_late() -> None:
+def test_the_flood_keeps_its_pace_after_a_late_creation() -> None:
     assert 1.01 == next_due(previous=1.0, now=1.005, gap=GAP)
 
 
-def test_what_a_pause_missed_is_not_caught_up_with() -> None:
+def test_the_flood_does_not_catch_up_after_a_pause() -> None:
     assert 5.0 == next_due(previous=1.0, now=5.0, gap=GAP)
 
 
-async def test_no_more_than_the_room_is_under_way() -> None:
+async def test_the_flood_limits_concurrent_creations() -> None:
     under_way: set[int] = set()
     full = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""What the demo shows, at its odd moments."""
+"""The screen of the demo in unusual moments."""
 
 import io
 
@@ -18,7 +18,7 @@ def printed(renderable: object) -> str:
     return console.file.getvalue()
 
 
-def test_before_the_first_sample_nothing_is_claimed() -> None:
+def test_the_screen_shows_no_values_before_the_first_sample() -> None:
     record = Record(Plan(), clock=lambda: 0.0)
     record.admitters["admitter-1"] = AdmitterTally()
     assert "db-file -" in status_line(record)
@@ -26,7 +26,7 @@ def test_before_the_first_sample_nothing_is_claimed() -> None:
     assert "? silent" in printed(live_screen(record))
 
 
-def test_the_reason_for_a_denial_is_shown() -> None:
+def test_the_screen_shows_the_reason_for_a_denial() -> None:
     record = Record(Plan(), clock=lambda: 0.0)
     record.admitters["admitter-1"] = AdmitterTally(bit=False, denied=3)
     record.reason = "etcd is at 93.4% of its quota"
@@ -34,7 +34,7 @@ def test_the_reason_for_a_denial_is_shown() -> None:
 
 
 @pytest.mark.parametrize("with_shield", [True, False], ids=["with", "without"])
-def test_a_summary_says_whether_it_went_as_promised(with_shield: bool) -> None:
+def test_the_summary_says_that_the_demo_failed(with_shield: bool) -> None:
     record = Record(Plan(), clock=lambda: 0.0)
     assert "Not as promised" in printed(summary(record, judge(record, with_shield=with_shield)))
 

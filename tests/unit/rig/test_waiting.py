@@ -1,4 +1,4 @@
-"""How conditions are awaited."""
+"""Polling for a condition with a deadline."""
 
 import asyncio
 
@@ -8,19 +8,19 @@ from tests.rig.errors import NotInTimeError
 from tests.rig.waiting import wait_until
 
 
-async def test_a_true_condition_is_not_polled_again() -> None:
+async def test_waiting_ends_with_the_first_true_poll() -> None:
     answers = iter([False, False, True])
     await wait_until(lambda: next(answers), within=5, what="the third answer", every=0)
 
 
-async def test_a_coroutine_may_be_the_condition() -> None:
+async def test_a_coroutine_can_be_a_condition() -> None:
     async def here() -> bool:
         return True
 
     await wait_until(here, within=5, what="nothing much")
 
 
-async def test_the_deadline_says_what_was_awaited() -> None:
+async def test_a_missed_deadline_names_the_condition() -> None:
     with pytest.raises(NotInTimeError, match=r"waited 0\.01 s for godot"):
         await wait_until(lambda: False, within=0.01, what="godot", every=0.001)
 

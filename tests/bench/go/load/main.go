@@ -1,7 +1,7 @@
-// load sends one body over and over and tells how long the answers took.
+// load sends one body repeatedly and prints how long the answers took.
 //
-// It writes prepared bytes on its own TLS connections instead of using net/http: the client must not
-// be what is measured. With -rate it keeps to a schedule and measures from when a request was due,
+// It writes prepared bytes on its own TLS connections instead of using net/http, so that the client
+// costs little. With -rate it keeps to a schedule and measures from when a request was due,
 // so that a slow answer is not hidden by the requests that waited behind it.
 package main
 
@@ -136,7 +136,7 @@ func main() {
 		problem   atomic.Value
 		next      atomic.Int64
 	)
-	// Everyone connects first: handshakes are measured by nobody.
+	// All workers connect first, so that no handshake is measured.
 	workers := make([]*worker, *connections)
 	for i := range workers {
 		workers[i] = &worker{address: *address, request: request}
