@@ -222,25 +222,25 @@ class TestAnEmptyOrIncompleteAnswer:
             pytest.param(json({**vector(0.1), "isPartial": True}), id="partial"),
         ],
     )
-    async def test_s13_the_next_url_is_asked(self, answer: Answer) -> None:
+    async def test_the_next_url_is_asked(self, answer: Answer) -> None:
         async with serving(answer) as first, serving(json(vector(0.5))) as second:
             assert [0.5] == await values(settings(first, second))
 
-    async def test_s13_samples_are_preferred_to_an_empty_complete_answer(self) -> None:
+    async def test_samples_are_preferred_to_an_empty_complete_answer(self) -> None:
         partial = json(vector(0.9, warnings=["a store is away"]))
         async with serving(json(vector())) as first, serving(partial) as second:
             assert [0.9] == await values(settings(first, second))
 
-    async def test_s13_it_is_returned_if_no_other_url_has_a_better_one(self) -> None:
+    async def test_it_is_returned_if_no_other_url_has_a_better_one(self) -> None:
         async with serving(json(vector())) as first, serving(raw(b"", status=503)) as second:
             assert [] == await values(settings(first, second))
 
-    async def test_s13_it_is_asked_for_once(self) -> None:
+    async def test_it_is_asked_for_once(self) -> None:
         async with serving(json(vector())) as first, serving(json(vector())) as second:
             await values(settings(first, second))
             assert (1, 1) == (len(first.requests), len(second.requests))
 
-    async def test_s13_it_is_returned_in_time_if_the_next_url_is_frozen(self) -> None:
+    async def test_it_is_returned_in_time_if_the_next_url_is_frozen(self) -> None:
         partial = json(vector(0.9, warnings=["a store is away"]))
         async with serving(partial) as first, serving(frozen) as second:
             assert [0.9] == await values(settings(first, second), budget=SHORT)

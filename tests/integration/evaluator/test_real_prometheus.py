@@ -146,7 +146,7 @@ async def test_t3_a_restart_of_prometheus_admits_nothing_while_the_condition_las
         assert not any(stream.bits)
 
 
-async def test_s6_a_removed_rule_admits_nothing(rig: Rig, installation: Installation) -> None:
+async def test_a_removed_rule_admits_nothing(rig: Rig, installation: Installation) -> None:
     alerting = Alerting(rig)
     alerting.write(firing=True)
     await alerting.server.start()
