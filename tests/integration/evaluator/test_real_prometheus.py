@@ -198,9 +198,14 @@ async def test_t2_one_etcd_scraped_by_two_jobs_denies_and_never_admits(
     status, trial = await check(prometheus.url, "", tmp_path, signals=signals)
     assert 1 == status
     assert "narrow it, for example by job" in trial["signals"]["db-file"]["problem"]
+    without_members = [{"name": "db-file", "query": QUERY}]
+    status, trial = await check(prometheus.url, "", tmp_path, signals=without_members)
+    assert 1 == status
+    assert "differ in job (etcd, kube-etcd)" in trial["signals"]["db-file"]["problem"]
     narrowed = [{**signals[0], "query": QUERY.replace("_in_bytes", '_in_bytes{job="etcd"}')}]
     status, trial = await check(prometheus.url, "", tmp_path, signals=narrowed)
     assert (0, 3) == (status, trial["signals"]["db-file"]["members"])
+    assert "docs/metrics-sources.md#kube-prometheus-stack" == trial["metrics_source"]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ async def outcome(node: Node, observation: Observation) -> CycleOutcome:
         pytest.param(complete(0.85), id="between the thresholds"),
     ],
 )
-async def test_s2_nothing_is_published_on_an_observation_that_proves_nothing(
+async def test_trial_s2_nothing_is_published_on_an_observation_that_proves_nothing(
     world: World, observation: Observation
 ) -> None:
     one = world.evaluator(plan=delayed())
@@ -57,7 +57,7 @@ async def test_s2_nothing_is_published_on_an_observation_that_proves_nothing(
     assert world.backend.get(KEYS.allow) is None
 
 
-async def test_s2_a_value_above_set_is_not_admitted_while_set_for_runs(world: World) -> None:
+async def test_trial_s2_a_value_above_set_is_not_admitted_while_set_for_runs(world: World) -> None:
     one = world.evaluator(plan=one_latch(Threshold(set=0.9, reset=0.8, set_for_ms=60_000)))
     assert CycleOutcome.WITHHELD is await outcome(one, complete(0.95))
 
@@ -66,7 +66,7 @@ async def test_s2_a_value_above_set_is_not_admitted_while_set_for_runs(world: Wo
     ("observation", "allow"),
     [(complete(0.5), True), (complete(0.95), False), (partial(0.95), False)],
 )
-async def test_s2_a_proof_is_published_at_once(
+async def test_trial_s2_a_proof_is_published_at_once(
     world: World, observation: Observation, *, allow: bool
 ) -> None:
     one = world.evaluator(plan=delayed())
@@ -74,7 +74,7 @@ async def test_s2_a_proof_is_published_at_once(
     assert allow is await allows(world)
 
 
-async def test_s2_a_blind_signal_ends_the_wait(world: World) -> None:
+async def test_trial_s2_a_blind_signal_ends_the_wait(world: World) -> None:
     one = world.evaluator()
     await outcome(one, silent())
     world.clock.step(BLIND_AFTER_MS / 1000 - 0.001)
@@ -85,7 +85,7 @@ async def test_s2_a_blind_signal_ends_the_wait(world: World) -> None:
 
 
 @pytest.mark.parametrize(("on_blind", "allow"), [(OnBlind.DENY, False), (OnBlind.ALLOW, True)])
-async def test_s2_a_blind_signal_decides_by_on_blind(
+async def test_trial_s2_a_blind_signal_decides_by_on_blind(
     world: World, on_blind: OnBlind, *, allow: bool
 ) -> None:
     one = world.evaluator(plan=one_latch(on_blind=on_blind))
@@ -95,20 +95,20 @@ async def test_s2_a_blind_signal_decides_by_on_blind(
     assert allow is await allows(world)
 
 
-async def test_s2_partial_observations_end_the_wait_after_blind_after(world: World) -> None:
+async def test_trial_s2_partial_observations_end_the_wait_after_blind_after(world: World) -> None:
     one = world.evaluator()
     await outcome(one, partial(0.5))
     world.clock.step(BLIND_AFTER_MS / 1000)
     assert CycleOutcome.PUBLISHED is await outcome(one, partial(0.5))
 
 
-async def test_s2_cold_start_set_denies_at_once(world: World) -> None:
+async def test_trial_s2_cold_start_set_denies_at_once(world: World) -> None:
     one = world.evaluator(plan=one_latch(cold_start=ColdStart.SET))
     await outcome(one, silent())
     assert not await allows(world)
 
 
-async def test_s2_an_emptied_store_and_a_new_evaluator_publish_nothing(world: World) -> None:
+async def test_trial_s2_an_emptied_store_and_a_new_evaluator_publish_nothing(world: World) -> None:
     await world.evaluator("before").sees(0.95)
     world.backend.flush()
     after = world.evaluator("after")

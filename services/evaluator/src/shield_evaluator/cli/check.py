@@ -21,7 +21,7 @@ from shield_evaluator.cli.terminal import (
     load_settings,
     output_option,
 )
-from shield_evaluator.cli.trial import Trial, query_once, trial_of
+from shield_evaluator.cli.trial import Trial, query_environment, query_once, trial_of
 from shield_evaluator.status.chart import Effect
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def check(*, config: Path, offline: bool, output: str) -> None:
     Shows the value of each signal, its worst member, how many members answered, and what the value
     would do to each tier: a signal denies at or above `set` and admits below `reset`; in between,
     and while it has no usable value, the tier stays as it is. Redis is neither read nor written.
+    It also names the section of docs/metrics-sources.md that fits what this Prometheus scrapes.
 
     Exit codes: 0 the file is valid and every signal has a complete answer, 1 a signal has no usable
     or no complete answer (an incomplete answer can deny, but never admit again), 2 bad
@@ -58,11 +59,14 @@ def check(*, config: Path, offline: bool, output: str) -> None:
     settings = load_settings(config)
     with interruptible():
         observations = None if offline else asyncio.run(query_once(settings))
-    trial = trial_of(settings, observations)
+        section = None if offline else asyncio.run(query_environment(settings))
+    trial = trial_of(settings, observations, section)
     if output == "json":
         echo_json(trial)
     else:
         echo_tables(_tables(trial))
+        if section is not None:
+            echo(f"Source of the metrics: {section}, see {trial.metrics_source}")
         echo(_conclusion(trial, offline=offline))
     sys.exit(0 if offline or trial.complete else EXIT_FAILED)
 

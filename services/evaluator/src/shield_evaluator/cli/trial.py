@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shield_evaluator.core.observation import Evidence, Observation, evidence_of, unusable
 from shield_evaluator.prometheus.client import PrometheusClient
+from shield_evaluator.prometheus.environment import ambiguity, find_section, link_to
 from shield_evaluator.prometheus.response import PrometheusError
 from shield_evaluator.prometheus.source import SignalQuery, observe_signal
 from shield_evaluator.status.chart import Effect
@@ -63,12 +65,17 @@ class TierTrial(Struct, frozen=True, kw_only=True):
 
 
 class Trial(Struct, frozen=True, kw_only=True):
-    """The result for a whole configuration; its JSON form is what ``--output json`` prints."""
+    """The result for a whole configuration; its JSON form is what ``--output json`` prints.
+
+    Attributes:
+        metrics_source: the section of docs/metrics-sources.md that fits what was queried.
+    """
 
     cluster: str
     default_tier: str
     signals: dict[str, SignalTrial]
     tiers: dict[str, TierTrial]
+    metrics_source: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -84,9 +91,13 @@ async def query_once(settings: EvaluatorSettings) -> dict[str, Observation]:
     async def one(name: str, query: SignalQuery) -> Observation:
         members, budget = plan.signals[name].members, settings.query_timeout
         try:
-            return await observe_signal(client, query, members=members, budget=budget)
+            observation = await observe_signal(client, query, members=members, budget=budget)
+            if members is None and observation.members > 1 and observation.problem is None:
+                problem = await ambiguity(client, query.expression, budget=budget)
+                return replace(observation, partial=problem is not None, problem=problem)
         except PrometheusError as error:
             return unusable(f"{error.kind}: {error}")
+        return observation
 
     queries = settings.queries()
     try:
@@ -96,17 +107,32 @@ async def query_once(settings: EvaluatorSettings) -> dict[str, Observation]:
     return dict(zip(queries, observations, strict=True))
 
 
-def trial_of(settings: EvaluatorSettings, observations: Mapping[str, Observation] | None) -> Trial:
+async def query_environment(settings: EvaluatorSettings) -> str | None:
+    """Return the title of the section of docs/metrics-sources.md that applies; None if unknown."""
+    client = PrometheusClient(settings.prometheus)
+    try:
+        return await find_section(client, budget=settings.query_timeout)
+    finally:
+        await client.close()
+
+
+def trial_of(
+    settings: EvaluatorSettings,
+    observations: Mapping[str, Observation] | None,
+    section: str | None = None,
+) -> Trial:
     """Weigh the observations against the thresholds of each tier.
 
     Args:
         settings: the configuration.
         observations: by signal; None if no query was run.
+        section: of docs/metrics-sources.md; None if unknown.
     """
     plan = settings.plan()
     return Trial(
         cluster=settings.cluster,
         default_tier=plan.default_tier,
+        metrics_source=None if section is None else link_to(section),
         signals={
             name: _signal(
                 expression,

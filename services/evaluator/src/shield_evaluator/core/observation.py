@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # An etcd cluster has three to seven members. A query that returns thousands of series measures
 # something else, and its maximum must not decide anything.
 MAX_SAMPLES: Final = 10_000
+NO_SAMPLES: Final = "no samples: docs/metrics-sources.md says which metrics there are, and where"
 
 
 class Sample(Struct, frozen=True, gc=False):
@@ -95,7 +96,7 @@ def observe(
     # NaN fails both comparisons. Infinity and larger values are the result of a broken query.
     valid = tuple([s for s in samples if 0 <= s.value <= MAX_VALUE])
     if not valid:
-        return unusable("no samples" if not samples else "no finite, non-negative sample")
+        return unusable(NO_SAMPLES if not samples else "no finite, non-negative sample")
     worst = valid[0]
     for sample in valid:
         if sample.value > worst.value:
