@@ -133,6 +133,7 @@ async def test_the_migration_guide_s_installation_blocks_nothing(
     shield: Installation, place: str, tmp_path: Path
 ) -> None:
     (install_command,) = commands(MIGRATION, "helm install")
+    assert ["kubectl", "create", "namespace", "etcd-shield-v2"] in commands(MIGRATION, "kubectl")
     values = (CHART / "ci" / "openshift-values.yaml").read_text()
     (tmp_path / "my-values.yaml").write_text(values)
     words = [
@@ -264,3 +265,22 @@ async def test_thresholds_that_a_service_would_refuse_end_an_upgrade(
         await shield.commands.helm(
             "upgrade", RELEASE, str(CHART), "--reuse-values", f"--namespace={place}", given=values
         )
+
+
+async def test_while_pods_change_their_port_the_policy_admits_both(
+    shield: Installation, place: str
+) -> None:
+    older = {"admitter": {"port": 8443}}
+    await install(shield, first_values(README), SHORT, older)
+    options = ("--reset-then-reuse-values", f"--namespace={place}")
+    newer = {"admitter": {"port": 10250}}
+    await shield.commands.helm("upgrade", RELEASE, str(CHART), *options, given=newer)
+    policies = f"/apis/networking.k8s.io/v1/namespaces/{place}/networkpolicies"
+
+    async def opened() -> set[int]:
+        spec = (await shield.api.get(f"{policies}/{RELEASE}-admitter")).body["spec"]
+        return {port["port"] for port in spec["ingress"][0]["ports"]}
+
+    assert {8443, 10250} == await opened()
+    await shield.commands.helm("upgrade", RELEASE, str(CHART), *options, given={})
+    assert {10250} == await opened()

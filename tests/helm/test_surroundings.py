@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helm.chart import CHART, EXAMPLES, NAMESPACE, Chart, Object, Rendered, nested
+from tests.helm.chart import (
+    CHART,
+    EXAMPLES,
+    NAMESPACE,
+    Chart,
+    Object,
+    Rendered,
+    RenderError,
+    nested,
+)
 
 MONITORING = nested("openshift.monitoring.enabled", value=True)
 
@@ -216,6 +225,23 @@ def test_every_dashboard_is_a_labelled_config_map(chart: Chart) -> None:
     assert {name: json.loads(p.read_text()) for name, p in files.items()} == {
         name: json.loads(text) for name, text in data.items()
     }
+
+
+def test_openshift_s_console_gets_dashboards_that_it_shows(chart: Chart) -> None:
+    rendered = chart.render(CHART / "ci" / "openshift-values.yaml")
+    label = "console.openshift.io/dashboard"
+    found = [o for o in rendered.of("ConfigMap") if label in o["metadata"]["labels"]]
+    assert {"openshift-config-managed"} == {o["metadata"]["namespace"] for o in found}
+    files = {path.name: path for path in CHART.glob("files/console-dashboards/*.json")}
+    assert {name: json.loads(p.read_text()) for name, p in files.items()} == {
+        name: json.loads(text) for o in found for name, text in o["data"].items()
+    }
+
+
+def test_grafana_s_dashboards_are_refused_for_openshift_s_console(chart: Chart) -> None:
+    dashboards = {"enabled": True, "labels": {"console.openshift.io/dashboard": "true"}}
+    with pytest.raises(RenderError, match=r"set dashboards\.variant=openshift-console"):
+        chart.render({"dashboards": dashboards})
 
 
 def test_extra_objects_are_templates(chart: Chart) -> None:

@@ -81,3 +81,20 @@ def test_whatever_is_copied_reaches_the_engine(name: str) -> None:
 @either
 def test_a_health_check_needs_no_shell(name: str) -> None:
     assert re.search(r'^    CMD \["/opt/etcd-shield/bin/python", ', dockerfile(name), re.MULTILINE)
+
+
+@either
+def test_what_has_no_wheel_is_compiled_only_where_that_is_asked_for(name: str) -> None:
+    text = dockerfile(name)
+    assert ":all:" == default_of("ONLY_BINARY", text)
+    installs = re.findall(r"pip [^&]*install --require-hashes ([^&]*)", text)
+    assert installs
+    assert [] == [line for line in installs if '--only-binary "$ONLY_BINARY"' not in line]
+
+
+@either
+def test_compilers_stay_in_the_build(name: str) -> None:
+    text = dockerfile(name)
+    assert "${BASE_IMAGE}" == default_of("BUILD_IMAGE", text)
+    stages = re.findall(r"^FROM (.+)$", text, re.MULTILINE)
+    assert ["${BUILD_IMAGE} AS build", "${BASE_IMAGE}"] == stages

@@ -18,3 +18,24 @@
 {{- int .root.Values.metrics.port -}}
 {{- end -}}
 {{- end -}}
+
+{{/*
+etcd-shield.policyPorts (dict "root" $ "component" "admitter" "name" "webhook" "port" 10250): a port for a NetworkPolicy, as JSON.
+A policy is changed before the pods are replaced, so it also opens the port on which the present pods still listen.
+*/}}
+{{- define "etcd-shield.policyPorts" -}}
+{{- $ports := list (int .port) -}}
+{{- $deployment := lookup "apps/v1" "Deployment" (include "etcd-shield.namespace" .root) (include (printf "etcd-shield.%s.name" .component) .root) | default dict -}}
+{{- range (dig "spec" "template" "spec" "containers" (list) $deployment) -}}
+{{- range .ports -}}
+{{- if eq .name $.name -}}
+{{- $ports = append $ports (int .containerPort) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $rules := list -}}
+{{- range uniq $ports -}}
+{{- $rules = append $rules (dict "port" . "protocol" "TCP") -}}
+{{- end -}}
+{{- toJson $rules -}}
+{{- end -}}

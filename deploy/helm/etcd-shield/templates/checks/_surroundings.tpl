@@ -119,6 +119,10 @@
 {{- end -}}
 
 {{- define "etcd-shield.checks.metrics" -}}
+{{- $dashboards := .Values.dashboards -}}
+{{- if and $dashboards.enabled (eq (get ($dashboards.labels | default dict) "console.openshift.io/dashboard") "true") (ne $dashboards.variant "openshift-console") -}}
+{{- fail "dashboards.labels asks for OpenShift's console, which cannot show Grafana's panels: set dashboards.variant=openshift-console." -}}
+{{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled would scrape everything twice: choose one." -}}
 {{- end -}}
