@@ -88,7 +88,7 @@ def test_the_table_says_when_etcd_is_full_and_what_runs_cost() -> None:
 
 def test_a_configuration_without_run_cost_is_tried_without_room(tmp_path: Path) -> None:
     config = tmp_path / "evaluator.yaml"
-    config.write_text(EXAMPLE.read_text().replace("run_cost", "# run_cost"))
+    config.write_text(EXAMPLE.read_text().replace(", run_cost: 4Mi", ""))
 
     result = _simulate(*SHORT, "--config", config, "--output", "json")
 

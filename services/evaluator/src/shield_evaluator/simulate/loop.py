@@ -66,10 +66,11 @@ class _Loop:
                 self._scrape(second)
             if second % watching.interval == 0:
                 self._cycle(second)
-            if second % COURSE_SECONDS == 0:
-                self._note(second)
             if etcd.full:
                 outage = second
+            if second % COURSE_SECONDS == 0 or outage is not None:
+                self._note(second)
+            if outage is not None:
                 break
             for request in self._queue.new(second):
                 self._logs[request.tier].arrived += 1

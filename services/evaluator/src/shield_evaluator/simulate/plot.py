@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from shield_evaluator.simulate.outcome import Simulated
 
 # As in `backtest.plot`: distinguishable without red and green.
-_COLOURS: Final = {NOTHING: "#7F7F7F", LATCHES: "#E69F00", ROOM: "#0072B2"}
+_COLOURS: Final = {NOTHING: "#9A9A9A", LATCHES: "#E69F00", ROOM: "#0072B2"}
+# Without a shield and with latches alone, courses are often the same: the wider line shows below.
+_WIDTHS: Final = {NOTHING: 4.0, LATCHES: 1.8, ROOM: 1.8}
 _HEIGHTS: Final = (3.4, 2.0)  # inches
 _SMOOTH: Final = 4  # points of a course, two minutes: single requests are not a rate
 _MOST_TICKS: Final = 13
@@ -72,7 +74,7 @@ def _usage(axes: Axes, plan: Plan, variants: Mapping[str, Simulated], end: int) 
                 linewidth=0,
                 label="reserved: admitted,\nnot written yet",
             )
-        axes.plot(seconds, file, color=colour, linewidth=1.7, label=name)
+        axes.plot(seconds, file, color=colour, linewidth=_WIDTHS[name], label=name)
         axes.plot(seconds, in_use, color=colour, linewidth=0.8, linestyle=(0, (1, 1)))
         outage = one.outcome.outage_seconds
         if outage is not None:
@@ -108,7 +110,7 @@ def _rates(axes: Axes, variants: Mapping[str, Simulated]) -> None:
         axes.plot(
             *_per_minute(variants[name], "admitted"),
             color=_COLOURS[name],
-            linewidth=1.3,
+            linewidth=_WIDTHS[name],
             label=f"created, {name}",
         )
     axes.set_ylabel("runs a minute")
@@ -125,7 +127,8 @@ def _per_minute(one: Simulated, field: str) -> tuple[list[int], list[float]]:
         first = max(0, index - _SMOOTH)
         passed = seconds[index] - seconds[first]
         rates.append((counts[index] - counts[first]) / passed * MINUTE if passed else 0.0)
-    return seconds, rates
+    # Nothing has passed at the first point.
+    return seconds, [*rates[1:2], *rates[1:]]
 
 
 def _finish(axes: Axes) -> None:
