@@ -49,6 +49,7 @@ class Authority:
         name: str = "server",
         *,
         names: Sequence[str] = LOOPBACK_NAMES,
+        not_before: dt.datetime | None = None,
         not_after: dt.datetime | None = None,
         key_type: trustme.KeyType = trustme.KeyType.ECDSA,
     ) -> CertificateFiles:
@@ -59,10 +60,13 @@ class Authority:
         Args:
             name: Name of the files.
             names: Host names and addresses that it is valid for.
+            not_before: When it becomes valid; the default is long ago.
             not_after: When it expires; the default is decades away.
             key_type: The kind of its key.
         """
-        leaf = self._ca.issue_cert(*names, not_after=not_after, key_type=key_type)
+        leaf = self._ca.issue_cert(
+            *names, not_before=not_before, not_after=not_after, key_type=key_type
+        )
         return self._write(name, leaf)
 
     def client(self, name: str) -> CertificateFiles:

@@ -214,6 +214,10 @@ def _expired(authority: Authority, _: CertificateFiles) -> None:
     authority.server(not_after=NOW - dt.timedelta(days=1))
 
 
+def _of_tomorrow(authority: Authority, _: CertificateFiles) -> None:
+    authority.server(not_before=NOW + dt.timedelta(days=1))
+
+
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
@@ -222,6 +226,7 @@ def _expired(authority: Authority, _: CertificateFiles) -> None:
         pytest.param(_half, "PEM", id="half"),
         pytest.param(_gone, "No such file", id="gone"),
         pytest.param(_expired, "expired at 2026-11-20", id="expired"),
+        pytest.param(_of_tomorrow, "not valid until 2026-11-22", id="s11 of tomorrow"),
     ],
 )
 async def test_a14_an_unusable_pair_keeps_the_old_one_and_says_so(
@@ -239,11 +244,11 @@ async def test_a14_an_unusable_pair_keeps_the_old_one_and_says_so(
         spoil(authority, files)
         await certificate.poll()
         assert kept == (await ask(port, client(authority))).certificate
-    (said,) = problems
-    assert problem.lower() in str(said).lower()
+    (reported,) = problems
+    assert problem.lower() in str(reported).lower()
 
 
-async def test_a14_a_good_pair_after_a_bad_one_is_taken_up(authority: Authority) -> None:
+async def test_a14_a_good_pair_after_a_bad_one_is_loaded(authority: Authority) -> None:
     files = authority.server()
     problems: list[str | None] = []
     certificate = ServerCertificate(files.cert_file, files.key_file, on_reload=problems.append)
@@ -263,6 +268,54 @@ async def test_an_expired_certificate_may_follow_one_that_expired_too(
     authority.server(not_after=NOW - dt.timedelta(days=1))
     await certificate.poll()
     assert NOW - dt.timedelta(days=1) == certificate.not_after
+
+
+class Clock:
+    def __init__(self, now: dt.datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+
+async def test_a_certificate_of_tomorrow_is_served_once_it_is_valid(authority: Authority) -> None:
+    files = authority.server()
+    clock = Clock(NOW)
+    problems: list[str | None] = []
+    certificate = ServerCertificate(
+        files.cert_file, files.key_file, on_reload=problems.append, utc=clock
+    )
+    tomorrow = NOW + dt.timedelta(days=1)
+    authority.server(not_before=tomorrow)
+    assert await certificate.poll()
+    assert not await certificate.poll()
+    clock.now = tomorrow
+    assert await certificate.poll()
+    assert (tomorrow, None) == (certificate.certificate.not_before, problems[-1])
+
+
+async def test_a_certificate_of_tomorrow_that_was_taken_back_is_not_served(
+    authority: Authority,
+) -> None:
+    files = authority.server()
+    clock = Clock(NOW)
+    certificate = ServerCertificate(files.cert_file, files.key_file, utc=clock)
+    authority.server(not_before=NOW + dt.timedelta(days=1))
+    await certificate.poll()
+    kept = der(authority.server())
+    await certificate.poll()
+    clock.now = NOW + dt.timedelta(days=1)
+    assert not await certificate.poll()
+    async with echo_server(certificate.context) as port:
+        assert kept == (await ask(port, client(authority))).certificate
+
+
+async def test_a_certificate_of_tomorrow_may_follow_an_expired_one(authority: Authority) -> None:
+    files = authority.server(not_after=NOW - dt.timedelta(days=2))
+    certificate = ServerCertificate(files.cert_file, files.key_file, utc=lambda: NOW)
+    authority.server(not_before=NOW + dt.timedelta(days=1))
+    await certificate.poll()
+    assert NOW + dt.timedelta(days=1) == certificate.certificate.not_before
 
 
 def test_a13_nothing_below_tls_1_2_is_spoken(authority: Authority) -> None:

@@ -1,79 +1,84 @@
-"""What the standard library does not tell about a certificate on disk: when it ends.
+"""What a certificate on disk says: its validity, and the names that it is for.
 
-Only as much DER as it takes to walk to that field (RFC 5280, 4.1). The ``cryptography`` package
-reads everything, and costs more memory than the rest of an admitter.
+Whether a certificate may be used is decided by `shield_common.tls.contexts` and by the commands.
 """
 
 from __future__ import annotations
 
-import re
-import ssl
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from cryptography import x509
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
-
-_PEM: Final = re.compile(
-    r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL | re.ASCII
-)
-_VERSION_TAG: Final = 0xA0  # [0], explicit; absent in version 1 certificates
-_UTC_TIME: Final = 0x17
-_FORMATS: Final = {_UTC_TIME: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}  # 0x18: GeneralizedTime
-# RFC 5280, 4.1.2.5.1: two-digit years from 50 on belong to the last century; Python's pivot is 69.
-_LAST_UTC_TIME_YEAR: Final = 2049
 
 
 class CertificateError(Exception):
-    """A file holds no certificate that can be read; `shield_common.tls.contexts` reports it."""
+    """A file holds no readable certificate; `shield_common.tls.contexts` reports it."""
 
 
-def read_not_after(path: Path) -> datetime:
-    """Return when the first certificate of a PEM file ends.
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One certificate.
+
+    Attributes:
+        not_before: when it becomes valid.
+        not_after: when it ends.
+        names: the DNS names and IP addresses that it is for (subject alternative names). A common
+            name does not count: Go's TLS, and so the API server, has ignored it since Go 1.15.
+    """
+
+    not_before: datetime
+    not_after: datetime
+    names: tuple[str, ...] = ()
+
+    def is_for(self, host: str) -> bool:
+        """Return whether a client that calls this host accepts the certificate's names.
+
+        A ``*`` stands for exactly one whole label at the left (RFC 6125, 6.4.3).
+        """
+        host = host.rstrip(".").lower()
+        _, _, parent = host.partition(".")
+        wanted = {host, f"*.{parent}"} if parent and not _is_address(host) else {host}
+        return not wanted.isdisjoint(name.rstrip(".").lower() for name in self.names)
+
+
+def read_certificate(path: Path) -> Certificate:
+    """Read the first certificate of a PEM file.
 
     Raises:
         OSError: the file cannot be read.
-        CertificateError: it does not begin with a PEM certificate.
+        CertificateError: the file holds no PEM certificate, or a damaged one.
     """
-    pem = _PEM.search(path.read_text(encoding="ascii", errors="replace"))
-    if pem is None:
+    content = path.read_bytes()
+    if b"-----BEGIN CERTIFICATE-----" not in content:
         raise CertificateError("holds no PEM certificate")
     try:
-        return not_after(ssl.PEM_cert_to_DER_cert(pem[0]))
-    except (ValueError, IndexError) as error:
+        certificate = x509.load_pem_x509_certificates(content)[0]
+        return Certificate(
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            names=_names(certificate),
+        )
+    except ValueError as error:
         raise CertificateError(f"holds a damaged certificate: {error}") from error
 
 
-def not_after(der: bytes) -> datetime:
-    """Return when a certificate ends.
-
-    Raises:
-        ValueError, IndexError: these bytes are no certificate.
-    """
-    _, certificate, _ = _element(der)
-    _, fields, _ = _element(certificate)
-    if fields[0] == _VERSION_TAG:
-        _, _, fields = _element(fields)
-    for _ in ("serial number", "signature algorithm", "issuer"):
-        _, _, fields = _element(fields)
-    _, validity, _ = _element(fields)
-    _, _, rest = _element(validity)
-    tag, text, _ = _element(rest)
-    if tag not in _FORMATS:
-        raise ValueError(f"tag {tag:#x} instead of a time")
-    moment = datetime.strptime(text.decode("ascii"), _FORMATS[tag]).replace(tzinfo=UTC)
-    if tag == _UTC_TIME and moment.year > _LAST_UTC_TIME_YEAR:
-        moment = moment.replace(year=moment.year - 100)
-    return moment
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return ()
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return (*names.get_values_for_type(x509.DNSName), *(str(address) for address in addresses))
 
 
-def _element(der: bytes) -> tuple[int, bytes, bytes]:
-    """Split off the first element: its tag, its content, and what follows it."""
-    tag, length, start = der[0], der[1], 2
-    if length & 0x80:  # long form: so many bytes of length follow
-        start += length & 0x7F
-        length = int.from_bytes(der[2:start])
-    end = start + length
-    if end > len(der):
-        raise ValueError("an element is longer than what holds it")
-    return tag, der[start:end], der[end:]
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
-from shield_common.filewatch import FileWatch
-from shield_common.tls.certificate import CertificateError, read_not_after
+from shield_common.filewatch import POLL_SECONDS, FileWatch
+from shield_common.tls.certificate import CertificateError, read_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from shield_common.tls.certificate import Certificate
 
 
 class TLSError(Exception):
@@ -19,14 +22,14 @@ class TLSError(Exception):
 
 
 class ServerCertificate:
-    """A server's certificate, key and client CA, taken up anew when their files change.
+    """A server's certificate, key and client CA, loaded again when their files change.
 
     Give ``context`` to the server once, and run `watch` as a background task. A connection keeps
-    what it was accepted with; every later one gets the newest files that make sense together.
+    the files that it was accepted with; every later one gets the newest usable ones.
 
     Attributes:
         context: stable; every connection that it wraps gets the present certificate.
-        not_after: when the present certificate ends.
+        certificate: the present one.
     """
 
     def __init__(
@@ -44,8 +47,8 @@ class ServerCertificate:
             cert_file: PEM certificate chain.
             key_file: its PEM key, without a passphrase.
             client_ca_file: PEM certificates; a client must then show one that they signed.
-            on_reload: called after every change of the files: with None when they are in use,
-                with what is wrong with them when the old ones are kept.
+            on_reload: called after every change of the files: with None if they are in use, with
+                their problem if the old ones are kept.
             utc: the wall clock.
 
         Raises:
@@ -57,44 +60,72 @@ class ServerCertificate:
         paths = [path for path in self._files if path is not None]
         # Before the files are read, so that no change falls in between.
         self._watch = FileWatch(paths, self._reload)
+        self._valid_from: datetime | None = None
         self.context = _SwitchingContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.present, self.not_after = self._load()
+        self.context.present, self.certificate = self._load()
+
+    @property
+    def not_after(self) -> datetime:
+        """Return when the present certificate ends."""
+        return self.certificate.not_after
 
     async def watch(self) -> None:
-        """Look at the files every two seconds, until cancelled."""
-        await self._watch.run()
+        """Poll every two seconds until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self.poll()
 
     async def poll(self) -> bool:
-        """Look at the files once; say whether they had changed, for good or bad."""
-        return await self._watch.poll()
+        """Look at the files once; return whether they were loaded or refused.
+
+        A certificate that was refused because it is not valid yet is loaded once it is: the clocks
+        of its issuer and of this machine may differ by some seconds.
+        """
+        if await self._watch.poll():
+            return True
+        if self._valid_from is None or self._utc() < self._valid_from:
+            return False
+        await self._reload()
+        return True
 
     async def _reload(self) -> None:
+        self._valid_from = None
         try:
-            fresh, not_after = self._load()
-            if not_after <= self._utc() < self.not_after:
-                cert_file, _, _ = self._files
-                raise TLSError(f"{cert_file}: expired at {not_after:%Y-%m-%dT%H:%M:%SZ}")  # noqa: TRY301 - one place reports them all
+            context, certificate = self._load()
+            self._check_validity(certificate)
         except TLSError as error:
             self._on_reload(str(error))
             return
-        self.context.present, self.not_after = fresh, not_after
+        self.context.present, self.certificate = context, certificate
         self._on_reload(None)
 
-    def _load(self) -> tuple[ssl.SSLContext, datetime]:
+    def _check_validity(self, fresh: Certificate) -> None:
+        """Refuse a certificate that clients refuse, as long as the present one is better."""
+        now = self._utc()
+        if not self.certificate.not_before <= now < self.certificate.not_after:
+            return
+        cert_file, _, _ = self._files
+        if fresh.not_after <= now:
+            raise TLSError(f"{cert_file}: expired at {fresh.not_after:%Y-%m-%dT%H:%M:%SZ}")
+        if now < fresh.not_before:
+            self._valid_from = fresh.not_before
+            raise TLSError(f"{cert_file}: not valid until {fresh.not_before:%Y-%m-%dT%H:%M:%SZ}")
+
+    def _load(self) -> tuple[ssl.SSLContext, Certificate]:
         cert_file, key_file, client_ca_file = self._files
         context = server_context(cert_file, key_file, client_ca_file=client_ca_file)
         try:
-            return context, read_not_after(cert_file)
+            return context, read_certificate(cert_file)
         except (OSError, CertificateError) as error:
             raise TLSError(f"{cert_file}: {error}") from error
 
 
 class _SwitchingContext(ssl.SSLContext):
-    """Hands each connection to the present context; it has no certificate of its own.
+    """Passes each connection to the present context; it has no certificate of its own.
 
     asyncio and uvloop wrap every connection with `wrap_bio`. The usual place to switch,
-    ``sni_callback``, is too late: there OpenSSL has already taken over the verify mode, and it
-    resumes sessions of the outer context, so that a client whose CA was withdrawn stays welcome.
+    ``sni_callback``, is too late: there OpenSSL has already copied the verify mode, and it resumes
+    sessions of the outer context, so that a client whose CA was withdrawn is still accepted.
     """
 
     present: ssl.SSLContext
@@ -143,7 +174,7 @@ def client_context(
     """Build a client's context; host names are checked.
 
     Args:
-        ca_file: PEM certificates that may sign the server's; the system's unless given.
+        ca_file: PEM certificates that may sign the server's; the system's by default.
         cert_file: PEM client certificate, with ``key_file``.
         key_file: its PEM key, without a passphrase.
 
@@ -168,5 +199,5 @@ def _load_chain(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> Non
 
 
 def _no_passphrase() -> NoReturn:
-    # Without this OpenSSL would ask on the terminal, and wait.
-    raise ValueError("the key has a passphrase, which nobody could enter")
+    # Without this OpenSSL would ask for it on the terminal, and wait.
+    raise ValueError("the key has a passphrase, which a service cannot enter")
