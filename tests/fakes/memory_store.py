@@ -100,12 +100,15 @@ class MemoryBackend:
 class _MemorySubscription:
     backend: MemoryBackend
     feed: asyncio.Queue[bytes | None]
+    skip_empty: bool
 
     async def next(self, timeout: float) -> bytes | None:  # noqa: ASYNC109 - silence is an answer here
         _check(self.backend)
         try:
             async with asyncio.timeout(timeout):
                 document = await self.feed.get()
+                while document == b"" and self.skip_empty:
+                    document = await self.feed.get()
         except TimeoutError:
             _check(self.backend)
             return None
@@ -128,7 +131,7 @@ class MemoryStore:
     @asynccontextmanager
     async def subscribe_decisions(self) -> AsyncIterator[_MemorySubscription]:
         """See `DecisionReader`."""
-        async with self._subscribe(self._keys.decision) as subscription:
+        async with self._subscribe(self._keys.decision, skip_empty=True) as subscription:
             yield subscription
 
     async def claim_lease(
@@ -245,12 +248,14 @@ class MemoryStore:
         return int(stored) if stored.isdigit() and len(stored) <= 15 else 0
 
     @asynccontextmanager
-    async def _subscribe(self, channel: str) -> AsyncIterator[_MemorySubscription]:
+    async def _subscribe(
+        self, channel: str, *, skip_empty: bool = False
+    ) -> AsyncIterator[_MemorySubscription]:
         feed: asyncio.Queue[bytes | None] = asyncio.Queue()
         feeds = self._server.feeds(channel)
         feeds.add(feed)
         try:
-            yield _MemorySubscription(self._backend, feed)
+            yield _MemorySubscription(self._backend, feed, skip_empty)
         finally:
             feeds.discard(feed)
 

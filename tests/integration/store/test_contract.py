@@ -330,6 +330,13 @@ async def test_a_publication_tells_how_many_subscribers_received_it(
     assert site.deployment.counts_locally or subscribers == answer.receivers
 
 
+async def test_an_empty_announcement_of_a_decision_is_skipped(site: Site) -> None:
+    async with site.store.subscribe_decisions() as subscription:
+        await published(site, document=b"")
+        await published(site, document=DOCUMENT)
+        assert DOCUMENT == await subscription.next(PATIENCE)
+
+
 async def test_publications_arrive_in_their_order(site: Site) -> None:
     async with site.store.subscribe_decisions() as subscription:
         sent = [b"%d" % number for number in range(20)]

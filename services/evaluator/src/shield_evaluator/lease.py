@@ -6,7 +6,7 @@ writes, and the store refuses it when another evaluator has taken over meanwhile
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common import logs
 from shield_common.store.protocol import (
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shield_evaluator.core.latch import Instant
+
+POLICY_TRIES: Final = 3  # before the eviction policy counts as unreadable; a cycle apart
 
 
 class Store(DecisionReader, DecisionWriter, StatusReader, Protocol):
@@ -65,6 +67,8 @@ class Writer:
         self.epoch = 0
         self.sequence = 0
         self.problem: str | None = "not connected yet"
+        self._logged_kinds: set[str] = set()  # of errors, since the store last answered
+        self._unread_policies = 0
         self.admitters: int | None = None
         self._own_epoch: int | None = None
         self._loss_seen_ms: int | None = None
@@ -212,7 +216,7 @@ class Writer:
     async def _check_policy(self) -> None:
         if self._policy_known:
             return
-        policy = await self._store.eviction_policy()
+        policy = await self._read_policy()
         if policy is None:
             self._log.warning("the store's maxmemory-policy cannot be read; it must be noeviction")
         elif policy != "noeviction":
@@ -222,16 +226,36 @@ class Writer:
             )
         self._policy_known = True
 
+    async def _read_policy(self) -> str | None:
+        """Return the eviction policy; None if the store never answers this one question.
+
+        A proxy may end the connection instead of refusing INFO, which looks like a store that is
+        away. So after some tries the store is asked something else, which raises if it is away.
+        """
+        try:
+            return await self._store.eviction_policy()
+        except StoreError:
+            self._unread_policies += 1
+            if self._unread_policies < POLICY_TRIES:
+                raise
+        await self._store.read_latches()
+        try:
+            return await self._store.eviction_policy()
+        except StoreError:
+            return None
+
     def _distrust(self, error: StoreError) -> None:
         self.held = False
         self._failed(error)
 
     def _failed(self, error: StoreError) -> None:
-        if self.problem is None:
+        if error.kind not in self._logged_kinds:
+            self._logged_kinds.add(error.kind)
             self._log.warning("the store does not answer", problem=str(error), kind=error.kind)
         self.problem = str(error)
 
     def _answered(self) -> None:
-        if self.problem is not None:
+        if self._logged_kinds:
+            self._logged_kinds.clear()
             self._log.info("the store answers")
         self.problem = None

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import AuthenticationError
+from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError  # noqa: A004 - redis-py's names
 
 from shield_common.store.settings import MAX_TIMEOUT
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
 
     from shield_common.store.settings import RedisSettings, SentinelSettings
+
+
+# By name, as redis-py gives it for RESP2, which is what `connect` asks for.
+Masters = dict[str, dict[str, Any]]
 
 
 class PasswordFile(CredentialProvider):
@@ -48,6 +52,39 @@ class PasswordFile(CredentialProvider):
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
         """Do the same; the file is a few bytes on a memory file system."""
         return self.get_credentials()
+
+
+class _Sentinels(Sentinel):
+    """Sentinels whose failure is reported with its causes.
+
+    redis-py's own error shows each client with all of its settings, and of the cause the class.
+    """
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Return the master's address.
+
+        Raises:
+            redis.exceptions.AuthenticationError: every Sentinel refused the login.
+            redis.exceptions.ConnectionError: no Sentinel knows the master.
+        """
+        causes: list[Exception] = []
+        for position, sentinel in enumerate(self.sentinels):
+            try:
+                masters = cast("Masters", await sentinel.sentinel_masters())
+            except (ConnectionError, TimeoutError) as error:
+                causes.append(error)
+                continue
+            state = masters.get(service_name)
+            if state is not None and self.check_master_state(state, service_name):
+                # Asked first from now on.
+                self.sentinels.insert(0, self.sentinels.pop(position))
+                return state["ip"], state["port"]
+        refused = causes and all(isinstance(cause, AuthenticationError) for cause in causes)
+        reasons = "; ".join(dict.fromkeys(str(cause) for cause in causes))
+        problem = f"no Sentinel knows a reachable master {service_name!r}"
+        raise (AuthenticationError if refused else MasterNotFoundError)(
+            f"{problem}: {reasons}" if reasons else problem
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +155,7 @@ def _through_sentinel(
         sentinel_options["credential_provider"] = PasswordFile(
             sentinel.username, Path(sentinel.password_file)
         )
-    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves its constructor untyped
+    sentinels = _Sentinels(  # type: ignore[no-untyped-call]  # redis-py leaves its constructor untyped
         sentinel.endpoints(), sentinel_kwargs=sentinel_options, **(inherited | options)
     )
     return Connection(sentinels.master_for(sentinel.master), sentinels)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import redis.exceptions as redis_errors
 
 from shield_common.store.protocol import StoreError
+from shield_common.text import printable, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,22 @@ _KIND_BY_CLASS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (redis_errors.RedisClusterException, "connection"),
     (OSError, "connection"),
 )
-# A script that may not use a command, key or channel fails without NOPERM: Redis 7, then 6.
-_FORBIDDEN_IN_SCRIPT: Final = ("ACL failure in script", "The user executing the script can't")
+# A script that may not use a command, key or channel fails without NOPERM (Redis 7, then 6). A
+# command that was renamed away, or that a proxy does not pass on, is unknown or unsupported.
+_FORBIDDEN: Final = (
+    "acl failure in script",
+    "the user executing the script can't",
+    "unknown command",
+    "unknown redis command",
+    "unknown subcommand",
+    "unsupported command",
+    "command not supported",
+    "command is not supported",
+    "command not allowed",
+    "command is not allowed",
+    "invalid command",
+)
+_MAX_MESSAGE: Final = 300  # characters; a sentence for a log line and for readiness
 # Kinds that Redis refuses without a fault of the connection.
 _REFUSALS: Final = frozenset({"out_of_memory", "permission", "other"})
 
@@ -66,7 +81,7 @@ def translated() -> Iterator[None]:
         yield
     except ERRORS as error:
         _raise_if_lost(task, known)
-        raise StoreError(kind_of(error), str(error) or type(error).__name__) from error
+        raise StoreError(kind_of(error), _sentence(error)) from error
     _raise_if_lost(task, known)
 
 
@@ -75,12 +90,19 @@ def _raise_if_lost(task: asyncio.Task[object] | None, known: int) -> None:
         raise asyncio.CancelledError
 
 
+def _sentence(error: Exception) -> str:
+    """Return an error in one short line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return truncate(printable(text), _MAX_MESSAGE)
+
+
 def kind_of(error: Exception) -> str:
     """Return an error's `StoreError.kind`."""
     text = str(error)
     for prefix, kind in _KIND_BY_PREFIX:
         if text.startswith(prefix):
             return kind
-    if any(words in text for words in _FORBIDDEN_IN_SCRIPT):
+    lower = text.lower()
+    if any(words in lower for words in _FORBIDDEN):
         return "permission"
     return next((kind for cls, kind in _KIND_BY_CLASS if isinstance(error, cls)), "other")

@@ -26,8 +26,9 @@ class StoreError(Exception):
 
     Attributes:
         kind: a short class for a metric label: ``timeout``, ``connection``, ``authentication``,
-            ``read_only``, ``loading``, ``out_of_memory``, ``too_many_clients``, ``permission``
-            or ``other``.
+            ``read_only``, ``loading``, ``out_of_memory``, ``too_many_clients``, ``permission`` (a
+            command, key or channel that the user may not use, or a command that the server does
+            not know, as after a rename) or ``other``.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -162,7 +163,10 @@ class DecisionReader(Protocol):
         ...
 
     def subscribe_decisions(self) -> AbstractAsyncContextManager[Subscription]:
-        """Subscribe to decisions as they are published; entering raises StoreError."""
+        """Subscribe to decisions as they are published; entering raises StoreError.
+
+        An empty announcement, which `shield_common.store.check` makes, is skipped.
+        """
         ...
 
 
@@ -211,7 +215,7 @@ class DecisionWriter(Protocol):
         ...
 
     async def eviction_policy(self) -> str | None:
-        """Return the store's ``maxmemory-policy``; None if it may not be read."""
+        """Return the store's ``maxmemory-policy``; None if it cannot be read."""
         ...
 
 

@@ -76,7 +76,7 @@ class RedisStore:
     @asynccontextmanager
     async def subscribe_decisions(self) -> AsyncIterator[_RedisSubscription]:
         """See `DecisionReader`."""
-        async with self._subscribe(self._keys.decision) as subscription:
+        async with self._subscribe(self._keys.decision, skip_empty=True) as subscription:
             yield subscription
 
     async def claim_lease(
@@ -276,7 +276,9 @@ class RedisStore:
             raise
 
     @asynccontextmanager
-    async def _subscribe(self, channel: str) -> AsyncIterator[_RedisSubscription]:
+    async def _subscribe(
+        self, channel: str, *, skip_empty: bool = False
+    ) -> AsyncIterator[_RedisSubscription]:
         connection: Connection | None = None
         try:
             with translated():
@@ -285,7 +287,7 @@ class RedisStore:
                     pubsub = await connection.pubsub()
                     await pubsub.subscribe(channel)
                     await _acknowledged(pubsub)
-            yield _RedisSubscription(pubsub)
+            yield _RedisSubscription(pubsub, skip_empty=skip_empty)
         finally:
             if connection is not None:
                 await _close(connection)
@@ -294,8 +296,9 @@ class RedisStore:
 class _RedisSubscription:
     """One channel's feed on a connection of its own."""
 
-    def __init__(self, pubsub: PubSub) -> None:
+    def __init__(self, pubsub: PubSub, *, skip_empty: bool) -> None:
         self._pubsub = pubsub
+        self._skip_empty = skip_empty
 
     async def next(self, timeout: float) -> bytes | None:  # noqa: ASYNC109 - silence is an answer here
         loop = asyncio.get_running_loop()
@@ -305,7 +308,8 @@ class _RedisSubscription:
                 message = await self._pubsub.get_message(timeout=left)
             if message is not None and message["type"] == "message":
                 data: bytes = message["data"]
-                return data
+                if data or not self._skip_empty:
+                    return data
         return None
 
 

@@ -1,0 +1,162 @@
+"""Tries every operation that a service needs from Redis, without changing what a service reads.
+
+For the `check` commands: an ACL, a renamed command or a proxy shows here, one line for each thing
+that is missing, instead of in the first incident. Each key is rewritten with the value that it has,
+or not at all if it does not exist; announcements are empty, which readers of both channels ignore;
+counts grow by zero.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from shield_common.store.connection import Connection, connect
+from shield_common.store.errors import translated
+from shield_common.store.keys import Keys
+from shield_common.store.protocol import StoreError
+from shield_common.store.settings import MAX_TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from shield_common.store.settings import RedisSettings
+
+# KEYS: one.  The lifetime stays as well (KEEPTTL); XX never makes a key.
+_REWRITE: Final = """
+local value = redis.call('GET', KEYS[1])
+redis.call('SET', KEYS[1], value or '', 'XX', 'KEEPTTL')
+return 1
+"""
+# KEYS: one.
+_DELETE_IF_ABSENT: Final = """
+if not redis.call('GET', KEYS[1]) then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+_CLOCK: Final = "return redis.call('TIME')"
+# KEYS: for the node of a Redis Cluster.  ARGV: channel.
+_ANNOUNCE: Final = "return redis.call('PUBLISH', ARGV[1], '')"
+# KEYS: a hash.
+_READ_HASH: Final = "redis.call('HLEN', KEYS[1]) redis.call('HGETALL', KEYS[1]) return 1"
+
+
+@dataclass(frozen=True, slots=True)
+class TriedOperation:
+    """One operation that a service needs, and its result.
+
+    Attributes:
+        name: what is done to what, for example ``publish on etcd-shield:{rh01}:decision``.
+        problem: why it failed; None if it works.
+        needed: whether the service cannot do its work without it.
+    """
+
+    name: str
+    problem: str | None
+    needed: bool = True
+
+
+async def try_evaluator_operations(
+    settings: RedisSettings, *, cluster: str
+) -> list[TriedOperation]:
+    """Try what the evaluator needs; stop at the connection if that fails."""
+    keys = Keys.of(cluster)
+    owned = (keys.lease, keys.epoch, keys.decision, keys.allow, keys.latches, keys.override)
+    operations = [
+        *(_read(key) for key in (keys.decision, keys.latches, keys.override)),
+        *(_script(f"write {key}", _REWRITE, key) for key in owned),
+        *(_script(f"delete {key}", _DELETE_IF_ABSENT, key) for key in (keys.lease, keys.override)),
+        _script("read Redis' clock", _CLOCK, keys.epoch),
+        _script(f"publish on {keys.decision}", _ANNOUNCE, keys.decision, keys.decision),
+        _script(f"publish on {keys.override}", _ANNOUNCE, keys.override, keys.override),
+        _subscribe(keys.override),
+        _script(f"read {keys.admitted}", _READ_HASH, keys.admitted),
+        _Operation("read maxmemory-policy (INFO)", lambda c: c.client.info("memory"), needed=False),
+        _Operation(
+            "count the admitters (PUBSUB NUMSUB)",
+            lambda c: c.client.pubsub_numsub(keys.decision),
+            needed=False,
+        ),
+    ]
+    return await _try_all(settings, operations)
+
+
+async def try_admitter_operations(
+    settings: RedisSettings, *, cluster: str, tier: str
+) -> list[TriedOperation]:
+    """Try what an admitter needs; stop at the connection if that fails.
+
+    Args:
+        settings: how to connect.
+        cluster: the cluster's name.
+        tier: the tier whose count grows by zero.
+    """
+    keys = Keys.of(cluster)
+    operations = [
+        _read(keys.decision),
+        _subscribe(keys.decision),
+        _Operation(f"count in {keys.admitted}", lambda c: c.client.hincrby(keys.admitted, tier, 0)),
+    ]
+    return await _try_all(settings, operations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    name: str
+    run: Callable[[Connection], Awaitable[object]]
+    needed: bool = True
+
+
+def _read(key: str) -> _Operation:
+    async def run(connection: Connection) -> None:
+        await connection.client.get(key)
+        await connection.client.pttl(key)
+
+    return _Operation(f"read {key}", run)
+
+
+def _script(name: str, script: str, key: str, *arguments: str) -> _Operation:
+    def run(connection: Connection) -> Awaitable[object]:
+        answer: Awaitable[object] = connection.client.eval(script, 1, key, *arguments)
+        return answer
+
+    return _Operation(name, run)
+
+
+def _subscribe(channel: str) -> _Operation:
+    async def run(connection: Connection) -> None:
+        pubsub = await connection.pubsub()
+        try:
+            await pubsub.subscribe(channel)
+            while (message := await pubsub.get_message(timeout=MAX_TIMEOUT)) is not None:
+                if message["type"] == "subscribe":
+                    return
+            raise TimeoutError("no confirmation of the subscription")
+        finally:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]  # untyped in redis-py
+
+    return _Operation(f"subscribe to {channel}", run)
+
+
+async def _try_all(
+    settings: RedisSettings, operations: Sequence[_Operation]
+) -> list[TriedOperation]:
+    connection = connect(settings)
+    try:
+        first = await _try(_Operation("connect (PING)", lambda c: c.client.ping()), connection)
+        if first.problem is not None:
+            return [first]
+        return [first, *[await _try(operation, connection) for operation in operations]]
+    finally:
+        await connection.close()
+
+
+async def _try(operation: _Operation, connection: Connection) -> TriedOperation:
+    problem = None
+    try:
+        with translated():
+            async with asyncio.timeout(MAX_TIMEOUT):
+                await operation.run(connection)
+    except StoreError as error:
+        problem = str(error)
+    return TriedOperation(operation.name, problem, operation.needed)
