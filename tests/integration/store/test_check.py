@@ -75,6 +75,7 @@ async def test_the_documented_evaluator_can_use_every_operation(store: RedisStor
     async with store.subscribe_overrides():
         pass
     await store.read_admitted()
+    await store.remove_admitted(["standard"])
     await store.read_latches()
     await store.read_decision()
     await store.release_lease("ada")

@@ -15,7 +15,7 @@ of admitted runs: HINCRBY both reads and writes, so that one key needs both righ
 {{- define "etcd-shield.redis.acl" -}}
 {{- $prefix := printf "etcd-shield:{%s}:" .Values.cluster -}}
 user default on nopass resetkeys resetchannels -@all +ping
-user evaluator on #EVALUATOR_HASH resetkeys ~{{ $prefix }}* resetchannels &{{ $prefix }}* -@all +auth +hello +select +ping +info +get +set +del +pttl +time +hlen +hgetall +eval +publish +subscribe +unsubscribe +pubsub|numsub
+user evaluator on #EVALUATOR_HASH resetkeys ~{{ $prefix }}* resetchannels &{{ $prefix }}* -@all +auth +hello +select +ping +info +get +set +del +pttl +time +hlen +hgetall +hdel +eval +publish +subscribe +unsubscribe +pubsub|numsub
 user admitter on #ADMITTER_HASH resetkeys %R~{{ $prefix }}decision ~{{ $prefix }}admitted resetchannels &{{ $prefix }}decision -@all +auth +hello +select +ping +get +pttl +hincrby +subscribe +unsubscribe
 {{- end -}}
 

@@ -54,9 +54,20 @@ async def test_a_time_limit_within_is_no_cancellation() -> None:
             "can't run this command or subcommand",
             id="Redis 6",
         ),
+        pytest.param("unknown command 'INFO', with args beginning with: 'memory'", id="renamed"),
+        pytest.param("unsupported command 'info'", id="Envoy"),
+        pytest.param("Unknown Redis command called from script script: f, on @1", id="script"),
     ],
 )
 async def test_t13_a_forbidden_command_is_a_permission_error(text: str) -> None:
     with pytest.raises(StoreError) as raised, translated():
         raise redis.exceptions.ResponseError(text)
     assert "permission" == raised.value.kind
+
+
+async def test_a_full_redis_is_no_permission_error() -> None:
+    with pytest.raises(StoreError) as raised, translated():
+        raise redis.exceptions.OutOfMemoryError(
+            "command not allowed when used memory > 'maxmemory'."
+        )
+    assert "out_of_memory" == raised.value.kind

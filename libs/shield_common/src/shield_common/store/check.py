@@ -71,6 +71,8 @@ async def try_evaluator_operations(
         _script(f"publish on {keys.override}", _ANNOUNCE, keys.override, keys.override),
         _subscribe(keys.override),
         _script(f"read {keys.admitted}", _READ_HASH, keys.admitted),
+        # No tier can have the name of this field.
+        _Operation(f"remove from {keys.admitted}", lambda c: c.client.hdel(keys.admitted, "-")),
         _Operation("read maxmemory-policy (INFO)", lambda c: c.client.info("memory"), needed=False),
         _Operation(
             "count the admitters (PUBSUB NUMSUB)",

@@ -102,7 +102,8 @@ def kind_of(error: Exception) -> str:
     for prefix, kind in _KIND_BY_PREFIX:
         if text.startswith(prefix):
             return kind
+    for cls, kind in _KIND_BY_CLASS:
+        if isinstance(error, cls):
+            return kind
     lower = text.lower()
-    if any(words in lower for words in _FORBIDDEN):
-        return "permission"
-    return next((kind for cls, kind in _KIND_BY_CLASS if isinstance(error, cls)), "other")
+    return "permission" if any(words in lower for words in _FORBIDDEN) else "other"

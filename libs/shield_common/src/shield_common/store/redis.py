@@ -8,15 +8,14 @@ Sentinel, the present master.
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import redis.exceptions as redis_errors
 from redis.asyncio import RedisCluster
 
-from shield_common.config.types import NAME_PATTERN
 from shield_common.store import scripts
+from shield_common.store.admitted import MAX_ITEM_BYTES, decode_totals
 from shield_common.store.connection import Connection, connect
 from shield_common.store.errors import (
     ERRORS,
@@ -26,7 +25,6 @@ from shield_common.store.errors import (
 )
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import (
-    MAX_COUNT,
     MAX_COUNT_FIELDS,
     AdmittedTotals,
     Claim,
@@ -38,18 +36,15 @@ from shield_common.store.protocol import (
     UnclearError,
 )
 from shield_common.store.settings import MAX_TIMEOUT, RedisSettings
+from shield_common.store.subscription import RedisSubscription, acknowledged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
-    from redis.asyncio.client import PubSub
 
 T = TypeVar("T")
 
-_TIER: Final = re.compile(NAME_PATTERN)
 _EXPIRED: Final = -2  # PTTL of a key that does not exist
-_MAX_ITEM: Final = 64  # bytes of a field or value that are read; a tier's name has at most 63
-_MAX_PROBLEMS: Final = 5  # of a hash full of garbage; the rest is counted
 
 # One operation takes at most MAX_TIMEOUT, including closing the sockets that it failed on: a TLS
 # shutdown would wait for the answer of a frozen server.
@@ -74,7 +69,7 @@ class RedisStore:
         return await self._stored(self._keys.decision)
 
     @asynccontextmanager
-    async def subscribe_decisions(self) -> AsyncIterator[_RedisSubscription]:
+    async def subscribe_decisions(self) -> AsyncIterator[RedisSubscription]:
         """See `DecisionReader`."""
         async with self._subscribe(self._keys.decision, skip_empty=True) as subscription:
             yield subscription
@@ -147,7 +142,7 @@ class RedisStore:
         return bool(await self._script(scripts.CLEAR_OVERRIDE, (key,), key))
 
     @asynccontextmanager
-    async def subscribe_overrides(self) -> AsyncIterator[_RedisSubscription]:
+    async def subscribe_overrides(self) -> AsyncIterator[RedisSubscription]:
         """See `OverrideStore`."""
         async with self._subscribe(self._keys.override) as subscription:
             yield subscription
@@ -185,7 +180,7 @@ class RedisStore:
         key = self._keys.admitted
         try:
             number, *items = await self._script(
-                scripts.READ_ADMITTED, (key,), MAX_COUNT_FIELDS, _MAX_ITEM
+                scripts.READ_ADMITTED, (key,), MAX_COUNT_FIELDS, MAX_ITEM_BYTES
             )
         except StoreError as error:
             if "WRONGTYPE" not in str(error):
@@ -194,7 +189,7 @@ class RedisStore:
         if int(number) > MAX_COUNT_FIELDS:
             problem = f"{key} has {int(number)} fields, at most {MAX_COUNT_FIELDS} are read"
             return AdmittedTotals({}, (problem,))
-        return _totals(items)
+        return decode_totals(items)
 
     async def remove_admitted(self, tiers: Collection[str]) -> None:
         """See `AdmittedCounter`."""
@@ -278,7 +273,7 @@ class RedisStore:
     @asynccontextmanager
     async def _subscribe(
         self, channel: str, *, skip_empty: bool = False
-    ) -> AsyncIterator[_RedisSubscription]:
+    ) -> AsyncIterator[RedisSubscription]:
         connection: Connection | None = None
         try:
             with translated():
@@ -286,51 +281,11 @@ class RedisStore:
                     connection = connect(self._settings)
                     pubsub = await connection.pubsub()
                     await pubsub.subscribe(channel)
-                    await _acknowledged(pubsub)
-            yield _RedisSubscription(pubsub, skip_empty=skip_empty)
+                    await acknowledged(pubsub)
+            yield RedisSubscription(pubsub, skip_empty=skip_empty)
         finally:
             if connection is not None:
                 await _close(connection)
-
-
-class _RedisSubscription:
-    """One channel's feed on a connection of its own."""
-
-    def __init__(self, pubsub: PubSub, *, skip_empty: bool) -> None:
-        self._pubsub = pubsub
-        self._skip_empty = skip_empty
-
-    async def next(self, timeout: float) -> bytes | None:  # noqa: ASYNC109 - silence is an answer here
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
-        while (left := deadline - loop.time()) > 0:
-            with translated():
-                message = await self._pubsub.get_message(timeout=left)
-            if message is not None and message["type"] == "message":
-                data: bytes = message["data"]
-                if data or not self._skip_empty:
-                    return data
-        return None
-
-
-def _totals(items: Sequence[bytes]) -> AdmittedTotals:
-    """Read field, value, field, value, ... as tiers and counts."""
-    totals: dict[str, int] = {}
-    problems: list[str] = []
-    for field, value in zip(items[::2], items[1::2], strict=True):
-        tier = field.decode(errors="backslashreplace")
-        count = int(value) if value.isdigit() else -1
-        if not _TIER.match(tier):
-            problems.append(f"{tier!r} is not the name of a tier")
-        elif not 0 <= count <= MAX_COUNT:
-            shown = value.decode(errors="backslashreplace")
-            problems.append(f"{shown!r} is not a count of runs, in tier {tier}")
-        else:
-            totals[tier] = count
-    more = len(problems) - _MAX_PROBLEMS
-    if more > 0:
-        problems[_MAX_PROBLEMS:] = [f"and {more} more"]
-    return AdmittedTotals(totals, tuple(problems))
 
 
 async def _close(connection: Connection) -> None:
@@ -338,11 +293,3 @@ async def _close(connection: Connection) -> None:
     with suppress(*ERRORS):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await connection.close()
-
-
-async def _acknowledged(pubsub: PubSub) -> None:
-    """Wait until Redis confirms: from then on no message is missed."""
-    while True:
-        message = await pubsub.get_message(timeout=MAX_TIMEOUT)
-        if message is not None and message["type"] == "subscribe":
-            return
