@@ -123,7 +123,7 @@ def test_e8_a_mistake_is_named_with_its_place(more: str, message: str) -> None:
         ("", "the file must hold a mapping, not nothing"),
         ("[]", "the file must hold a mapping, not a list"),
         ("a: [", "not YAML"),
-        ("cluster: a\ncluster: b", "key 'cluster' stands twice"),
+        ("cluster: a\ncluster: b", "key 'cluster' is a duplicate"),
         ("cluster: a", "missing required field `tls`"),
         (MINIMAL.replace("rh01", "a/b"), "cluster: must be 1 to 63 letters"),
         (MINIMAL.replace("rh01", r'"rh01\n"'), "cluster: must be 1 to 63 letters"),

@@ -15,7 +15,7 @@ class Bucket:
     A decision grants its share once, and holds no more than one share (one run, if that is less),
     so that what was not used does not add up to a burst. While decisions stay away, the last one
     goes on granting a share per interval until its part of the room is used: a restart of the
-    evaluator stops nobody, and nothing is admitted that had no room.
+    evaluator stops no run, and nothing is admitted beyond the room.
 
     Attributes:
         tokens: how many runs may be admitted now; a fraction is not enough for one.

@@ -1,7 +1,7 @@
-"""The decision document: what the evaluator publishes and the admitters read.
+"""The decision document, which the evaluator publishes and the admitters read.
 
-Only the wire form belongs here: the types, their encoding, and which bytes are refused. What an
-absent, old or unknown decision means is decided by the admitter's verdict, not here.
+Only the wire form belongs here: the types, their encoding, and which bytes are refused. The meaning
+of an absent, old or unknown decision is decided by the admitter's verdict.
 
 The form is fixed by ``docs/architecture.md`` (decision document, schema 1): a reader ignores
 fields that it does not know and refuses a higher ``schema``.
@@ -31,7 +31,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class DecisionError(Exception):
-    """A document cannot be used; whoever reads one keeps the last good one and counts this.
+    """A document cannot be used; its reader keeps the last good one and counts the error.
 
     Attributes:
         problem: ``malformed``, ``schema`` or ``size``, for a metric label.
@@ -52,7 +52,7 @@ class TierDecision(Struct, frozen=True, kw_only=True):
         value: the reported signal's worst value, in the signal's unit.
         set: the threshold at or above which the tier denies.
         reset: the threshold below which it admits again.
-        warning: what a request should be told although it is admitted.
+        warning: for requests that are admitted nevertheless.
         room: how many more runs fit below the tier's target; null where no run cost is known.
         share: how many runs one admitter may admit until the next decision; null paces nobody.
         run_cost: bytes that one run of the tier adds to etcd.
@@ -74,7 +74,7 @@ class TierDecision(Struct, frozen=True, kw_only=True):
 
 
 class SignalObservation(Struct, frozen=True, kw_only=True):
-    """What one signal said in this cycle.
+    """One signal's observation in this cycle.
 
     Attributes:
         value: the worst member's value, null when unusable.
@@ -109,7 +109,7 @@ class Override(Struct, frozen=True, kw_only=True):
     until: Moment
 
     def covers(self, tier: str) -> bool:
-        """Say whether the override speaks for a tier."""
+        """Return whether the override applies to a tier."""
         return self.tiers is None or tier in self.tiers
 
 
@@ -125,7 +125,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         admitters: among how many admitters the room is shared out; null without room.
         time_to_full_seconds: until the quota is reached at the present slope; null when
             usage is flat or falls.
-        status_url: where a person finds out more; stands at the end of a denial.
+        status_url: a page for people; added to the end of a denial.
     """
 
     schema: Count = SCHEMA
@@ -145,7 +145,7 @@ class Decision(Struct, frozen=True, kw_only=True):
 
     @property
     def order(self) -> tuple[int, int]:
-        """The decision's place among all: a lower one is older."""
+        """The decision's position among all decisions: a lower one is older."""
         return (self.epoch, self.sequence)
 
 
@@ -168,7 +168,7 @@ def decode_decision(document: bytes) -> Decision:
     """Read a document.
 
     Args:
-        document: UTF-8 JSON, from whoever can write to the store: it is not trusted.
+        document: UTF-8 JSON; not trusted, since others may be able to write to the store.
 
     Raises:
         DecisionError: too large, not a decision, or of a higher schema than this reader knows.

@@ -1,7 +1,7 @@
-"""Noticing that files have changed.
+"""Notices changes of files by their content.
 
-By content, not by events or times: a Kubernetes ConfigMap or Secret swaps a symlink two levels up,
-which inotify on the file misses, and a content that is the same needs no reload.
+Events and times do not serve: Kubernetes swaps a symlink two levels above the files of a ConfigMap
+or Secret, which inotify on the file misses, and unchanged content needs no reload.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-# The kubelet refreshes mounted files about once a minute; two seconds on top are not noticed, and
-# hashing a few KiB that often costs nothing.
+# The kubelet refreshes mounted files about once a minute; two more seconds do not matter, and
+# hashing a few KiB every two seconds costs next to nothing.
 POLL_SECONDS: Final = 2.0
 
 
 class FileWatch:
-    """Calls back when the content of any of some files has changed.
+    """Calls back when the content of one of its files has changed.
 
-    ``as_read`` is the `fingerprint` from just before whoever needs the files read them; without it
-    a change between that and now goes unnoticed.
+    ``as_read`` is the `fingerprint` from just before the files were first read; without it a change
+    between that moment and now is missed.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class FileWatch:
             await self.poll()
 
     async def poll(self) -> bool:
-        """Look once; call back and return True if something changed."""
+        """Check once; call back and return True if a file changed."""
         now = fingerprint(self._paths)
         if now == self._seen:
             return False

@@ -1,4 +1,4 @@
-"""A process's life: background tasks with an owner, and the signals that end it."""
+"""The life of a process: background tasks with an owner, backoff, and the signals that end it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class BackgroundTask:
     """Keeps one coroutine function running until its owner stops it.
 
     A crash is a bug: it is logged with its traceback, counted by ``on_crash``, and the function
-    is started again, because a service that lost its feed or its loop must not look healthy.
+    is started again, because a service without its feed or its loop must not look healthy.
 
     Attributes:
-        name: what logs and metrics call it.
+        name: of the task in logs and metrics.
     """
 
     def __init__(
@@ -60,20 +60,20 @@ class BackgroundTask:
         while True:
             try:
                 await self._run()
-            except Exception:  # noqa: BLE001 - the one place where any bug of a task must end
+            except Exception:  # noqa: BLE001 - the one place that survives any bug of a task
                 self._log.exception("background task crashed, starting it again")
                 self._on_crash(self.name)
             else:
-                self._log.error("background task ended by itself, starting it again")
+                self._log.error("background task ended, starting it again")
                 self._on_crash(self.name)
             await asyncio.sleep(self._restart_after)
 
 
 def backoff(failures: int, chance: float) -> float:
-    """Return how many seconds to wait before trying again.
+    """Return the seconds to wait before the next try.
 
     Args:
-        failures: how many tries have failed in a row, from 1.
+        failures: consecutive failures, from 1.
         chance: a random number from 0 to 1; spreads the reconnects of many replicas.
     """
     longest: float = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(failures - 1, 10))

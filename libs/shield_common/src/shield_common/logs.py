@@ -3,7 +3,7 @@
 Every string in an event may come from a requester, so each is bounded, and the renderers escape
 control characters: one event is one line.
 
-A pipe that nobody empties blocks the process that writes to it, and with it every admission and
+A pipe that is not read blocks the process that writes to it, and with it every admission and
 the handling of SIGTERM. So a line is formatted where it is logged and put into a bounded queue; a
 thread writes it. While the queue is full, lines are dropped and counted.
 """
@@ -109,7 +109,7 @@ def configure(settings: LogSettings, *, service: str, stream: TextIO | None = No
 
 
 def flush(within: float) -> bool:
-    """Wait until all lines are written, at most so many seconds; return whether they are."""
+    """Wait until all lines are written, at most ``within`` seconds; return whether they are."""
     return _writer.flush(within)
 
 
@@ -192,7 +192,7 @@ class _Writer:
         self._listener: logging.handlers.QueueListener | None = None
 
     def start(self, lines: queue.Queue[logging.LogRecord], stream: TextIO) -> None:
-        """Write to a stream what is queued from now on; an earlier thread ends after its lines."""
+        """Start a thread that writes queued lines; an earlier one ends after its lines."""
         if self._listener is None:
             atexit.register(self.flush, EXIT_SECONDS)
         elif self.flush(EXIT_SECONDS):

@@ -272,13 +272,13 @@ class _Connection(asyncio.Protocol):
         self.expire_in(seconds)
 
     def expire_in(self, seconds: float) -> None:
-        """Close the connection after so many seconds without another request."""
+        """Close the connection after this time without another request."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self.close)
 
     def close(self) -> None:
-        """Close the connection at once; what the client has not read yet is lost."""
+        """Close the connection at once; unread answers are lost."""
         if self._transport is not None:
             self._transport.abort()
 

@@ -119,8 +119,8 @@ def test_a_mistake_is_told_with_file_and_path(text: str, path: str) -> None:
     [
         ("", "the file must hold a mapping, not nothing"),
         ("- a", "the file must hold a mapping, not a list"),
-        ("text: a\ntext: b", "line 2, column 1: key 'text' stands twice"),
-        ("tiers: {a: {}, a: {}}", "line 1, column 16: key 'a' stands twice"),
+        ("text: a\ntext: b", "line 2, column 1: key 'text' is a duplicate"),
+        ("tiers: {a: {}, a: {}}", "line 1, column 16: key 'a' is a duplicate"),
         ("? [a]\n: b", "line 1, column 3: a key has to be plain text"),
         ("? {a: b}\n: c", "line 1, column 3: a key has to be plain text"),
         ("text: *nobody", "line 1, column 7: found undefined alias"),

@@ -1,4 +1,4 @@
-"""Reading a settings file: the loader, its errors and the custom types.
+"""Settings files: loader, errors, custom types and reload.
 
-What the settings are belongs to each service.
+The settings themselves belong to each service.
 """

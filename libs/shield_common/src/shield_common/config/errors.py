@@ -1,7 +1,7 @@
-"""What msgspec finds wrong in a settings file, and what the place would have taken instead.
+"""Sentences for the errors that msgspec reports about settings, with the values that are valid.
 
-Where in the file belongs to `shield_common.config.loader`; what only a service knows, to its own
-settings.
+The path to the error belongs to `shield_common.config.loader`; rules that only one service knows
+belong to its settings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
 _UNKNOWN_KEY: Final = re.compile(r"unknown field `(?P<key>[^`]*)`$")
-# How a struct's own check names the field at fault: "url: names no host", "urls[0]: is no URL".
+# How a struct's own check names its field: "url: has no host", "urls[0]: is not a URL".
 _OWN_FIELD: Final = re.compile(
     r"(?P<place>(?P<field>[a-z_]+)(?:\[\d+\])?): (?P<problem>.+)", re.DOTALL
 )
@@ -32,74 +32,74 @@ _NAME: Final = (
 _PATTERNS: Final = {NAME_PATTERN: _NAME, LINK_PATTERN: "must be an http:// or https:// URL"}
 
 
-def explained(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> str:
-    """Return msgspec's sentence with what the place takes.
+def explain(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> str:
+    """Return msgspec's sentence with the valid values of the field.
 
     Args:
         problem: msgspec's sentence, without the path.
         kind: the settings struct.
-        steps: keys and positions that lead from it to the place.
+        steps: keys and positions that lead from it to the field.
     """
-    there = _at(inspect.type_info(kind), steps)
-    if isinstance(there, inspect.StructType) and (found := _UNKNOWN_KEY.search(problem)):
-        near = get_close_matches(found["key"], [field.encode_name for field in there.fields], n=1)
+    target = _at(inspect.type_info(kind), steps)
+    if isinstance(target, inspect.StructType) and (match := _UNKNOWN_KEY.search(problem)):
+        near = get_close_matches(match["key"], [field.encode_name for field in target.fields], n=1)
         return f"{problem}, did you mean `{near[0]}`?" if near else problem
-    if _UNKNOWN_WORD.match(problem) and (words := _words(there)):
+    if _UNKNOWN_WORD.match(problem) and (words := _words(target)):
         return f"{problem}, it takes {', '.join(words)}"
     return next(
         (words for pattern, words in _PATTERNS.items() if repr(pattern) in problem), problem
     )
 
 
-def pinned(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> tuple[str, str]:
-    """Split the field that a struct's own check names off the problem; empty if it names none.
+def split_field(problem: str, kind: type[Struct], steps: Sequence[str | int]) -> tuple[str, str]:
+    """Split the field from a problem that a struct's own check reports; empty if it names none.
 
     Args:
         problem: the check's sentence, without the path.
         kind: the settings struct.
-        steps: keys and positions that lead from it to the struct that was checked.
+        steps: keys and positions that lead from it to the checked struct.
     """
-    there = _at(inspect.type_info(kind), steps)
-    found = _OWN_FIELD.fullmatch(problem)
-    if found is None or not isinstance(there, inspect.StructType):
+    target = _at(inspect.type_info(kind), steps)
+    match = _OWN_FIELD.fullmatch(problem)
+    if match is None or not isinstance(target, inspect.StructType):
         return "", problem
-    if found["field"] not in {field.encode_name for field in there.fields}:
+    if match["field"] not in {field.encode_name for field in target.fields}:
         return "", problem
-    return found["place"], found["problem"]
+    return match["place"], match["problem"]
 
 
 def _at(kind: inspect.Type, steps: Sequence[str | int]) -> inspect.Type | None:
-    there: inspect.Type | None = _bare(kind)
+    target: inspect.Type | None = _unwrapped(kind)
     for step in steps:
-        match there:
+        match target:
             case inspect.StructType():
-                fields = {field.encode_name: field.type for field in there.fields}
+                fields = {field.encode_name: field.type for field in target.fields}
                 below = fields.get(str(step))
             case inspect.DictType():
-                below = there.value_type
+                below = target.value_type
             case inspect.ListType() | inspect.VarTupleType() | inspect.CollectionType():
-                below = there.item_type
+                below = target.item_type
             case _:
                 below = None
-        there = None if below is None else _bare(below)
-    return there
+        target = None if below is None else _unwrapped(below)
+    return target
 
 
-def _bare(kind: inspect.Type) -> inspect.Type:
-    """Return the type without what surrounds it: its description, and that it may be left out."""
+def _unwrapped(kind: inspect.Type) -> inspect.Type:
+    """Return a type without its metadata and without the None of an optional field."""
     if isinstance(kind, inspect.Metadata):
-        return _bare(kind.type)
+        return _unwrapped(kind.type)
     if isinstance(kind, inspect.UnionType):
-        present = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
-        return _bare(present[0]) if len(present) == 1 else kind
+        present = [member for member in kind.types if not isinstance(member, inspect.NoneType)]
+        return _unwrapped(present[0]) if len(present) == 1 else kind
     return kind
 
 
-def _words(there: inspect.Type | None) -> list[str]:
-    match there:
+def _words(target: inspect.Type | None) -> list[str]:
+    match target:
         case inspect.LiteralType():
-            return [str(value) for value in there.values]
+            return [str(value) for value in target.values]
         case inspect.EnumType():
-            return [str(member.value) for member in there.cls]
+            return [str(member.value) for member in target.cls]
         case _:
             return []

@@ -1,7 +1,7 @@
 """Typed settings from YAML files.
 
 Belongs here: reading a file into a msgspec struct, and turning every mistake into one line that
-names the file and the path inside it. What the settings are belongs to each service.
+names the file and the path inside it. The settings themselves belong to each service.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from shield_common.config.errors import explained, pinned
+from shield_common.config.errors import explain, split_field
 from shield_common.config.types import Duration, Size
 
 if TYPE_CHECKING:
@@ -50,15 +50,15 @@ class SettingsError(Exception):
 
 
 class SettingsStruct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every settings struct: immutable, by keyword, and no key that nobody reads."""
+    """Base of every settings struct: immutable, by keyword, unknown keys are errors."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's idea of scalars, no key twice, and no bottomless nesting.
+    """Reads scalars as YAML 1.2 does, and refuses duplicate keys and deep nesting.
 
     YAML 1.1 reads ``off`` as false, ``2026-12-01`` as a date, ``010`` as 8 and ``1:30`` as 90;
-    ``mode: off`` has to stay a word. What neither reads as a plain number (``010``) is text here,
-    which no number setting takes.
+    ``mode: off`` has to remain a word. A number with a leading zero (``010``) is text here, which
+    no number setting accepts.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the parent's way to declare them
@@ -68,7 +68,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - the parent's signature
-        # Here and not afterwards: a few KiB of brackets keep the scanner busy for a minute.
+        # Checked while reading: a few KiB of brackets keep the scanner busy for a minute.
         self.depth += 1
         if self.depth > MAX_DEPTH:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -80,21 +80,21 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the parent's signature
-        seen = set()
+        keys = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(
                     None, None, "a key has to be plain text", key_node.start_mark
                 )
-            if key_node.value in seen:
+            if key_node.value in keys:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key_node.value!r} stands twice", key_node.start_mark
+                    None, None, f"key {key_node.value!r} is a duplicate", key_node.start_mark
                 )
-            seen.add(key_node.value)
+            keys.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
 
 
-# https://yaml.org/spec/1.2.2/#103-core-schema, without what would be no sensible setting: infinity,
+# https://yaml.org/spec/1.2.2/#103-core-schema, without values that no setting can have: infinity,
 # not-a-number, and integers beyond 18 digits.
 for _tag, _pattern, _first in (
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
@@ -155,7 +155,7 @@ def convert(raw: dict[str, Any], kind: type[T], *, origins: Mapping[str, str] = 
     Args:
         raw: the data.
         kind: the struct.
-        origins: what values are from that are not in the file: path -> environment variable.
+        origins: path of a value that does not come from the file -> its environment variable.
 
     Raises:
         SettingsError: the message names the path, for example
@@ -165,7 +165,7 @@ def convert(raw: dict[str, Any], kind: type[T], *, origins: Mapping[str, str] = 
         return _convert(raw, kind)
     except msgspec.ValidationError as error:
         steps, problem = _locate(raw, kind, str(error))
-        place, problem = pinned(explained(problem, kind, steps), kind, steps)
+        place, problem = split_field(explain(problem, kind, steps), kind, steps)
         path = ".".join(part for part in (_render(steps), place) if part)
         where = f"{path} (from {origins[path]})" if path in origins else path
         raise SettingsError(f"{where}: {problem}" if where else problem) from error
@@ -190,7 +190,7 @@ def _decode_custom(kind: type, value: object) -> object:
 def _apply_environment(
     raw: dict[str, Any], kind: type[Struct], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Put variables in their places, and return which went where."""
+    """Write the variables into the data, and return path -> variable."""
     origins: dict[str, str] = {}
     known = {field.encode_name for field in msgspec.structs.fields(kind)}
     for variable, (section, key) in ENVIRONMENT.items():
@@ -208,8 +208,8 @@ def _apply_environment(
 def _locate(raw: dict[str, Any], kind: type[Struct], message: str) -> tuple[list[str | int], str]:
     """Split msgspec's message into the path and the problem, with the keys of mappings filled in.
 
-    msgspec writes ``[...]`` where it went through a mapping. Which key it was is found by
-    converting again with the mapping cut down to one key at a time.
+    msgspec writes ``[...]`` for any key of a mapping. The loader finds the key by converting again
+    with the mapping reduced to one key at a time.
     """
     location = _LOCATION.search(message)
     if location is None:
@@ -252,7 +252,7 @@ def _mapping_at(raw: Any, steps: list[str | int]) -> list[str]:  # noqa: ANN401 
 
 
 def _with_only(raw: Any, steps: list[str | int]) -> Any:  # noqa: ANN401 - plain YAML data
-    """Copy the data with the mapping that the last step names cut down to that one key."""
+    """Return a copy of the data in which the mapping at the last step has that key alone."""
     step, rest = steps[0], steps[1:]
     if not rest:
         return {step: raw[step]}
@@ -272,7 +272,7 @@ def _type_name(value: object) -> str:
 
 
 def _yaml_problem(error: Exception) -> str:
-    """Say what is wrong and where, without the line itself: it may hold a password."""
+    """Return the problem and its position, without the line itself: it may hold a password."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         problem = error.problem or error.context

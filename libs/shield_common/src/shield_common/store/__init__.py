@@ -1,5 +1,5 @@
-"""Where the decision lives between the evaluator and the admitters.
+"""The store between the evaluator and the admitters: decisions, latches, lease, override, counts.
 
-Belongs here: the verbs, their Redis and memory implementations and the connection to Redis. No
-policy: the store says what is there, or that nothing is; what absence means is the verdict's.
+Belongs here: the operations, their implementation on Redis and the connection to Redis. No policy:
+the store returns a document or None; what absence means is decided by the admitter's verdict.
 """

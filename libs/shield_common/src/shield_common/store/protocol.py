@@ -185,7 +185,7 @@ class DecisionWriter(Protocol):
         Args:
             holder: the claimant's identity, unique per process.
             lease_ms: how long the lease lasts from now, milliseconds.
-            above: the highest epoch that the claimant has seen; a new one is higher.
+            above: the highest epoch known to the claimant; a new one is higher.
             after_loss: whether to take the lease although the epoch counter is missing or
                 unreadable. Then the store has lost its data, and the writer, which remembers the
                 latches, writes them again within its interval unless it is gone too.
@@ -276,7 +276,7 @@ class AdmittedCounter(Protocol):
 
 
 class StatusReader(Protocol):
-    """What an operator's status command asks beyond the decision."""
+    """Operations of the status command beside the decision."""
 
     async def lease_holder(self) -> str | None:
         """Return the identity of the lease's holder; None if the lease is free."""

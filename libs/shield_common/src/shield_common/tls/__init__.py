@@ -1,1 +1,1 @@
-"""TLS: server and client contexts, and what a certificate says."""
+"""TLS: server and client contexts, and reading certificates."""

@@ -1,4 +1,4 @@
-"""What a certificate on disk says: its validity, and the names that it is for.
+"""Reads certificates from disk: their validity, and the names that they are for.
 
 Whether a certificate may be used is decided by `shield_common.tls.contexts` and by the commands.
 """

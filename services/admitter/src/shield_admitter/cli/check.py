@@ -15,7 +15,7 @@ from msgspec import Struct
 from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.options import config_option, load_settings, output_option, read_once
 from shield_admitter.core.decision_age import Freshness, freshness
-from shield_common.commands import EXIT_FAILED
+from shield_common.command_line import EXIT_FAILED
 from shield_common.tls.contexts import ServerCertificate, TLSError
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from shield_admitter.cli.options import (
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.explanation import explain_request, in_words
 from shield_admitter.settings import Operation
-from shield_common.commands import EXIT_BAD_CONFIG
+from shield_common.command_line import EXIT_BAD_CONFIG
 
 if TYPE_CHECKING:
     from io import BufferedReader

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from shield_admitter.decision_feed import DecisionFeed
 from shield_admitter.settings import AdmitterSettings
-from shield_common import commands
+from shield_common import command_line
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from shield_admitter.core.decision_age import Held
 
-_PROGRAM: Final = commands.Program("shield-admitter")
+_PROGRAM: Final = command_line.Program("shield-admitter")
 fail = _PROGRAM.fail
 EXIT_DENIED: Final = 3
 
-config_option = commands.config_option("/etc/etcd-shield/admitter.yaml")
-output_option = commands.output_option("text")
+config_option = command_line.config_option("/etc/etcd-shield/admitter.yaml")
+output_option = command_line.output_option("text")
 
 
 def load_settings(path: Path) -> AdmitterSettings:

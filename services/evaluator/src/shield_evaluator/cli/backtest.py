@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from shield_common.commands import EXIT_FAILED
+from shield_common.command_line import EXIT_FAILED
 from shield_evaluator.backtest import recording, report, runs, tables
 from shield_evaluator.backtest.replay import can_reckon_room, replay
 from shield_evaluator.backtest.samples import SamplesError

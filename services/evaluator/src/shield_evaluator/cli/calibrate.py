@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_evaluator.backtest import runs
 from shield_evaluator.backtest.recording import replacing
 from shield_evaluator.backtest.samples import QuerySamples, Samples, SamplesError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.table import Table
 
-from shield_common.commands import EXIT_FAILED
+from shield_common.command_line import EXIT_FAILED
 from shield_common.text import format_value
 from shield_evaluator.cli.terminal import (
     cell,

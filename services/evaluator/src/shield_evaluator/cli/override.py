@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_common.config.types import Duration
 from shield_common.decision import Override
 from shield_evaluator.cli import acknowledgement

@@ -19,7 +19,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_evaluator.backtest import recording
 from shield_evaluator.backtest.fetch import fetch
 from shield_evaluator.backtest.samples import Samples, SamplesError, check_size

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from shield_common.commands import EXIT_BAD_CONFIG
+from shield_common.command_line import EXIT_BAD_CONFIG
 from shield_evaluator.cli.terminal import fail
 
 if TYPE_CHECKING:

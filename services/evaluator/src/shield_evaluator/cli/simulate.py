@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from shield_common.commands import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_evaluator.backtest.recording import replacing
 from shield_evaluator.backtest.samples import SamplesError
 from shield_evaluator.cli.pictures import plot_format, plot_option

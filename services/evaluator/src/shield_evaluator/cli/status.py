@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from shield_common.commands import EXIT_BAD_CONFIG
+from shield_common.command_line import EXIT_BAD_CONFIG
 from shield_common.store.protocol import StoreError
 from shield_common.text import format_datetime, format_duration, format_value
 from shield_evaluator.cli.stored import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
-from shield_common.commands import EXIT_FAILED
+from shield_common.command_line import EXIT_FAILED
 from shield_common.decision import (
     Decision,
     DecisionError,

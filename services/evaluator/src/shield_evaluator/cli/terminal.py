@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from shield_common import commands
+from shield_common import command_line
 from shield_common.text import printable
 from shield_evaluator.settings import EvaluatorSettings
 
@@ -33,12 +33,12 @@ EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count it
 # Output that is not a terminal has no width; this one fits the rows of every table.
 FILE_WIDTH: Final = 180
 
-_PROGRAM: Final = commands.Program("shield-evaluator")
+_PROGRAM: Final = command_line.Program("shield-evaluator")
 fail = _PROGRAM.fail
 say = _PROGRAM.say
 
-config_option = commands.config_option("/etc/etcd-shield/evaluator.yaml")
-output_option = commands.output_option("table")
+config_option = command_line.config_option("/etc/etcd-shield/evaluator.yaml")
+output_option = command_line.output_option("table")
 
 
 def load_settings(path: Path) -> EvaluatorSettings:

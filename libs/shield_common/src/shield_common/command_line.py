@@ -1,7 +1,7 @@
-"""How both services' subcommands take their options, read their configuration and fail.
+"""What the command lines of both services share: options, loading of settings, exit codes.
 
-Belongs here: what a user of either would expect to be the same in the other. What a subcommand does
-belongs to its service.
+A user of one service's subcommands expects the same of the other's. What a subcommand does belongs
+to its service.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T", bound=Struct)
 Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
 
 EXIT_FAILED: Final = 1
-EXIT_BAD_CONFIG: Final = 2  # click's own for a bad command line
+EXIT_BAD_CONFIG: Final = 2  # click uses it for a bad command line
 
 
 def config_option(default: str) -> Callable[[Command], Command]:
@@ -40,7 +40,7 @@ def config_option(default: str) -> Callable[[Command], Command]:
 
 
 def output_option(for_people: str) -> Callable[[Command], Command]:
-    """Return the decorator for ``--output``: ``json``, or else what people read."""
+    """Return the decorator for ``--output``: ``json``, or a form for people."""
     return click.option(
         "--output",
         type=click.Choice([for_people, "json"]),
@@ -52,10 +52,10 @@ def output_option(for_people: str) -> Callable[[Command], Command]:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of the programs, as it speaks on standard error.
+    """One of the programs, for its messages on standard error.
 
     Attributes:
-        name: as it is called in a shell.
+        name: the command's name in a shell.
     """
 
     name: str

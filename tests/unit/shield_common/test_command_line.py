@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from shield_common.commands import Program, config_option, output_option
+from shield_common.command_line import Program, config_option, output_option
 from shield_common.config.loader import SettingsStruct
 
 PROGRAM = Program("shield-anything")
