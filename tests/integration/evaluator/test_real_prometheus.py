@@ -259,7 +259,13 @@ async def check(
     path = directory / "evaluator.yaml"
     path.write_text(yaml.safe_dump(document))
     ended = await run(
-        service_script("shield-evaluator"), "check", "--output", "json", "--config", path
+        service_script("shield-evaluator"),
+        "check",
+        "--skip-redis",
+        "--output",
+        "json",
+        "--config",
+        path,
     )
     return ended.status, json.loads(ended.out)
 

@@ -28,19 +28,28 @@ def test_offline_a_valid_file_is_exit_code_0(config: Path) -> None:
 def test_the_last_line_is_the_conclusion(config: Path) -> None:
     result = CliRunner().invoke(main, ["check", "--offline", "--config", str(config)])
     last = result.stdout.splitlines()[-1]
-    assert "The configuration is valid. Prometheus was not queried." == last
+    assert "The configuration is valid. Neither Prometheus nor Redis was asked." == last
 
 
 def test_a_prometheus_that_does_not_answer_is_exit_code_1(config: Path) -> None:
     nobody = {"urls": ["http://127.0.0.1:1"]}
     config.write_text(yaml.safe_dump(minimal() | {"prometheus": nobody}))
-    result = CliRunner().invoke(main, ["check", "--config", str(config)])
+    result = CliRunner().invoke(main, ["check", "--skip-redis", "--config", str(config)])
     last = result.stdout.splitlines()[-1]
     expected = (
         "The configuration is valid, but not every signal has a complete answer:"
         " db-file is unusable."
     )
     assert (1, expected) == (result.exit_code, last)
+
+
+def test_a_redis_that_does_not_answer_is_exit_code_1(config: Path) -> None:
+    document = minimal() | {"redis": {"url": "redis://127.0.0.1:1/0"}}
+    config.write_text(yaml.safe_dump(document | {"prometheus": {"urls": ["http://127.0.0.1:1"]}}))
+    result = CliRunner().invoke(main, ["check", "--config", str(config)])
+    assert 1 == result.exit_code
+    assert "Redis: connect (PING): Error 111 connecting to 127.0.0.1:1." in result.stdout
+    assert result.stdout.endswith("Redis does not let the evaluator connect (PING).\n")
 
 
 def test_offline_json_has_the_thresholds(config: Path) -> None:

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from shield_common.command_line import EXIT_FAILED
+from shield_common.store.check import try_evaluator_operations
 from shield_common.text import format_value
 from shield_evaluator.cli.terminal import (
     cell,
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from shield_common.store.check import TriedOperation
     from shield_evaluator.cli.trial import SignalTrial
+    from shield_evaluator.settings import EvaluatorSettings
 
 _STYLES: Final = {
     Effect.DENIES: "bold red",
@@ -42,25 +45,31 @@ _STYLES: Final = {
 
 @click.command()
 @config_option
-@click.option("--offline", is_flag=True, help="Validate the file only, without Prometheus.")
+@click.option(
+    "--offline", is_flag=True, help="Validate the file only, without Prometheus and Redis."
+)
+@click.option("--skip-redis", is_flag=True, help="Do not try Redis.")
 @output_option
-def check(*, config: Path, offline: bool, output: str) -> None:
-    """Validate a configuration file and run each of its queries once.
+def check(*, config: Path, offline: bool, skip_redis: bool, output: str) -> None:
+    """Validate a configuration file, run each of its queries once and try Redis.
 
     Shows the value of each signal, its worst member, how many members answered, and what the value
     would do to each tier: a signal denies at or above `set` and admits below `reset`; in between,
-    and while it has no usable value, the tier stays as it is. Redis is neither read nor written.
-    It also names the section of docs/metrics-sources.md that fits what this Prometheus scrapes.
+    and while it has no usable value, the tier stays as it is. Every operation that the evaluator
+    needs from Redis is tried, without changing anything that a service reads. It also names
+    the section of docs/metrics-sources.md that fits what this Prometheus scrapes.
 
-    Exit codes: 0 the file is valid and every signal has a complete answer, 1 a signal has no usable
-    or no complete answer (an incomplete answer can deny, but never admit again), 2 bad
-    configuration or usage, 130 interrupted. With --offline, 0 says that the file is valid.
+    Exit codes: 0 the file is valid, every signal has a complete answer and Redis allows all that is
+    needed, 1 a signal has no usable or no complete answer (an incomplete answer can deny, but never
+    admit again), or Redis lacks something, 2 bad configuration or usage, 130 interrupted. With
+    --offline, 0 says that the file is valid.
     """
     settings = load_settings(config)
     with interruptible():
         observations = None if offline else asyncio.run(query_once(settings))
         section = None if offline else asyncio.run(query_environment(settings))
-    trial = trial_of(settings, observations, section)
+        redis = () if offline or skip_redis else asyncio.run(_try_redis(settings))
+    trial = trial_of(settings, observations, section, redis)
     if output == "json":
         echo_json(trial)
     else:
@@ -68,20 +77,27 @@ def check(*, config: Path, offline: bool, output: str) -> None:
         if section is not None:
             echo(f"Source of the metrics: {section}, see {trial.metrics_source}")
         echo(_conclusion(trial, offline=offline))
-    sys.exit(0 if offline or trial.complete else EXIT_FAILED)
+    sys.exit(0 if offline or (trial.complete and not trial.lacking) else EXIT_FAILED)
+
+
+async def _try_redis(settings: EvaluatorSettings) -> tuple[TriedOperation, ...]:
+    return tuple(await try_evaluator_operations(settings.redis, cluster=settings.cluster))
 
 
 def _conclusion(trial: Trial, *, offline: bool) -> str:
     if offline:
-        return "The configuration is valid. Prometheus was not queried."
-    if trial.complete:
-        return "The configuration is valid, and every signal has a complete answer."
-    lacking = ", ".join(
-        f"{name} is {signal.state}"
-        for name, signal in trial.signals.items()
-        if signal.state != "ok"
-    )
-    return f"The configuration is valid, but not every signal has a complete answer: {lacking}."
+        return "The configuration is valid. Neither Prometheus nor Redis was asked."
+    problems = []
+    if not trial.complete:
+        states = {name: signal.state for name, signal in trial.signals.items()}
+        lacking = ", ".join(f"{name} is {state}" for name, state in states.items() if state != "ok")
+        problems.append(f"not every signal has a complete answer: {lacking}")
+    if trial.lacking:
+        problems.append(f"Redis does not let the evaluator {', '.join(trial.lacking)}")
+    if problems:
+        return f"The configuration is valid, but {'; '.join(problems)}."
+    redis = "" if trial.redis else " Redis was not tried."
+    return f"The configuration is valid, and every signal has a complete answer.{redis}"
 
 
 def _tables(trial: Trial) -> Iterator[RenderableType]:
@@ -90,6 +106,10 @@ def _tables(trial: Trial) -> Iterator[RenderableType]:
     for name, signal in trial.signals.items():
         if signal.problem is not None:
             yield cell(f"signal {name}: {signal.problem}")
+    for operation in trial.redis:
+        if operation.problem is not None:
+            hint = "" if operation.needed else " (the evaluator runs without it)"
+            yield cell(f"Redis: {operation.name}: {operation.problem}{hint}")
 
 
 def _signal_table(trial: Trial) -> Table:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shield_common.store.check import TriedOperation
 from shield_evaluator.core.observation import Evidence, Observation, evidence_of, unusable
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.environment import ambiguity, find_section, link_to
@@ -16,7 +17,7 @@ from shield_evaluator.prometheus.source import SignalQuery, observe_signal
 from shield_evaluator.status.chart import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.settings import EvaluatorSettings
@@ -69,6 +70,7 @@ class Trial(Struct, frozen=True, kw_only=True):
 
     Attributes:
         metrics_source: the section of docs/metrics-sources.md that fits what was queried.
+        redis: what the evaluator needs from Redis; empty if it was not tried.
     """
 
     cluster: str
@@ -76,11 +78,17 @@ class Trial(Struct, frozen=True, kw_only=True):
     signals: dict[str, SignalTrial]
     tiers: dict[str, TierTrial]
     metrics_source: str | None = None
+    redis: tuple[TriedOperation, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether every signal can both deny and admit: usable, and no member is missing."""
         return all(signal.state == "ok" for signal in self.signals.values())
+
+    @property
+    def lacking(self) -> list[str]:
+        """The operations that the evaluator needs and Redis refuses."""
+        return [o.name for o in self.redis if o.needed and o.problem is not None]
 
 
 async def query_once(settings: EvaluatorSettings) -> dict[str, Observation]:
@@ -120,6 +128,7 @@ def trial_of(
     settings: EvaluatorSettings,
     observations: Mapping[str, Observation] | None,
     section: str | None = None,
+    redis: Sequence[TriedOperation] = (),
 ) -> Trial:
     """Weigh the observations against the thresholds of each tier.
 
@@ -127,6 +136,7 @@ def trial_of(
         settings: the configuration.
         observations: by signal; None if no query was run.
         section: of docs/metrics-sources.md; None if unknown.
+        redis: the operations that were tried.
     """
     plan = settings.plan()
     return Trial(
@@ -142,6 +152,7 @@ def trial_of(
             for name, expression in settings.expressions().items()
         },
         tiers={tier: _tier(plan, tier, observations) for tier in plan.tiers},
+        redis=tuple(redis),
     )
 
 
