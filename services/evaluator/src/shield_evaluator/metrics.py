@@ -7,13 +7,9 @@ and while another evaluator decides) is NaN, because 0 would mean that requests 
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.process_collector import ProcessCollector
-
-from shield_common.config.reload import RELOAD_RESULTS
+from shield_common.metrics import ServiceMetrics
 from shield_common.store.protocol import PublishResult
 from shield_evaluator.core.decide import signal_entries
 from shield_evaluator.core.latch import LatchState
@@ -24,6 +20,8 @@ from shield_evaluator.room_metrics import RoomMetrics
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from prometheus_client import Gauge
+
     from shield_common.decision import Decision, Override
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
@@ -33,89 +31,84 @@ if TYPE_CHECKING:
 # Prometheus.
 MAX_MEMBERS: Final = 20
 MAX_MEMBER_NAME: Final = 128  # characters; an address or a pod's name is shorter
+PUBLISH_RESULTS: Final = (*(result.value for result in PublishResult), "error")
 OVERRIDES: Final = ("allow", "deny", "none")
 SIGNAL_STATES: Final = ("ok", "partial", "unusable", "blind")
 UNDECIDED: Final = float("nan")
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class Metrics:
+class Metrics(ServiceMetrics):
     """All series of the evaluator, in a registry of their own."""
 
     def __init__(self, plan: Plan) -> None:
-        registry = self.registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-
-        def gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
-            return Gauge(f"etcd_shield_{name}", text, labels, registry=registry)
-
-        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
-            return Counter(f"etcd_shield_{name}", text, labels, registry=registry)
-
-        self.allow = gauge("allow", "1 while the default tier admits, 0 while it denies.")
-        self.alert_triggered = gauge(
+        super().__init__("shield-evaluator")
+        self.allow = self.gauge("allow", "1 while the default tier admits, 0 while it denies.")
+        self.alert_triggered = self.gauge(
             "alert_triggered",
             "1 while the default tier denies: the name that the Go etcd-shield's users federate.",
         )
-        self.tier_allow = gauge(
-            "tier_allow", "1 while the tier admits, 0 while it denies.", ("tier",)
+        self.tier_allow = self.gauge(
+            "tier_allow", "1 while the tier admits, 0 while it denies.", {"tier": ()}
         )
-        self.signal_value = gauge(
+        self.signal_value = self.gauge(
             "signal_value",
             "A member's value of a signal, in the signal's unit.",
-            ("signal", "member"),
+            {"signal": (), "member": ()},
         )
-        self.signal_state = gauge(
-            "signal_state", "1 for the state that the signal is in.", ("signal", "state")
+        self.signal_state = self.gauge(
+            "signal_state", "1 for the state that the signal is in.", {"signal": (), "state": ()}
         )
-        self.threshold = gauge(
+        self.threshold = self.gauge(
             "threshold",
             "A configured threshold, in the signal's unit.",
-            ("signal", "tier", "bound"),
+            {"signal": (), "tier": (), "bound": ()},
         )
-        self.latch_set = gauge("latch_set", "1 while the latch is SET.", ("signal", "tier"))
-        self.transitions = counter(
-            "transitions", "How often a tier changed, by what it changed to.", ("tier", "to")
+        self.latch_set = self.gauge(
+            "latch_set", "1 while the latch is SET.", {"signal": (), "tier": ()}
         )
-        self.evaluations = counter("evaluations", "Cycles, by how they ended.", ("result",))
-        self.overruns = counter(
+        self.transitions = self.counter(
+            "transitions",
+            "How often a tier changed, by what it changed to.",
+            {"tier": (), "to": ()},
+        )
+        self.evaluations = self.counter(
+            "evaluations", "Cycles, by how they ended.", {"result": CycleOutcome}
+        )
+        self.overruns = self.counter(
             "evaluation_overruns", "Ticks skipped because a cycle took too long."
         )
-        self.duration = Histogram(
-            "etcd_shield_evaluation_duration_seconds",
+        self.duration = self.histogram(
+            "evaluation_duration_seconds",
             "How long a cycle took, waiting for Prometheus and Redis included.",
             buckets=BUCKETS,
-            registry=registry,
         )
-        self.last_evaluation = gauge(
+        self.last_evaluation = self.gauge(
             "last_evaluation_timestamp_seconds", "When the last cycle evaluated, Unix time."
         )
-        self.prometheus_errors = counter(
-            "prometheus_errors", "Queries without a usable answer, by class.", ("class",)
+        self.prometheus_errors = self.counter(
+            "prometheus_errors", "Queries without a usable answer, by class.", {"class": KINDS}
         )
-        self.publish = counter("publish", "Publications, by the store's answer.", ("result",))
-        self.lease_held = gauge("lease_held", "1 while this evaluator is the writer.")
-        self.override_active = gauge(
-            "override_active", "1 while an operator's override speaks for the tier.", ("tier",)
+        self.publish = self.counter(
+            "publish", "Publications, by the store's answer.", {"result": PUBLISH_RESULTS}
         )
-        self.override_changes = counter(
+        self.lease_held = self.gauge("lease_held", "1 while this evaluator is the writer.")
+        self.override_active = self.gauge(
+            "override_active", "1 while an operator's override speaks for the tier.", {"tier": ()}
+        )
+        self.override_changes = self.counter(
             "override_changes",
             "How often the override changed, by what it changed to; none when it ended.",
-            ("to",),
+            {"to": OVERRIDES},
         )
-        self.time_to_full = gauge(
+        self.time_to_full = self.gauge(
             "time_to_full_seconds",
             "Until the quota is reached at the present slope; +Inf when usage is flat or falls.",
         )
-        self.config_reloads = counter("config_reloads", "Configuration reloads.", ("result",))
-        self.task_crashes = counter("task_crashes", "Background tasks that crashed.", ("task",))
-        gauge("build_info", "1, with the version as a label.", ("version",)).labels(
-            version("shield-evaluator")
-        ).set(1)
-        self.room = RoomMetrics(registry)
+        self.room = RoomMetrics(self)
         self._last: Decision | None = None  # of this evaluator or of another
         self._plan = plan
-        self._preset(plan)
+        self._stand_by(plan)
 
     def prometheus_failed(self, kind: str) -> None:
         """Count a query without a usable answer."""
@@ -192,19 +185,6 @@ class Metrics:
                 for bound, value in bounds.items():
                     if value is not None:
                         self.threshold.labels(signal, tier, bound).set(value)
-
-    def _preset(self, plan: Plan) -> None:
-        for kind in KINDS:
-            self.prometheus_errors.labels(kind)
-        for outcome in CycleOutcome:
-            self.evaluations.labels(outcome)
-        for result in (*(r.value for r in PublishResult), "error"):
-            self.publish.labels(result)
-        for result in RELOAD_RESULTS:
-            self.config_reloads.labels(result)
-        for to in OVERRIDES:
-            self.override_changes.labels(to)
-        self._stand_by(plan)
 
     def _stand_by(self, plan: Plan) -> None:
         """Withdraw our last decision: another evaluator decides now."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Gauge
-
 from shield_evaluator.core.room import closed_tiers, overdraft_of, reservation_of, room_of
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import Gauge
 
+    from shield_common.metrics import ServiceMetrics
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.core.room import RoomState
 
@@ -20,9 +19,9 @@ UNKNOWN: Final = float("nan")
 class RoomMetrics:
     """Gauges by tier; NaN while a tier's room is not known, and on standby."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, metrics: ServiceMetrics) -> None:
         def by_tier(name: str, text: str) -> Gauge:
-            return Gauge(f"etcd_shield_{name}", text, ("tier",), registry=registry)
+            return metrics.gauge(name, text, {"tier": ()})
 
         self.runs = by_tier("room_runs", "How many more runs fit below the tier's target.")
         self.closed = by_tier("room_closed", "1 while the tier denies because no run fits.")
@@ -35,15 +34,12 @@ class RoomMetrics:
         self.reserved_runs = by_tier(
             "reserved_runs", "Admitted runs of the tier that are still going to write."
         )
-        self.overdraft = Gauge(
-            "etcd_shield_overdraft_bytes",
+        self.overdraft = metrics.gauge(
+            "overdraft_bytes",
             "Bytes by which etcd is above the highest target; above 0 if run_cost is too low.",
-            registry=registry,
         )
-        self.admitters = Gauge(
-            "etcd_shield_room_admitters",
-            "Among how many admitters room is shared out.",
-            registry=registry,
+        self.admitters = metrics.gauge(
+            "room_admitters", "Among how many admitters room is shared out."
         )
 
     def record(self, plan: Plan, state: RoomState, *, admitters: int | None, now_ms: int) -> None:
