@@ -17,6 +17,7 @@ from tests.integration.store.failing import CLUSTER, DOCUMENT, KEYS, LONG_MS, PA
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
 from tests.rig.redis import RedisOptions, RedisServer
+from tests.rig.redis_cluster import ClusterNode, form_cluster
 
 PAGE = Path(__file__).parents[3] / "docs" / "redis.md"
 SILENCE = 0.2  # seconds of hearing nothing that count as silence
@@ -57,6 +58,20 @@ async def test_the_documented_evaluator_lacks_nothing(rig: Rig) -> None:
 async def test_the_documented_admitter_lacks_nothing(rig: Rig) -> None:
     _, settings = await server_with(rig, documented("admitter"))
     assert [] == await admitter_misses(settings)
+
+
+async def test_the_documented_users_lack_nothing_in_a_redis_cluster(rig: Rig) -> None:
+    (extra,) = re.finditer(r"In a Redis Cluster both users need `([^`]*)`", PAGE.read_text())
+    nodes = [ClusterNode(rig, f"node-{number}") for number in range(3)]
+    await form_cluster(nodes)
+    for user in ("evaluator", "admitter"):
+        rights = f"{documented(user)} {extra[1]}".split()
+        for node in nodes:
+            await node.call("ACL SETUSER", user, "on", ">secret", *rights)
+    url = nodes[0].url
+    writer = RedisSettings(url=url.replace("://", "://evaluator:secret@"), cluster=True)
+    reader = RedisSettings(url=url.replace("://", "://admitter:secret@"), cluster=True)
+    assert ([], []) == (await evaluator_misses(writer), await admitter_misses(reader))
 
 
 @pytest.fixture

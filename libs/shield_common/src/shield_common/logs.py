@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 import structlog
 
 from shield_common.config.loader import SettingsStruct
-from shield_common.text import printable
+from shield_common.text import printable, truncate
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
@@ -244,16 +244,16 @@ def _bounded(value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):  # too many decimal digits are refused, see sys.int_info
-        return value if abs(value) < _MAX_INTEGER else _cut(hex(value))
+        return value if abs(value) < _MAX_INTEGER else _truncated(hex(value))
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, list | tuple | set | frozenset) and len(value) <= MAX_ITEMS:
-        return [_cut(item if isinstance(item, str) else repr(item)) for item in value]
-    return _cut(value if isinstance(value, str) else repr(value))
+        return [_truncated(item if isinstance(item, str) else repr(item)) for item in value]
+    return _truncated(value if isinstance(value, str) else repr(value))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+def _truncated(text: str) -> str:
+    return truncate(text, MAX_TEXT, with_length=True)
 
 
 def _escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

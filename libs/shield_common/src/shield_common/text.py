@@ -20,9 +20,18 @@ _DAY: Final = 86_400
 _SIZE_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def truncate(text: str, limit: int) -> str:
-    """Return at most ``limit`` characters; the last one is an ellipsis if any were cut off."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def truncate(text: str, limit: int, *, with_length: bool = False) -> str:
+    """Return at most ``limit`` characters; the last one is an ellipsis if any were cut off.
+
+    Args:
+        text: the text.
+        limit: in characters.
+        with_length: add the length of a text that was cut, beyond the limit: for logs, where the
+            length itself can be the reason for a failure.
+    """
+    if len(text) <= limit:
+        return text
+    return text[: limit - 1] + "…" + (f" ({len(text)} characters)" if with_length else "")
 
 
 def printable(text: str) -> str:
