@@ -1,7 +1,7 @@
-"""The admitter's metrics: facts in, Prometheus series out.
+"""The admitter's metrics.
 
-Every series exists from the start, and no label has values that a requester chooses: tiers come
-from the configuration.
+Every series exists from the start, and no label has values that a client chooses: tiers come from
+the configuration.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
-from shield_admitter.core.decision_age import CURRENT, Acceptance, Freshness, freshness
+from shield_admitter.core.decision_age import IN_FORCE, Acceptance, Freshness, freshness
 from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, allows
-from shield_admitter.tally import CounterTally, HistogramTally
+from shield_admitter.http.messages import Rejection
 from shield_common.config.reload import RELOAD_RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from shield_admitter.core.decision_age import Held
+    from shield_admitter.core.decision_age import CachedDecision
     from shield_admitter.core.verdict import Policy, Verdict
+    from shield_admitter.decision_feed import DecisionFeed
     from shield_admitter.http.server import Server
+    from shield_common.tls.contexts import ServerCertificate
 
 BUCKETS: Final = (
     0.00025,
@@ -40,18 +42,14 @@ BUCKETS: Final = (
     1.0,
     2.5,
 )
+REJECTED: Final = "rejected"  # the verdict label of requests that never came to a verdict
 REJECTIONS: Final = (
     "malformed",
     "method",
     "path",
     "media_type",
-    "too_large",
     "not_ready",
-    "http",  # not HTTP, or not in a way that all servers read alike
-    "timeout",  # did not arrive in time
-    "busy",  # large bodies beyond the memory for them
-    "client_name",  # a client certificate without an allowed name
-    "client",  # gone before its request was complete
+    *(rejection.value for rejection in Rejection),
 )
 SOURCES: Final = ("subscription", "get")
 DOCUMENT_RESULTS: Final = (
@@ -66,14 +64,19 @@ DOCUMENT_RESULTS: Final = (
 
 
 class Metrics:
-    """Every series of the admitter, on a registry of its own.
+    """All series of the admitter, on a registry of their own.
 
-    Gauges of the held decision are computed when they are scraped.
+    What other parts know already (the decision, connections, the certificate) is read from them at
+    each scrape, from `observe` on.
     """
 
-    def __init__(
-        self, policy: Policy, *, held: Callable[[], Held | None], now_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, policy: Policy, *, now_ms: Callable[[], int]) -> None:
+        """Create all series.
+
+        Args:
+            policy: the tiers, and what an absent decision means.
+            now_ms: a monotonic clock, for the age of the decision.
+        """
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 
@@ -83,119 +86,147 @@ class Metrics:
         def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
             return Counter(f"etcd_shield_{name}", text, labels, registry=registry)
 
-        self._held = held
-        self._now_ms = now_ms
         self._policy = policy
-        self._requests = CounterTally(
-            "etcd_shield_admission_requests",
+        self._now_ms = now_ms
+        self._feed: DecisionFeed | None = None
+        self._requests = counter(
+            "admission_requests",
             "Requests, by verdict, tier and reason; rejected ones never came to a verdict.",
             ("verdict", "tier", "reason"),
         )
-        self._duration = HistogramTally(
+        self._duration = Histogram(
             "etcd_shield_admission_duration_seconds",
             "From a review's last byte to its answer.",
-            BUCKETS,
+            buckets=BUCKETS,
+            registry=registry,
         )
-        registry.register(self._requests)
-        registry.register(self._duration)
-        self.in_flight = gauge("admission_in_flight", "Requests of which a part has arrived.")
-        self.updates = counter(
+        self._in_flight = gauge(
+            "admission_in_flight", "Requests of which a part has arrived and which are unanswered."
+        )
+        self._documents = counter(
             "decision_updates", "Decision documents, by source and result.", ("source", "result")
         )
-        self.redis_up = gauge("redis_up", "1 while Redis answers this admitter.")
-        self.certificate_ends = gauge(
+        self._redis_up = gauge("redis_up", "1 while Redis answers this admitter.")
+        self._certificate_end = gauge(
             "tls_certificate_not_after_timestamp_seconds",
-            "When the webhook's certificate ends, Unix time.",
+            "End of the webhook certificate's validity, Unix time.",
         )
-        self.certificate_reloads = counter(
+        self._certificate_reloads = counter(
             "tls_certificate_reloads", "Certificate reloads, by result.", ("result",)
         )
-        self.connections = gauge("connections", "Webhook connections, handshakes included.")
-        self.handshake_failures = counter(
-            "tls_handshake_failures", "Clients that did not get through the TLS handshake."
-        )
-        self.config_reloads = counter("config_reloads", "Configuration reloads.", ("result",))
-        self.task_crashes = counter("task_crashes", "Background tasks that crashed.", ("task",))
+        self._connections = gauge("connections", "Webhook connections, handshakes included.")
+        self._handshake_failures = counter("tls_handshake_failures", "Failed TLS handshakes.")
+        self._config_reloads = counter("config_reloads", "Configuration reloads.", ("result",))
+        self._task_crashes = counter("task_crashes", "Background tasks that crashed.", ("task",))
         self._tier_allow = gauge(
             "tier_allow", "1 while this admitter admits the tier, 0 while it denies.", ("tier",)
         )
         gauge(
             "allow", "1 while this admitter admits the default tier, 0 while it denies."
-        ).set_function(lambda: self._allow(self._policy.default_tier))
+        ).set_function(self._allows_default_tier)
         gauge(
-            "decision_age_seconds", "Age of the decision that is held; +Inf without one."
-        ).set_function(self._age)
+            "decision_age_seconds", "Age of the cached decision; +Inf without one."
+        ).set_function(self._age_seconds)
         states = gauge(
-            "decision_freshness", "1 for what the held decision's age is called.", ("state",)
+            "decision_freshness", "1 for the cached decision's present freshness.", ("state",)
         )
         for state in Freshness:
-            states.labels(state.value).set_function(partial(self._is, state))
+            states.labels(state.value).set_function(partial(self._has_freshness, state))
         gauge("build_info", "1, with the version as a label.", ("version",)).labels(
             version("shield-admitter")
         ).set(1)
-        self._preset()
+        self._create_series()
 
-    def _preset(self) -> None:
-        self._preset_tiers()
-        self._requests.preset(Outcome.ADMITTED.value, NO_TIER, Reason.NOT_JUDGED.value)
-        for rejection in REJECTIONS:
-            self._requests.preset("rejected", NO_TIER, rejection)
-        for source in SOURCES:
-            for result in DOCUMENT_RESULTS:
-                self.updates.labels(source, result)
-        for result in RELOAD_RESULTS:
-            self.config_reloads.labels(result)
-        for result in ("success", "failure"):
-            self.certificate_reloads.labels(result)
-
-    def _preset_tiers(self) -> None:
-        for tier in self._tiers():
-            for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
-                for outcome in Outcome:
-                    self._requests.preset(outcome.value, tier, reason.value)
-            for reason in (Reason.EXEMPT, Reason.MODE_OFF):
-                self._requests.preset(Outcome.ADMITTED.value, tier, reason.value)
-            self._tier_allow.labels(tier).set_function(partial(self._allow, tier))
-
-    def show(self, server: Server) -> None:
-        """Show how many clients a server has."""
-        self.connections.set_function(lambda: float(server.connections))
-        self.in_flight.set_function(lambda: float(server.in_flight))
+    def observe(
+        self, *, feed: DecisionFeed, server: Server, certificate: ServerCertificate
+    ) -> None:
+        """Read the state of these parts at each scrape."""
+        self._feed = feed
+        self._redis_up.set_function(lambda: float(feed.problem is None))
+        self._connections.set_function(lambda: float(server.connections))
+        self._in_flight.set_function(lambda: float(server.in_flight))
+        self._certificate_end.set_function(lambda: certificate.not_after.timestamp())  # noqa: PLW0108 - not_after changes
 
     def apply_settings(self, policy: Policy) -> None:
-        """Show another configuration's tiers too; series that exist stay."""
+        """Add the series of new tiers; existing series stay."""
         self._policy = policy
-        self._preset_tiers()
+        self._create_tier_series()
 
-    def count(self, verdict: Verdict, seconds: float) -> None:
-        """Count an answered review.
-
-        Args:
-            verdict: what it was told.
-            seconds: what that took.
-        """
-        self._requests.count(verdict.outcome, verdict.tier, verdict.reason)
+    def count_verdict(self, verdict: Verdict, seconds: float) -> None:
+        """Count an answered review and the time that it took."""
+        self._requests.labels(verdict.outcome.value, verdict.tier, verdict.reason.value).inc()
         self._duration.observe(seconds)
 
-    def reject(self, reason: str) -> None:
-        """Count a request that was no review to be judged."""
-        self._requests.count("rejected", NO_TIER, reason)
+    def count_rejection(self, reason: str) -> None:
+        """Count a request that never came to a verdict."""
+        self._requests.labels(REJECTED, NO_TIER, reason).inc()
 
-    def _tiers(self) -> list[str]:
-        return sorted({rule.tier for rule in self._policy.tiers} | {self._policy.default_tier})
+    def count_document(self, source: str, result: str) -> None:
+        """Count a decision document."""
+        self._documents.labels(source, result).inc()
 
-    def _allow(self, tier: str) -> float:
-        held = self._held()
-        if (
-            held is None
-            or freshness(held, self._policy.limits, now_ms=self._now_ms()) not in CURRENT
-        ):
+    def count_handshake_failure(self) -> None:
+        """Count a failed TLS handshake."""
+        self._handshake_failures.inc()
+
+    def count_certificate_reload(self, *, succeeded: bool) -> None:
+        """Count a reload of the certificate."""
+        self._certificate_reloads.labels("success" if succeeded else "failure").inc()
+
+    def count_config_reload(self, result: str) -> None:
+        """Count a reload of the configuration."""
+        self._config_reloads.labels(result).inc()
+
+    def count_crash(self, task: str) -> None:
+        """Count a crash of a background task."""
+        self._task_crashes.labels(task).inc()
+
+    def create_task_series(self, tasks: Iterable[str]) -> None:
+        """Create the crash counters of background tasks, so that they exist before any crash."""
+        for task in tasks:
+            self._task_crashes.labels(task)
+
+    def _create_series(self) -> None:
+        self._create_tier_series()
+        self._requests.labels(Outcome.ADMITTED.value, NO_TIER, Reason.NOT_JUDGED.value)
+        for rejection in REJECTIONS:
+            self._requests.labels(REJECTED, NO_TIER, rejection)
+        for source in SOURCES:
+            for result in DOCUMENT_RESULTS:
+                self._documents.labels(source, result)
+        for result in RELOAD_RESULTS:
+            self._config_reloads.labels(result)
+        for result in ("success", "failure"):
+            self._certificate_reloads.labels(result)
+
+    def _create_tier_series(self) -> None:
+        tiers = {rule.tier for rule in self._policy.tiers} | {self._policy.default_tier}
+        for tier in sorted(tiers):
+            for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
+                for outcome in Outcome:
+                    self._requests.labels(outcome.value, tier, reason.value)
+            for reason in (Reason.EXEMPT, Reason.MODE_OFF):
+                self._requests.labels(Outcome.ADMITTED.value, tier, reason.value)
+            self._tier_allow.labels(tier).set_function(partial(self._allows, tier))
+
+    def _cached(self) -> CachedDecision | None:
+        return None if self._feed is None else self._feed.cached
+
+    def _freshness(self) -> Freshness:
+        return freshness(self._cached(), self._policy.limits, now_ms=self._now_ms())
+
+    def _allows(self, tier: str) -> float:
+        cached = self._cached()
+        if cached is None or self._freshness() not in IN_FORCE:
             return float(self._policy.allow_unknown)
-        return float(allows(held.decision, tier))
+        return float(allows(cached.decision, tier))
 
-    def _age(self) -> float:
-        held = self._held()
-        return float("inf") if held is None else held.age_ms(self._now_ms()) / 1000
+    def _allows_default_tier(self) -> float:
+        return self._allows(self._policy.default_tier)
 
-    def _is(self, state: Freshness) -> float:
-        return float(freshness(self._held(), self._policy.limits, now_ms=self._now_ms()) is state)
+    def _age_seconds(self) -> float:
+        cached = self._cached()
+        return float("inf") if cached is None else cached.age_ms(self._now_ms()) / 1000
+
+    def _has_freshness(self, state: Freshness) -> float:
+        return float(self._freshness() is state)

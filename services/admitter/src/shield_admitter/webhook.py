@@ -1,4 +1,4 @@
-"""The request path: decode, judge, encode, count. Nothing in it waits for anything."""
+"""The request path: decode, judge, encode, count. Nothing in it waits."""
 
 from __future__ import annotations
 
@@ -6,132 +6,129 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from shield_admitter.core.response import Renderer
+from shield_admitter.core.response import admission_response, encode
 from shield_admitter.core.review import ReviewError, decode
 from shield_admitter.core.verdict import Outcome, judge
-from shield_admitter.http.interface import Answer
+from shield_admitter.http.messages import Response, error_response, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from shield_admitter.core.decision_age import Held
-    from shield_admitter.core.response import DenialStyle
-    from shield_admitter.core.verdict import Policy
+    from shield_admitter.decision_feed import DecisionFeed
     from shield_admitter.denial_log import DenialLog
-    from shield_admitter.http.head import Head
+    from shield_admitter.http.messages import RequestHead
     from shield_admitter.metrics import Metrics
+    from shield_admitter.settings import AdmitterSettings
 
 # /validate-resource and the Kubebuilder-style path are what existing webhook configurations of
 # the Go etcd-shield call.
-PATHS: Final = frozenset({"/validate", "/validate-resource", "/validate-tekton-dev-v1-pipelinerun"})
-JSON: Final = "application/json"
-
-# Give or take half, so that long-lived clients find new replicas, and not all at once.
-REQUESTS_PER_CONNECTION: Final = 1000
+PATHS: Final = frozenset(
+    {b"/validate", b"/validate-resource", b"/validate-tekton-dev-v1-pipelinerun"}
+)
+JSON: Final = b"application/json"
 
 
 class Webhook:
-    """Answers AdmissionReviews; fulfils ``edge.interface.Service``.
+    """Answers AdmissionReviews; implements ``http.messages.Handler``.
 
     Attributes:
-        max_body: larger reviews are refused.
-        closing: every answer asks the client to close its connection.
+        max_body: bytes; larger reviews are rejected.
     """
 
     def __init__(
         self,
+        settings: AdmitterSettings,
         *,
-        held: Callable[[], Held | None],
-        serving: Callable[[], bool],
+        feed: DecisionFeed,
+        is_serving: Callable[[], bool],
         metrics: Metrics,
-        denials: DenialLog,
+        denial_log: DenialLog,
         now_ms: Callable[[], int],
-        utc: Callable[[], datetime],
-        chance: Callable[[], float],
-        policy: Policy,
-        style: DenialStyle,
-        max_body: int,
+        utc_now: Callable[[], datetime],
+        random: Callable[[], float],
     ) -> None:
-        self._held = held
-        self._serving = serving
+        """Keep the collaborators.
+
+        Args:
+            settings: the configuration.
+            feed: holds the cached decision.
+            is_serving: False while a new admitter waits for its first decision.
+            metrics: counts verdicts and rejections.
+            denial_log: logs denials.
+            now_ms: a monotonic clock, for the age of the decision.
+            utc_now: the wall clock, for exemptions.
+            random: a random number from 0 to 1, for ``retryAfterSeconds``.
+        """
+        self._feed = feed
+        self._is_serving = is_serving
         self._metrics = metrics
-        self._denials = denials
+        self._denial_log = denial_log
         self._now_ms = now_ms
-        self._utc = utc
-        self._chance = chance
-        self.closing = False
-        self.apply_settings(policy, style, max_body)
+        self._utc_now = utc_now
+        self._random = random
+        self.apply_settings(settings)
 
-    def apply_settings(self, policy: Policy, style: DenialStyle, max_body: int) -> None:
-        """Answer by another configuration from the next request on."""
-        self._policy = policy
-        self._renderer = Renderer(style)
-        self.max_body = max_body
+    def apply_settings(self, settings: AdmitterSettings) -> None:
+        """Use these settings from the next request on."""
+        self._policy = settings.policy()
+        self._denial_format = settings.denial_format()
+        self.max_body = settings.max_body
 
-    def refuse(self, head: Head) -> Answer | None:
-        """Answer what the head alone shows to be no review; None if the body has to be read."""
+    def check_head(self, head: RequestHead) -> Response | None:
+        """Return an error response if the head is not that of a review."""
         if head.path not in PATHS:
-            return self._reject("path", HTTPStatus.NOT_FOUND, _NOT_FOUND)
-        if head.method != "POST":
-            return self._reject(
-                "method", HTTPStatus.METHOD_NOT_ALLOWED, "only POST is served here", b"Allow: POST"
-            )
-        if head.content_type != JSON or head.encoded:
-            return self._reject(
-                "media_type",
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"the body must be plain {JSON}",
-            )
-        if not self._serving():
-            return self._reject(
-                "not_ready",
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "no decision yet",
-                b"Retry-After: 1",
-                close=True,
-            )
+            return self._error("path", HTTPStatus.NOT_FOUND, _NOT_FOUND)
+        if head.method != b"POST":
+            message = "only POST is supported"
+            return self._error("method", HTTPStatus.METHOD_NOT_ALLOWED, message, b"Allow: POST\r\n")
+        if head.content_type != JSON or head.content_encoding:
+            message = "the body must be application/json without Content-Encoding"
+            return self._error("media_type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+        if not self._is_serving():
+            self.count_rejection("not_ready")
+            return unavailable("no decision yet")
         return None
 
-    def answer(self, body: bytes | bytearray) -> Answer:
+    def respond(self, body: bytes | bytearray) -> Response:
         """Answer one review."""
         started = time.perf_counter()
         try:
-            review = decode(body)
+            request = decode(body)
         except ReviewError as error:
-            return self._reject("malformed", HTTPStatus.BAD_REQUEST, str(error))
-        verdict = judge(review, self._held(), self._policy, now_ms=self._now_ms(), utc=self._utc())
-        retry = None if verdict.retry is None else verdict.retry.jittered(self._chance())
-        answer = self._renderer.render(
-            verdict, uid=review.uid, kind=review.kind.kind, retry_after=retry
+            return self._error("malformed", HTTPStatus.BAD_REQUEST, str(error))
+        verdict = judge(
+            request,
+            self._feed.cached,
+            self._policy,
+            now_ms=self._now_ms(),
+            utc_now=self._utc_now(),
         )
+        retry_after = None
+        if verdict.retry_rule is not None:
+            retry_after = verdict.retry_rule.jittered_seconds(self._random())
+        response = admission_response(
+            verdict,
+            self._denial_format,
+            uid=request.uid,
+            kind=request.kind.kind,
+            retry_after=retry_after,
+        )
+        content = encode(response)
         if verdict.outcome is not Outcome.ADMITTED:
-            self._denials.write(review, verdict)
-        self._metrics.count(verdict, time.perf_counter() - started)
-        return Answer(answer)
+            self._denial_log.write(request, verdict)
+        self._metrics.count_verdict(verdict, time.perf_counter() - started)
+        return Response(content)
 
-    def refused(self, why: str) -> None:
-        """Count what the edge refused."""
-        self._metrics.reject(why)
+    def count_rejection(self, reason: str) -> None:
+        """Count a request that is no review, or that the server rejected."""
+        self._metrics.count_rejection(reason)
 
-    def connection_length(self) -> int:
-        """Let go of a connection now and then, at a time of its own."""
-        return round(REQUESTS_PER_CONNECTION * (0.5 + self._chance()))
-
-    def _reject(
-        self,
-        reason: str,
-        status: HTTPStatus,
-        message: str,
-        header: bytes = b"",
-        *,
-        close: bool = False,
-    ) -> Answer:
-        self._metrics.reject(reason)
-        body = msgspec.json.encode({"error": message})
-        return Answer(body, status, header and header + b"\r\n", close)
+    def _error(
+        self, reason: str, status: HTTPStatus, message: str, headers: bytes = b""
+    ) -> Response:
+        self.count_rejection(reason)
+        return error_response(status, message, headers)
 
 
-_NOT_FOUND: Final = f"not found; reviews go to {', '.join(sorted(PATHS))}"
+_NOT_FOUND: Final = f"not found; reviews go to {b', '.join(sorted(PATHS)).decode('ascii')}"

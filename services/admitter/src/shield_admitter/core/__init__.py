@@ -1,5 +1,5 @@
-"""The admitter's pure core: from a review's bytes and the held decision to an answer's bytes.
+"""The admitter's pure core: from a review and the cached decision to a response.
 
-Belongs here: reading reviews, matching rules, freshness, the verdict, rendering. May not go in:
-HTTP, the network, clocks, randomness, logs, metrics. Time and chance are arguments.
+Belongs here: decoding reviews, matching rules, freshness, the verdict, the response. May not go in:
+HTTP, the network, clocks, randomness, logs, metrics. Time and random numbers are arguments.
 """

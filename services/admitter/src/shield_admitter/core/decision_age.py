@@ -1,20 +1,21 @@
-"""The held decision: which document replaces it, how old it is, and what its age is called.
+"""The cached decision: which document replaces it, and how fresh it is.
 
 Theory of operation
 ===================
 
 Age is time on this process's own monotonic clock since ``(epoch, sequence)`` last changed; wall
-clocks of two machines are never compared. A document that comes over the subscription is new at
-that moment. One that is found in the store (after a subscribe, at a refresh, by a late joiner) was
-written when its expiry was set: its age is ``ttl_ms`` minus what is left.
+clocks of two machines are never compared. A document that arrives over the subscription is new at
+that moment. A document that is read from the store (after a subscribe, at a refresh, by a late
+joiner) was written when its expiry was set, so its age is ``ttl_ms`` minus the remaining time.
 
-    document            none held, or expired    held: fresh or stale
-    higher order        taken                    taken
-    same order          repeated                 repeated: nothing changes
-    lower order         taken                    older: ignored
+    document         nothing cached, or expired    cached: fresh or stale
+    higher order     accepted                      accepted
+    same order       repeated                      repeated: nothing changes
+    lower order      accepted                      older: ignored
 
-A writer that was fenced off may still speak, so a lower order is ignored; once the held decision
-has expired nobody has written for minutes, and whatever is there now is better than nothing.
+A writer that has lost its lease may still publish, so a lower order is ignored. Once the cached
+decision has expired there has been no newer document for minutes, and any decision is better than
+none.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Freshness(enum.StrEnum):
-    """What a held decision's age is called."""
+    """How old a cached decision is, in one word."""
 
     NONE = "none"
     FRESH = "fresh"
@@ -36,12 +37,12 @@ class Freshness(enum.StrEnum):
     EXPIRED = "expired"
 
 
-# A decision of such an age is in force.
-CURRENT: Final = frozenset({Freshness.FRESH, Freshness.STALE})
+# A decision of such freshness is in force.
+IN_FORCE: Final = frozenset({Freshness.FRESH, Freshness.STALE})
 
 
 class Acceptance(enum.StrEnum):
-    """What became of a document."""
+    """The result of offering a document to the cache."""
 
     TAKEN = "taken"
     REPEATED = "repeated"
@@ -50,11 +51,11 @@ class Acceptance(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FreshnessLimits:
-    """When a decision's age changes its name.
+    """The ages at which a decision becomes stale and expired.
 
     Attributes:
-        stale_after_ms: from here on it is stale.
-        expired_after_ms: from here on it is expired.
+        stale_after_ms: stale from here on.
+        expired_after_ms: expired from here on.
     """
 
     stale_after_ms: int
@@ -62,8 +63,8 @@ class FreshnessLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A decision and since when it counts.
+class CachedDecision:
+    """A decision and the moment from which its age counts.
 
     Attributes:
         decision: the document.
@@ -74,45 +75,45 @@ class Held:
     since_ms: int
 
     def age_ms(self, now_ms: int) -> int:
-        """Return how old the decision is."""
+        """Return the age of the decision."""
         return max(0, now_ms - self.since_ms)
 
 
-def freshness(held: Held | None, limits: FreshnessLimits, *, now_ms: int) -> Freshness:
-    """Name the age of what is held."""
-    if held is None:
+def freshness(cached: CachedDecision | None, limits: FreshnessLimits, *, now_ms: int) -> Freshness:
+    """Return how fresh the cached decision is."""
+    if cached is None:
         return Freshness.NONE
-    age = held.age_ms(now_ms)
+    age = cached.age_ms(now_ms)
     if age >= limits.expired_after_ms:
         return Freshness.EXPIRED
     return Freshness.STALE if age >= limits.stale_after_ms else Freshness.FRESH
 
 
 def accept(
-    held: Held | None,
+    cached: CachedDecision | None,
     decision: Decision,
     limits: FreshnessLimits,
     *,
     now_ms: int,
     remaining_ms: int | None = None,
-) -> tuple[Held, Acceptance]:
-    """Decide whether a document replaces what is held.
+) -> tuple[CachedDecision, Acceptance]:
+    """Decide whether a document replaces the cached decision.
 
     Args:
-        held: what is held.
+        cached: the cached decision.
         decision: the document.
-        limits: when what is held has expired.
+        limits: when the cached decision has expired.
         now_ms: this process's monotonic clock.
-        remaining_ms: until the document expires in the store; None if it came over the
+        remaining_ms: until the document expires in the store; None if it arrived over the
             subscription, which means that it is new.
 
     Returns:
-        What is held from now on, and what became of the document.
+        The decision to cache from now on, and whether that is the document.
     """
     age = 0 if remaining_ms is None else max(0, decision.ttl_ms - remaining_ms)
-    if held is not None and decision.order == held.decision.order:
-        return held, Acceptance.REPEATED
-    expired = freshness(held, limits, now_ms=now_ms) is Freshness.EXPIRED
-    if held is not None and decision.order < held.decision.order and not expired:
-        return held, Acceptance.OLDER
-    return Held(decision, now_ms - age), Acceptance.TAKEN
+    if cached is not None and decision.order == cached.decision.order:
+        return cached, Acceptance.REPEATED
+    expired = freshness(cached, limits, now_ms=now_ms) is Freshness.EXPIRED
+    if cached is not None and decision.order < cached.decision.order and not expired:
+        return cached, Acceptance.OLDER
+    return CachedDecision(decision, now_ms - age), Acceptance.TAKEN

@@ -1,151 +1,187 @@
 """From a verdict to an AdmissionReview response.
 
 Source of the form: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response
-Everything but the uid and the jittered retry is the same for every request of one tier under one
-decision, so it is rendered once and kept (`Renderer`).
+and k8s.io/api/admission/v1. Every text that goes in is bounded: those of the decision by its own
+form, the kind and the uid here and in `review`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec import Struct
 
 from shield_admitter.core.review import API_VERSION, KIND
-from shield_admitter.core.verdict import Outcome, Reason
-from shield_common.text import format_time, format_value, printable, truncate
+from shield_admitter.core.verdict import Outcome
+from shield_common.decision import format_value
 
 if TYPE_CHECKING:
-    from shield_admitter.core.verdict import Verdict
-    from shield_common.decision import Decision
+    from datetime import datetime
 
-MAX_WARNING: Final = 120  # kubectl shows a warning on one line
-MAX_KEPT: Final = 256  # renderings; a few tiers times outcomes, the bound is for odd kinds
-MAX_KIND: Final = 63
+    from shield_admitter.core.verdict import Verdict
+
+MAX_WARNING: Final = 120  # characters; kubectl shows a warning on one line
+MAX_KIND: Final = 63  # characters; Kubernetes allows no longer kind
 
 DENIAL_REASONS: Final = {429: "TooManyRequests", 403: "Forbidden"}
 
-_HEAD: Final = (
-    msgspec.json.encode({"apiVersion": API_VERSION, "kind": KIND})[:-1] + b',"response":{"uid":'
-)
-
 
 @dataclass(frozen=True, slots=True)
-class DenialStyle:
-    """How a denial looks.
+class DenialFormat:
+    """What a denial looks like.
 
     Attributes:
-        code: 429 or 403.
-        url: where a person finds out more; the decision's own if None.
+        code: HTTP status of the API server's answer, 429 or 403.
+        url: link at the end of the message; the decision's own link if None.
     """
 
     code: int = 429
     url: str | None = None
 
 
-class Renderer:
-    """Renders answers, keeping what is the same for many."""
+class StatusDetails(Struct):
+    """The part of a Status that the API server turns into a Retry-After header."""
 
-    def __init__(self, style: DenialStyle) -> None:
-        self._style = style
-        self._kept: dict[tuple[object, ...], bytes] = {}
-        self._decision: Decision | None = None
-
-    @property
-    def kept(self) -> int:
-        """How many renderings are kept."""
-        return len(self._kept)
-
-    def render(self, verdict: Verdict, *, uid: str, kind: str, retry_after: int | None) -> bytes:
-        """Return the response's body.
-
-        Args:
-            verdict: what the request is told.
-            uid: the request's, echoed exactly.
-            kind: the request's, for the denial's first word.
-            retry_after: seconds after which to come back; None to leave it out.
-        """
-        kind = kind[:MAX_KIND]
-        if verdict.decision is not self._decision or len(self._kept) > MAX_KEPT:
-            self._kept.clear()
-            self._decision = verdict.decision
-        key = (
-            verdict.outcome,
-            verdict.reason,
-            verdict.tier,
-            verdict.exemption and verdict.exemption.position,
-            "" if verdict.allowed else kind,
-        )
-        body = self._kept.get(key)
-        if body is None:
-            body = self._kept[key] = msgspec.json.encode(
-                response_fields(verdict, kind, self._style)
-            )
-        if retry_after is None or verdict.allowed:
-            return b"%s%s,%s}" % (_HEAD, msgspec.json.encode(uid), body[1:])
-        # The status stands last, so its details can be put in before its closing brace.
-        return b'%s%s,%s,"details":{"retryAfterSeconds":%d}}}}' % (
-            _HEAD,
-            msgspec.json.encode(uid),
-            body[1:-2],
-            retry_after,
-        )
+    retryAfterSeconds: int  # noqa: N815 - Kubernetes' name
 
 
-def response_fields(verdict: Verdict, kind: str, style: DenialStyle) -> dict[str, Any]:
-    """Return the response without its uid, as plain data; a denial's ``status`` stands last."""
-    fields: dict[str, Any] = {"allowed": verdict.allowed}
-    annotations = {"verdict": verdict.outcome.value, "reason": verdict.reason.value}
-    if verdict.tier:
-        annotations["tier"] = verdict.tier
-    if verdict.exemption is not None:
-        annotations["exemption"] = verdict.exemption.reason
-    if verdict.entry is not None and verdict.entry.reason:
-        annotations["why"] = verdict.entry.reason
-    fields["auditAnnotations"] = annotations
-    warning = _warning(verdict)
-    if warning:
-        fields["warnings"] = [truncate(printable(warning), MAX_WARNING)]
+class Status(Struct, omit_defaults=True):
+    """A ``metav1.Status``: how and why a request is denied."""
+
+    status: str
+    code: int
+    reason: str
+    message: str
+    details: StatusDetails | None = None
+
+
+class AuditAnnotations(Struct, omit_defaults=True):
+    """Notes on the verdict, which the API server adds to its audit event."""
+
+    verdict: str
+    reason: str
+    tier: str = ""
+    exemption: str | None = None
+    why: str | None = None
+
+
+class AdmissionResponse(Struct, omit_defaults=True):
+    """An AdmissionReview's response; names as the API server reads them."""
+
+    uid: str
+    allowed: bool
+    auditAnnotations: AuditAnnotations  # noqa: N815 - Kubernetes' name
+    warnings: list[str] | None = None
+    status: Status | None = None
+
+
+class _Review(Struct):
+    apiVersion: str  # noqa: N815 - Kubernetes' name
+    kind: str
+    response: AdmissionResponse
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def admission_response(
+    verdict: Verdict,
+    denial_format: DenialFormat,
+    *,
+    uid: str,
+    kind: str,
+    retry_after: int | None = None,
+) -> AdmissionResponse:
+    """Build the response to one request.
+
+    Args:
+        verdict: the verdict on the request.
+        denial_format: what a denial looks like.
+        uid: the request's, echoed exactly.
+        kind: the kind of its object, the first word of a denial.
+        retry_after: seconds after which a denied client should try again; None leaves it out.
+    """
+    status = None
     if not verdict.allowed:
-        fields["status"] = {
-            "status": "Failure",
-            "code": style.code,
-            "reason": DENIAL_REASONS[style.code],
-            "message": printable(denial(verdict, kind, style)),
-        }
-    return fields
+        status = Status(
+            "Failure",
+            denial_format.code,
+            DENIAL_REASONS[denial_format.code],
+            denial_message(verdict, kind, denial_format),
+            None if retry_after is None else StatusDetails(retry_after),
+        )
+    warning = _warning(verdict)
+    warnings = [_shorten(warning)] if warning else None
+    return AdmissionResponse(uid, verdict.allowed, _annotations(verdict), warnings, status)
 
 
-def denial(verdict: Verdict, kind: str, style: DenialStyle) -> str:
-    """Say that a request is denied, why, since when, until when and where to read on.
+def encode(response: AdmissionResponse) -> bytes:
+    """Return the AdmissionReview that carries a response, as JSON."""
+    return _encoder.encode(_Review(API_VERSION, KIND, response))
 
-    Made of the decision's words alone, which are bounded, and of the kind, cut by whoever renders.
+
+def denial_message(verdict: Verdict, kind: str, denial_format: DenialFormat) -> str:
+    """Return why, since when, until when and in which tier a request is denied.
+
     The first words (kind, "admission currently not allowed") are fixed: people and tools match
     on them.
     """
-    text = f"{kind} admission currently not allowed: {_why(verdict)}. Tier: {verdict.tier}."
-    url = style.url or (verdict.decision and verdict.decision.status_url)
-    return f"{text} See {url}" if url else text
+    kind = kind[:MAX_KIND]
+    text = f"{kind} admission currently not allowed: {_explanation(verdict)}. Tier: {verdict.tier}."
+    url = denial_format.url or (verdict.decision and verdict.decision.status_url)
+    return _printable(f"{text} See {url}" if url else text)
 
 
-def _why(verdict: Verdict) -> str:
-    entry = verdict.entry
+def _annotations(verdict: Verdict) -> AuditAnnotations:
+    exemption, tier_decision = verdict.exemption, verdict.tier_decision
+    return AuditAnnotations(
+        verdict.outcome,
+        verdict.reason,
+        verdict.tier,
+        None if exemption is None else exemption.reason,
+        None if tier_decision is None else tier_decision.reason or None,
+    )
+
+
+def _explanation(verdict: Verdict) -> str:
+    tier_decision = verdict.tier_decision
     if verdict.decision is None:
         return "etcd-shield has no current decision"
-    if entry is None:
+    if tier_decision is None:
         return "etcd-shield denies every tier that it has no thresholds for"
-    span = [f"denied since {format_time(entry.since)}"]
-    if entry.unit == "alert" and entry.signal is not None:
-        span.append("until it stops")
-    elif entry.reset is not None:
-        span.append(f"until below {format_value(entry.reset, entry.unit)}")
-    return f"{entry.reason or 'etcd is close to its quota'} ({', '.join(span)})"
+    period = [f"denied since {_time(tier_decision.since)}"]
+    if tier_decision.unit == "alert" and tier_decision.signal is not None:
+        period.append("until it stops")
+    elif tier_decision.reset is not None:
+        period.append(f"until below {format_value(tier_decision.reset, tier_decision.unit)}")
+    return f"{tier_decision.reason or 'etcd is close to its quota'} ({', '.join(period)})"
+
+
+def _time(moment: datetime) -> str:
+    try:
+        return f"{moment.astimezone(UTC):%H:%M:%S}Z"
+    except OverflowError:  # the first or last day that datetime can express
+        return f"{moment:%H:%M:%S%z}"
 
 
 def _warning(verdict: Verdict) -> str | None:
     if verdict.outcome is Outcome.WARNED:
-        return f"etcd-shield would deny this: {_why(verdict)}"
-    if verdict.outcome is Outcome.ADMITTED and verdict.reason in {Reason.SHIELD, Reason.OVERRIDE}:
-        return verdict.entry.warning if verdict.entry is not None else None
+        return f"etcd-shield would deny this: {_explanation(verdict)}"
+    if verdict.outcome is Outcome.ADMITTED and verdict.tier_decision is not None:
+        return verdict.tier_decision.warning
     return None
+
+
+def _shorten(text: str) -> str:
+    """Cut to one short line: the API server drops warnings with control characters."""
+    text = _printable(text)
+    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,32 +1,26 @@
 """AdmissionReview requests as types.
 
 Source of the form: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request
-and k8s.io/api/admission/v1. The object is kept as the bytes that came: only its labels and
-its name are ever read, and only when a rule or a log line wants them.
+and k8s.io/api/admission/v1. The object stays the bytes that arrived: decoding it
+would cost more than all the rest, and only its labels and its name are ever needed.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from shield_admitter.core.nesting import NestingError, cut
-
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
 
-T = TypeVar("T")
-
-# How deep lies what is read: review, request, object, metadata, labels.
-_REVIEW_LEVELS: Final = 5
-_OBJECT_LEVELS: Final = 3
+MAX_UID: Final = 128  # characters; the API server sends a UUID of 36. The uid is echoed.
 
 
 class ReviewError(Exception):
-    """The body is not a review that is served; the webhook answers 400 with this sentence."""
+    """The body is not a supported review; the webhook answers 400 with this sentence."""
 
 
 class Kind(Struct, frozen=True):
@@ -38,7 +32,7 @@ class Kind(Struct, frozen=True):
 
 
 class UserInfo(Struct, frozen=True):
-    """Who sent the request to the API server."""
+    """The user who sent the request to the API server."""
 
     username: str = ""
     groups: tuple[str, ...] | None = None
@@ -46,7 +40,7 @@ class UserInfo(Struct, frozen=True):
 
 # `dict` is what `cached_property` needs.
 class Request(Struct, frozen=True, dict=True):
-    """What the API server asks about; names as the API server writes them."""
+    """The request that the API server asks about; names as the API server writes them."""
 
     uid: str
     operation: str = ""
@@ -59,7 +53,7 @@ class Request(Struct, frozen=True, dict=True):
     object: Raw = Raw(b"null")
 
     def labels(self) -> dict[str, str]:
-        """Return the object's labels; none if it has none that are well formed."""
+        """Return the object's labels; none if it has none or they are malformed."""
         return self._metadata.labels or {}
 
     def display_name(self) -> str:
@@ -70,10 +64,9 @@ class Request(Struct, frozen=True, dict=True):
 
     @cached_property
     def _metadata(self) -> _Metadata:
-        # Read when a rule first asks, then kept: any number of rules may.
         try:
-            return _read(_object_decoder, self.object, _OBJECT_LEVELS).metadata or _Metadata()
-        except (msgspec.DecodeError, UnicodeDecodeError, NestingError):
+            return _object_decoder.decode(self.object).metadata or _Metadata()
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return _Metadata()
 
 
@@ -93,39 +86,37 @@ class _Object(Struct):
     metadata: _Metadata | None = None
 
 
-_decoder = msgspec.json.Decoder(_Review)
+_review_decoder = msgspec.json.Decoder(_Review)
 _object_decoder = msgspec.json.Decoder(_Object)
 
 
 def decode(body: bytes | bytearray) -> Request:
-    """Read a review; of a field that stands twice the last counts, as for the API server.
+    """Decode a review. Of a repeated field the last one counts, as in the API server.
 
     Args:
-        body: the request's body.
+        body: the HTTP request's body.
 
     Raises:
-        ReviewError: not JSON, not an AdmissionReview, of a version that is not served, or
-            without a request.
+        ReviewError: not JSON, not an AdmissionReview, of an unsupported version, without a
+            request, with a uid that cannot be echoed, or nested more deeply than the JSON decoder
+            goes (about 1,000 levels; the API server accepts 10,000).
     """
     try:
-        review = _read(_decoder, body, _REVIEW_LEVELS)
-    except (msgspec.DecodeError, UnicodeDecodeError, NestingError) as error:
+        review = _review_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ReviewError(f"not an AdmissionReview: {str(error)[:200]}") from error
+    except RecursionError as error:
+        raise ReviewError("the AdmissionReview is nested too deeply to be decoded") from error
     if review.kind != KIND or review.apiVersion != API_VERSION:
         raise ReviewError(
-            f"apiVersion {review.apiVersion[:80]!r}, kind {review.kind[:80]!r} is not served,"
+            f"apiVersion {review.apiVersion[:80]!r}, kind {review.kind[:80]!r} is not supported,"
             f" only {API_VERSION} {KIND}"
         )
-    if review.request is None:
+    request = review.request
+    if request is None:
         raise ReviewError("the AdmissionReview has no request")
-    if not review.request.uid:
+    if not request.uid:
         raise ReviewError("the request has no uid")
-    return review.request
-
-
-def _read(decoder: msgspec.json.Decoder[T], text: bytes | bytearray | Raw, levels: int) -> T:
-    try:
-        return decoder.decode(text)
-    except RecursionError:
-        # How deep msgspec goes depends on the interpreter: 1,000 levels on Python 3.11.
-        return decoder.decode(cut(bytes(text), keep=levels))
+    if len(request.uid) > MAX_UID:
+        raise ReviewError(f"the request's uid is longer than {MAX_UID} characters")
+    return request

@@ -1,7 +1,7 @@
-"""Matching a request against rules: which tier it is in, whether it is exempt, when to come back.
+"""Rules about requests: which tier, whether exempt, when to try again.
 
-A rule names patterns for some of namespace, user, groups and labels. All the fields that it
-names must match; within a field any pattern may. Rules are ordered and the first match wins.
+A rule names patterns for some of namespace, user, groups and labels. Every field that it names must
+match; within a field one pattern is enough. Rules are ordered and the first match wins.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
 
     from shield_admitter.core.review import Request
 
+# Only the first groups of a user are matched, so that no request can hold up the others with
+# millions of them. Active Directory gives a user 1,015 at most.
+MAX_GROUPS: Final = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """Patterns of one rule, compiled.
+    """Compiled patterns of one rule.
 
     Attributes:
-        namespaces: matches a namespace; None if the rule does not name any.
+        namespaces: matches a namespace; None if the rule names none.
         users: matches a user name.
         groups: matches one group.
         labels: exact labels of the object. A user can set these: they must not be a rule's only
@@ -36,14 +41,16 @@ class Matcher:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, request: Request) -> bool:
-        """Say whether all of the rule's fields match."""
+        """Return whether all of the rule's fields match."""
         if self.namespaces is not None and not self.namespaces.match(request.namespace or ""):
             return False
         user = request.userInfo
         if self.users is not None and not self.users.match(user.username):
             return False
-        if self.groups is not None and not any(map(self.groups.match, user.groups or ())):
-            return False
+        if self.groups is not None:
+            groups = islice(user.groups or (), MAX_GROUPS)
+            if not any(map(self.groups.match, groups)):
+                return False
         if self.labels:
             labels = request.labels()
             return all(labels.get(key) == value for key, value in self.labels.items())
@@ -61,7 +68,7 @@ class TierRule:
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """Admits matching requests whatever the shield says, until it expires."""
+    """Admits matching requests whatever the decision is, until it expires."""
 
     matcher: Matcher
     reason: str
@@ -71,19 +78,19 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class RetryRule:
-    """Tells matching requesters after how many seconds to come back."""
+    """Asks matching clients to try again after some seconds."""
 
     seconds: int
     matcher: Matcher
     position: int
 
-    def jittered(self, chance: float) -> int:
-        """Return whole seconds, give or take half; requesters do not all come back at once.
+    def jittered_seconds(self, random: float) -> int:
+        """Return whole seconds, plus or minus half, so that clients do not return all at once.
 
         Args:
-            chance: a random number from 0 to 1.
+            random: a random number from 0 to 1.
         """
-        return max(1, round(self.seconds * (0.5 + chance)))
+        return max(1, round(self.seconds * (0.5 + random)))
 
 
 def compile_globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
@@ -93,7 +100,7 @@ def compile_globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
 
 
-def find_tier(rules: Sequence[TierRule], request: Request) -> TierRule | None:
+def matching_tier_rule(rules: Sequence[TierRule], request: Request) -> TierRule | None:
     """Return the first tier rule that matches."""
     for rule in rules:
         if rule.matcher.matches(request):
@@ -101,16 +108,19 @@ def find_tier(rules: Sequence[TierRule], request: Request) -> TierRule | None:
     return None
 
 
-def find_exemption(
-    exemptions: Sequence[Exemption], request: Request, utc: datetime
+def matching_exemption(
+    exemptions: Sequence[Exemption], request: Request, utc_now: datetime
 ) -> Exemption | None:
     """Return the first exemption that matches and has not expired."""
-    return next(
-        (e for e in exemptions if utc < e.expires and e.matcher.matches(request)),
-        None,
-    )
+    for exemption in exemptions:
+        if utc_now < exemption.expires and exemption.matcher.matches(request):
+            return exemption
+    return None
 
 
-def find_retry(rules: Sequence[RetryRule], request: Request) -> RetryRule | None:
+def matching_retry_rule(rules: Sequence[RetryRule], request: Request) -> RetryRule | None:
     """Return the first retry rule that matches."""
-    return next((rule for rule in rules if rule.matcher.matches(request)), None)
+    for rule in rules:
+        if rule.matcher.matches(request):
+            return rule
+    return None

@@ -1,7 +1,7 @@
-"""The verdict: a pure function of the request, the held decision, its age and the policy.
+"""The verdict: a pure function of the request, the cached decision, its age and the policy.
 
-The only place that decides what absence means: no decision, an expired one, a tier that the
-decision does not know.
+This is the only place that decides what absence means: no decision, an expired one, a tier that is
+not in the decision.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from shield_admitter.core.decision_age import CURRENT, Freshness, FreshnessLimits, Held, freshness
+from shield_admitter.core.decision_age import IN_FORCE, Freshness, freshness
 from shield_admitter.core.rules import (
     Exemption,
     RetryRule,
     TierRule,
-    find_exemption,
-    find_retry,
-    find_tier,
+    matching_exemption,
+    matching_retry_rule,
+    matching_tier_rule,
 )
 from shield_common.decision import Decision, TierDecision
 
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from shield_admitter.core.decision_age import CachedDecision, FreshnessLimits
     from shield_admitter.core.review import Request
 
 
 class Mode(enum.StrEnum):
-    """What a denying tier does to a request."""
+    """The effect of a denying tier on a request."""
 
     ENFORCE = "enforce"
     WARN = "warn"  # admit, with a warning
@@ -49,13 +50,13 @@ class Outcome(enum.StrEnum):
 
 
 class Reason(enum.StrEnum):
-    """Which rule settled it."""
+    """What decided the verdict."""
 
     SHIELD = "shield"  # the decision's bit for the tier
-    OVERRIDE = "override"  # an operator's word inside the decision
-    UNKNOWN = "unknown"  # no current decision: on_unknown
+    OVERRIDE = "override"  # an operator's override inside the decision
+    UNKNOWN = "unknown"  # no decision in force: on_unknown
     EXEMPT = "exempt"
-    NOT_JUDGED = "not_judged"  # another operation, kind or a subresource
+    NOT_JUDGED = "not_judged"  # another operation or kind, or a subresource
     MODE_OFF = "mode_off"
 
 
@@ -64,19 +65,19 @@ NO_TIER: Final = ""  # requests that are not judged belong to no tier
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The admitter's configuration as the verdict needs it.
+    """The part of the configuration that verdicts depend on.
 
     Attributes:
-        tiers: ordered tier rules.
-        default_tier: where requests go that no rule matches.
-        mode: for tiers without their own.
-        tier_modes: by tier.
-        exemptions: ordered.
-        retry_rules: ordered.
-        operations: which are judged.
-        kinds: which are judged; ``*`` judges all.
+        tiers: tier rules, in order.
+        default_tier: the tier of requests that no rule matches.
+        mode: the mode of tiers without their own.
+        tier_modes: the modes of single tiers.
+        exemptions: in order.
+        retry_rules: in order.
+        operations: operations that are judged.
+        kinds: kinds that are judged; ``*`` judges all.
         limits: when a decision is stale and expired.
-        allow_unknown: what no current decision means.
+        allow_unknown: whether requests are admitted without a decision in force.
     """
 
     tiers: Sequence[TierRule]
@@ -92,30 +93,30 @@ class Policy:
 
 
 class Verdict(Struct, frozen=True):
-    """What one request is told, and why.
+    """The answer to one request, and why.
 
     Attributes:
-        outcome: in one word.
-        reason: which rule settled it.
-        tier: the request's; `NO_TIER` if it is not judged.
-        freshness: of the decision that was used.
-        entry: what the decision says for the tier; None without a current decision, and for a
-            tier that the decision does not know.
-        decision: the decision that was used; None without a current one.
+        outcome: the answer in one word.
+        reason: what decided it.
+        tier: the request's tier; `NO_TIER` if the request is not judged.
+        freshness: of the cached decision.
+        tier_decision: the decision for the tier; None without a decision in force, and for a tier
+            that is not in the decision.
+        decision: the decision that was used; None if none is in force.
         tier_rule: the rule that matched; None for the default tier.
         exemption: the exemption that matched.
-        retry: when the requester should come back; only for a denial.
+        retry_rule: when the client should try again; only for a denial.
     """
 
     outcome: Outcome
     reason: Reason
     tier: str
     freshness: Freshness
-    entry: TierDecision | None = None
+    tier_decision: TierDecision | None = None
     decision: Decision | None = None
     tier_rule: TierRule | None = None
     exemption: Exemption | None = None
-    retry: RetryRule | None = None
+    retry_rule: RetryRule | None = None
 
     @property
     def allowed(self) -> bool:
@@ -124,43 +125,50 @@ class Verdict(Struct, frozen=True):
 
 
 def judge(
-    request: Request, held: Held | None, policy: Policy, *, now_ms: int, utc: datetime
+    request: Request,
+    cached: CachedDecision | None,
+    policy: Policy,
+    *,
+    now_ms: int,
+    utc_now: datetime,
 ) -> Verdict:
     """Judge one request.
 
     Args:
-        request: the review's.
-        held: the decision that is held.
+        request: from the review.
+        cached: the cached decision.
         policy: the configuration.
-        now_ms: this process's monotonic clock, for the decision's age.
-        utc: the wall clock, for the expiry of exemptions alone.
+        now_ms: this process's monotonic clock, for the age of the decision.
+        utc_now: the wall clock, used for the expiry of exemptions only.
     """
-    age = freshness(held, policy.limits, now_ms=now_ms)
+    age = freshness(cached, policy.limits, now_ms=now_ms)
     if not _is_judged(request, policy):
         return Verdict(Outcome.ADMITTED, Reason.NOT_JUDGED, NO_TIER, age)
-    rule = find_tier(policy.tiers, request)
+    rule = matching_tier_rule(policy.tiers, request)
     tier = policy.default_tier if rule is None else rule.tier
     mode = policy.tier_modes.get(tier, policy.mode)
     if mode is Mode.OFF:
         return Verdict(Outcome.ADMITTED, Reason.MODE_OFF, tier, age, tier_rule=rule)
-    if policy.exemptions:
-        exemption = find_exemption(policy.exemptions, request, utc)
-        if exemption is not None:
-            return Verdict(
-                Outcome.ADMITTED, Reason.EXEMPT, tier, age, tier_rule=rule, exemption=exemption
-            )
-    decision = held.decision if held is not None and age in CURRENT else None
-    allow = policy.allow_unknown if decision is None else allows(decision, tier)
-    outcome = Outcome.ADMITTED if allow else _DENIAL_BY_MODE[mode]
+    exemption = matching_exemption(policy.exemptions, request, utc_now)
+    if exemption is not None:
+        return Verdict(
+            Outcome.ADMITTED, Reason.EXEMPT, tier, age, tier_rule=rule, exemption=exemption
+        )
+    decision = cached.decision if cached is not None and age in IN_FORCE else None
+    allowed = policy.allow_unknown if decision is None else allows(decision, tier)
+    outcome = Outcome.ADMITTED if allowed else _DENIAL_BY_MODE[mode]
+    retry_rule = None
+    if outcome is Outcome.DENIED:
+        retry_rule = matching_retry_rule(policy.retry_rules, request)
     return Verdict(
         outcome,
         _reason(decision, tier),
         tier,
         age,
-        entry=None if decision is None else decision.tiers.get(tier),
+        tier_decision=None if decision is None else decision.tiers.get(tier),
         decision=decision,
         tier_rule=rule,
-        retry=find_retry(policy.retry_rules, request) if outcome is Outcome.DENIED else None,
+        retry_rule=retry_rule,
     )
 
 
@@ -172,9 +180,9 @@ _DENIAL_BY_MODE: Final = {
 
 
 def allows(decision: Decision, tier: str) -> bool:
-    """Return the bit for a tier; one that the decision does not know has the default bit."""
-    entry = decision.tiers.get(tier)
-    return decision.allow if entry is None else entry.allow
+    """Return whether a decision allows a tier; the default bit counts for a tier not in it."""
+    tier_decision = decision.tiers.get(tier)
+    return decision.allow if tier_decision is None else tier_decision.allow
 
 
 def _is_judged(request: Request, policy: Policy) -> bool:

@@ -1,6 +1,6 @@
-"""HTTP/1.1 over TLS, as much as admission reviews need, with a bound on everything.
+"""The webhook's HTTP/1.1 server: httptools reads, this package decides how much a client may take.
 
-Belongs here: reading requests, writing answers, connections and their timeouts, accepting and
-draining. Does not belong here: what a request means; an `interface.Service` says that. Why it is
-not aiohttp's server: docs/adr/0030.
+Belongs here: accepting, TLS handshakes, deadlines, size limits, eviction and drain. Does not belong
+here: what a request means; a `messages.Handler` decides that. Why httptools and not a whole server:
+docs/adr/0080.
 """

@@ -1,316 +1,445 @@
-"""One client's connection: which bytes belong to which request, and how long each step may take.
+"""One client's connection: httptools parses, this module decides what is accepted and how long.
 
 Theory of operation
 ===================
 
-What a connection waits for is its phase (`phases`). A request is answered in the call that brings
-its last byte: there is no task and no future per request. A client that does not read its answers
-is not read from either, and aborted after WRITE_SECONDS. Deadlines are numbers, and the server's
-sweep looks at them twice a second, so nothing has a timer of its own.
+A connection is always in one state, and each state has a deadline:
+
+    state      waits for                                at the deadline
+    HANDSHAKE  the TLS handshake                        abort (the event loop does it)
+    IDLE       the first byte of a request              close
+    HEAD       the rest of a request's head             408, LINGER
+    BODY       the rest of a request's body             408, LINGER
+    LINGER     the client to read why it was rejected   abort
+    CLOSING    the peer to confirm the end              abort
+
+A request is answered inside the callback that brings its last byte; there is no task per request.
+Deadlines are numbers that the server's sweep compares with the clock twice a second, because a
+timer per request costs more than reading the request. Besides the state's deadline there is one for
+writing: bytes that the client does not take for `WRITE_SECONDS` end the connection in any state.
+
+llhttp, the parser in httptools, is strict about line ends, lengths and chunks. What it accepts and
+two servers could still read differently is rejected here: no Host or two of them, a transfer coding
+besides chunked, an upgrade, trailer fields, and a request line that is not exactly
+``METHOD TARGET HTTP/1.x`` (RFC 9112, 11.2 explains request smuggling).
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
-from shield_admitter.http.body import BodyInChunks, DeclaredBody, Progress
-from shield_admitter.http.budget import Share
-from shield_admitter.http.chunks import TooLargeError
-from shield_admitter.http.head import HeadError, HeadReader
-from shield_admitter.http.interface import BUSY, GONE, MALFORMED, TIMEOUT, TOO_LARGE, problem
-from shield_admitter.http.phases import BETWEEN, OVER, PATIENCE, UNDER_WAY, WRITE_SECONDS, Phase
+from httptools import (
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
+
+from shield_admitter.http import limits
+from shield_admitter.http.messages import (
+    Rejection,
+    RequestHead,
+    Response,
+    error_response,
+    unavailable,
+)
 from shield_common import logs
 
 if TYPE_CHECKING:
-    from shield_admitter.http.body import Body
-    from shield_admitter.http.head import Head
-    from shield_admitter.http.host import Host
-    from shield_admitter.http.interface import Answer
+    from shield_admitter.http.server import Server
+
+
+class State(enum.IntEnum):
+    """What a connection waits for."""
+
+    HANDSHAKE = 0
+    IDLE = 1
+    HEAD = 2
+    BODY = 3
+    LINGER = 4
+    CLOSING = 5
+
+
+SECONDS: Final = {
+    State.HANDSHAKE: limits.HANDSHAKE_SECONDS,
+    State.IDLE: limits.IDLE_SECONDS,
+    State.HEAD: limits.HEAD_SECONDS,
+    State.BODY: limits.BODY_SECONDS,
+    State.LINGER: limits.LINGER_SECONDS,
+    State.CLOSING: limits.CLOSE_SECONDS,
+}
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+# RFC 9112, 2.2: one empty line before a request is ignored. llhttp ignores any number of them, and
+# bare line feeds too.
+_BEGINNING: Final = re.compile(rb"[^\r\n]|\r\Z|\r\n(?![\r\n])")
+_EMPTY_LINE: Final = (b"\r", b"\r\n")
+# Headers that are read. None may be repeated but Content-Encoding, a list that is never accepted.
+_HEADERS: Final = frozenset(
+    {
+        b"host",
+        b"content-length",
+        b"content-type",
+        b"content-encoding",
+        b"transfer-encoding",
+        b"expect",
+    }
+)
 
 
-class Connection(asyncio.BufferedProtocol):
+class _RejectedError(Exception):
+    """Raised in a parser callback to stop parsing; `Connection.data_received` answers it."""
+
+    def __init__(self, response: Response, reason: Rejection | None) -> None:
+        super().__init__(response.status)
+        self.response = response
+        self.reason = reason
+
+
+class _OverError(Exception):
+    """Raised in a parser callback to stop parsing when the connection is over."""
+
+
+def _malformed(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> _RejectedError:
+    return _RejectedError(error_response(status, message), Rejection.HTTP)
+
+
+class Connection(asyncio.Protocol):
     """The protocol of one accepted connection.
 
     Attributes:
-        phase: what it waits for.
-        deadline: when the wait is over, on the loop's clock.
+        state: what it waits for.
+        deadline: when that wait ends, on the server's clock.
+        is_fresh: whether no request has been answered yet.
     """
 
     __slots__ = (
-        "_blocked",
         "_body",
-        "_direct",
+        "_chunks",
+        "_forbidden",
         "_head",
-        "_heads",
-        "_left",
-        "_length",
-        "_pending",
-        "_refusal",
+        "_head_response",
+        "_head_size",
+        "_headers",
+        "_parser",
+        "_received",
+        "_requests_left",
+        "_reserved",
         "_server",
-        "_service",
-        "_time",
+        "_target",
         "_transport",
+        "_unsent_since",
+        "_write_paused",
         "deadline",
-        "phase",
+        "is_fresh",
+        "state",
     )
 
-    def __init__(self, server: Host[Connection]) -> None:
+    def __init__(self, server: Server, *, max_requests: int) -> None:
         self._server = server
-        self._service = server.service
-        self._time = server.time
+        self._requests_left = max_requests
+        self._parser = HttpRequestParser(self)
         self._transport: asyncio.Transport
-        self._head: Head
-        self._heads = HeadReader()
-        self._length = self._left = server.service.connection_length()
-        self._refusal: Answer | None = None
-        self._pending = b""
-        self._body: Body | None = None
-        self._direct: DeclaredBody | None = None  # the same, if the transport may fill it
-        self._blocked = False
-        self.phase = Phase.IDLE
-        self.deadline = 0.0
+        self._forbidden: Response | None = None
+        self._received = b""
+        self._body = bytearray()
+        self._reserved = 0
+        self._write_paused = False
+        self._unsent_since: float | None = None
+        self.is_fresh = True
+        self._enter(State.HANDSHAKE)
+        self._start_request()
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for requests."""
-        # uvloop's transports are no subclasses of asyncio's, only alike.
+        """Wait for requests."""
+        # uvloop's transports are no subclasses of asyncio's, but have the same methods.
         self._transport = cast("asyncio.Transport", transport)
-        self._wait(Phase.IDLE)
-        self._refusal = self._server.opened(self, transport.get_extra_info("peercert"))
+        self._transport.set_write_buffer_limits(high=limits.WRITE_BUFFER)
+        self._enter(State.IDLE)
+        self._forbidden = self._server.connection_opened(
+            self, transport.get_extra_info("peercert") or {}
+        )
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Forget everything; count a request that was not finished."""
+        """Release everything, and count a request that was not complete."""
         del error
         if self.has_request:
-            self._service.refused(GONE)
-        self.phase = Phase.CLOSING
-        self._drop_body()
-        self._pending = b""
-        self._server.closed(self)
+            self._server.handler.count_rejection(Rejection.CLIENT)
+        self._release_body()
+        self._enter(State.CLOSING)
+        # The parser holds bound methods of this object: without this, both would wait for the
+        # garbage collector, and the last request's bytes with them.
+        del self._parser
+        self._server.connection_closed(self)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Say where the next bytes go: a body of known length gets them without a copy."""
-        del sizehint
-        if self._direct is not None and self.phase is Phase.BODY:
-            return self._direct.room()
-        return self._server.scratch
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Take bytes."""
-        if self._direct is not None and self.phase is Phase.BODY:
-            self._go_on(self._direct, self._direct.arrived(nbytes))
+    def data_received(self, data: bytes) -> None:
+        """Parse bytes; the callbacks below do the rest."""
+        if self.state >= State.LINGER:
             return
-        data = bytes(self._server.scratch[:nbytes])
-        if self._blocked or self.phase is Phase.QUEUED:
-            self._pending += data
-        elif self.phase in OVER:
+        self._received += data
+        if self.state is State.IDLE and not _BEGINNING.match(self._received):
+            self._reject(_malformed("empty lines before the request"))
             return
-        else:
-            self._guarded(self._pending + data if self._pending else data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserCallbackError as error:
+            self._callback_failed(error.__context__)
+        except HttpParserUpgrade:
+            pass  # on_headers_complete has rejected it
+        except HttpParserError as error:  # the message is llhttp's own and quotes nothing
+            self._reject(_malformed(str(error)))
+        if self.state is State.HEAD:
+            if len(self._received) > limits.MAX_HEAD:
+                self._reject(_head_too_large())
+        elif self.state is not State.IDLE or self._received not in _EMPTY_LINE:
+            self._received = b""
 
     def eof_received(self) -> None:
-        """Let the transport close: half a connection is of no use here."""
+        """Let the transport close: a client that sends nothing more has all its answers."""
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read."""
-        self._blocked = True
+        self._write_paused = True
         self._transport.pause_reading()
-        self.deadline = self._time() + WRITE_SECONDS
 
     def resume_writing(self) -> None:
-        """Go on with what has arrived meanwhile."""
-        self._blocked = False
-        if self.phase is Phase.CLOSING:
-            return
-        self._wait(self.phase)
-        if self.phase is not Phase.QUEUED:
-            self._transport.resume_reading()
-            self._guarded(self._pending)
+        """Read again."""
+        self._write_paused = False
+        self._transport.resume_reading()
 
-    # What the server calls.
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request is under way."""
-        return self.phase is Phase.IDLE and not self._blocked
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether there has been no request yet."""
-        return self._left == self._length
+    # Called by the server.
 
     @property
     def has_request(self) -> bool:
         """Whether a part of a request has arrived."""
-        return self.phase in UNDER_WAY
+        return self.state is State.HEAD or self.state is State.BODY
 
-    def expire(self) -> None:
-        """Act on the deadline, which has passed."""
-        if self._blocked or self.phase in OVER:
+    def check_deadlines(self, now: float) -> None:
+        """Act on deadlines that have passed."""
+        if self.state is State.HANDSHAKE:
+            return
+        if self._writes_too_long(now):
             self._transport.abort()
-        elif self.phase is Phase.IDLE:
-            self.close()
-        elif self.phase is Phase.QUEUED:
-            busy = problem(HTTPStatus.SERVICE_UNAVAILABLE, "too many large reviews at once")
-            self._give_up(BUSY, busy)
-        else:
-            late = problem(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
-            self._give_up(TIMEOUT, late)
+        elif now >= self.deadline:
+            self._deadline_passed()
 
     def close(self) -> None:
         """Close once everything is written."""
-        self._wait(Phase.CLOSING)
-        self._drop_body()
+        self._release_body()
+        self._enter(State.CLOSING)
         self._transport.close()
+
+    def evict(self) -> None:
+        """Close at once, to make room for another client."""
+        if self.has_request:
+            self._server.handler.count_rejection(Rejection.BUSY)
+        self._enter(State.CLOSING)
+        self.abort()
 
     def abort(self) -> None:
         """Close at once."""
         self._transport.abort()
 
-    def _give_up(self, why: str, answer: Answer) -> None:
-        self._service.refused(why)
-        self._write(answer, close=True)
-        self.close()
-
-    # The way of a request.
-
-    def _guarded(self, data: bytes) -> None:
-        self._pending = b""
-        try:
-            self._take(data)
-        except HeadError as error:
-            self._service.refused(MALFORMED)
-            self._refuse(problem(error.status, str(error)))
-        except TooLargeError:
-            self._too_large()
-
-    def _take(self, data: bytes) -> None:
-        while True:
-            if self._body is not None:
-                data = self._go_on(self._body, self._body.feed(data))
-            if not data:
-                return
-            if self._blocked:
-                self._pending = data
-                return
-            if self.phase not in BETWEEN:
-                return
-            data = self._take_head(data)
-
-    def _take_head(self, data: bytes) -> bytes:
-        """Begin with a request if its head is there; return the bytes that are still to be read."""
-        head, data = self._heads.take(data)
-        if head is not None:
-            self._head = head
-            return self._begin(data)
-        self._pending = data
-        if data and self.phase is Phase.IDLE:
-            self._wait(Phase.HEAD)
-        return b""
-
-    def _begin(self, data: bytes) -> bytes:
-        """Answer, or begin to read the body; return the bytes that are still to be read."""
-        head = self._head
-        length = head.length
-        refusal = self._refusal or self._service.refuse(head)
-        if refusal is not None:
-            if length == 0:
-                self._reply(refusal)
-                return data
-            self._refuse(refusal, bodiless=head.method == "HEAD")
-        elif length is not None and length > self._service.max_body:
-            raise TooLargeError
-        elif length is not None and length <= len(data):
-            self._reply(self._answer(data[:length]))
-            return data[length:]
+    def _deadline_passed(self) -> None:
+        if self.state is State.IDLE:
+            self.close()
+        elif self.has_request:
+            message = "the request did not arrive in time"
+            response = error_response(HTTPStatus.REQUEST_TIMEOUT, message)
+            self._reject(_RejectedError(response, Rejection.TIMEOUT))
         else:
-            return self._read_body(data)
-        return b""
+            self._transport.abort()
 
-    def _read_body(self, data: bytes) -> bytes:
-        self._wait(Phase.BODY)
-        if self._head.expects_continue and not data:
-            self._transport.write(_CONTINUE)
-        length = self._head.length
-        share = Share(self._server.budget, self._granted)
-        if length is None:
-            self._body = BodyInChunks(self._service.max_body, share)
-        else:
-            self._body = self._direct = DeclaredBody(length, share)
-        return data
-
-    def _go_on(self, body: Body, progress: Progress) -> bytes:
-        """Answer a body that is complete, or wait; return the bytes that are still to be read."""
-        if progress is Progress.COMPLETE:
-            answer = self._answer(body.content)
-            self._drop_body()
-            self._reply(answer)
-            return body.rest
-        if progress is Progress.QUEUED:
-            self._pending = body.rest
-            self.phase = Phase.QUEUED  # with BODY's deadline
-            self._transport.pause_reading()
-        return b""
-
-    def _granted(self) -> None:
-        # Not at once: whoever released the memory is in the middle of something.
-        self._server.call_soon(self._leave_queue)
-
-    def _leave_queue(self) -> None:
-        if self.phase is Phase.QUEUED:
-            self.phase = Phase.BODY
-            self._transport.resume_reading()
-            self._guarded(self._pending)
-
-    def _answer(self, body: bytes | bytearray) -> Answer:
-        try:
-            return self._service.answer(body)
-        except Exception:  # noqa: BLE001 - a bug must not become a connection that hangs
-            logs.get(__name__).exception("answering a request failed")
-            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
-
-    def _reply(self, answer: Answer) -> None:
-        self._left -= 1
-        # Whoever sends another method is no API server; its next bytes are not worth a guess.
-        close = (
-            answer.close
-            or self._left <= 0
-            or not self._head.keep_alive
-            or self._head.method != "POST"
-            or self._service.closing
+    def _writes_too_long(self, now: float) -> bool:
+        unsent = self._transport.get_write_buffer_size() or limits.unsent_bytes(
+            self._transport.get_extra_info("socket")
         )
-        # First the new phase: writing may find that the client does not read, and set a deadline.
-        self._wait(Phase.IDLE)
-        self._write(answer, close=close, bodiless=self._head.method == "HEAD")
+        if not unsent:
+            self._unsent_since = None
+        elif self._unsent_since is None:
+            self._unsent_since = now
+        else:
+            return now - self._unsent_since >= limits.WRITE_SECONDS
+        return False
+
+    # Called by the parser.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        if self.state >= State.LINGER:
+            raise _OverError
+        if self._write_paused:  # it sends further requests without reading its answers
+            self._transport.abort()
+            raise _OverError
+        self._start_request()
+        self._enter(State.HEAD)
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request's target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header that is read."""
+        if self.state is State.BODY:
+            raise _malformed("trailer fields are not supported")
+        self._head_size += len(name) + len(value)
+        if self._head_size > limits.MAX_HEAD:
+            raise _head_too_large()
+        name = name.lower()
+        if name not in _HEADERS:
+            return
+        if name in self._headers and name != b"content-encoding":
+            raise _malformed(f"duplicate {name.decode('ascii')} header")
+        self._headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """Check the head, and answer now if that is enough."""
+        head = self._check_head()
+        headers = self._headers
+        length = int(headers.get(b"content-length", 0))
+        has_body = length > 0 or b"transfer-encoding" in headers
+        self._head = head
+        response = self._forbidden or self._server.handler.check_head(head)
+        if response is not None:
+            if has_body:
+                raise _RejectedError(response, None)
+            self._head_response = response
+        elif length > self._server.handler.max_body:
+            raise self._body_too_large()
+        self._enter(State.BODY)
+        if response is None and b"expect" in headers:
+            self._transport.write(_CONTINUE)
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk."""
+        self._chunks += 1
+        if self._chunks > limits.MAX_CHUNKS:
+            raise _malformed(f"the body has more than {limits.MAX_CHUNKS} chunks")
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body."""
+        size = len(self._body) + len(body)
+        if size > self._server.handler.max_body:
+            raise self._body_too_large()
+        while size > limits.SMALL_BODY + self._reserved:
+            if not self._server.body_memory.reserve(limits.BODY_STEP):
+                message = "too many large reviews at once"
+                raise _RejectedError(unavailable(message), Rejection.BUSY)
+            self._reserved += limits.BODY_STEP
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        """Answer the request."""
+        response = self._head_response or self._respond()
+        self._release_body()
+        self._requests_left -= 1
+        self.is_fresh = False
+        # A client that uses another method is no API server; its next bytes are not worth parsing.
+        close = (
+            response.close
+            or self._requests_left <= 0
+            or self._head.method != b"POST"
+            or self._server.draining
+            or not self._parser.should_keep_alive()
+        )
+        self._enter(State.IDLE)
+        self._write(response, close=close)
         if close:
             self.close()
 
-    def _too_large(self) -> None:
-        self._service.refused(TOO_LARGE)
-        limit = self._service.max_body
-        self._refuse(
-            problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit} bytes")
+    # Details.
+
+    def _start_request(self) -> None:
+        self._target = b""
+        self._head_size = 0
+        self._chunks = 0
+        self._headers: dict[bytes, bytes] = {}
+        self._head = RequestHead(b"", b"")
+        self._head_response: Response | None = None
+
+    def _check_head(self) -> RequestHead:
+        """Return the head, or reject what llhttp accepts and two servers could read differently."""
+        method = self._parser.get_method()
+        version = self._parser.get_http_version()
+        headers = self._headers
+        if version not in _VERSIONS:
+            raise _malformed("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        # Another protocol's name (RTSP), further spaces or a missing version are not in callbacks.
+        line = b"%s %s HTTP/%s\r\n" % (method, self._target, version.encode("ascii"))
+        if line not in self._received:
+            raise _malformed("not an HTTP/1.1 request line")
+        if self._parser.should_upgrade():
+            raise _malformed("protocol upgrades are not supported")
+        if version == "1.1" and b"host" not in headers:
+            raise _malformed("no Host header")
+        coding = headers.get(b"transfer-encoding")
+        if coding is not None:
+            if version == "1.0":
+                raise _malformed("Transfer-Encoding in HTTP/1.0")
+            if coding.strip().lower() != b"chunked":
+                message = "transfer codings other than chunked are not supported"
+                raise _malformed(message, HTTPStatus.NOT_IMPLEMENTED)
+        expectation = headers.get(b"expect")
+        if expectation is not None and expectation.strip().lower() != b"100-continue":
+            message = "expectations other than 100-continue are not supported"
+            raise _malformed(message, HTTPStatus.EXPECTATION_FAILED)
+        return RequestHead(
+            method,
+            self._target.partition(b"?")[0],
+            headers.get(b"content-type", b"").partition(b";")[0].strip().lower(),
+            headers.get(b"content-encoding", b""),
         )
 
-    def _refuse(self, answer: Answer, *, bodiless: bool = False) -> None:
-        """Answer a request whose rest is not read, and let the client take the answer in."""
-        self._drop_body()
-        self._wait(Phase.LINGER)
-        self._write(answer, close=True, bodiless=bodiless)
+    def _respond(self) -> Response:
+        try:
+            return self._server.handler.respond(self._body)
+        except Exception:  # noqa: BLE001 - a bug must not become a connection that hangs
+            logs.get(__name__).exception("answering a request failed")
+            return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", close=True)
 
-    def _write(self, answer: Answer, *, close: bool, bodiless: bool = False) -> None:
-        self._transport.write(self._server.render(answer, close=close, bodiless=bodiless))
+    def _body_too_large(self) -> _RejectedError:
+        message = f"the body is larger than {self._server.handler.max_body} bytes"
+        response = error_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+        return _RejectedError(response, Rejection.TOO_LARGE)
 
-    def _wait(self, phase: Phase) -> None:
-        self.phase = phase
-        self.deadline = self._time() + PATIENCE[phase]
+    def _callback_failed(self, error: BaseException | None) -> None:
+        if isinstance(error, _RejectedError):
+            self._reject(error)
+        elif not isinstance(error, _OverError):
+            logs.get(__name__).error("parsing a request failed", exc_info=error)
+            self._transport.abort()
 
-    def _drop_body(self) -> None:
-        if self._body is not None:
-            body, self._body, self._direct = self._body, None, None
-            body.drop()
+    def _reject(self, error: _RejectedError) -> None:
+        """Answer a request whose rest is not read, and give the client time to read the answer."""
+        if error.reason is not None:
+            self._server.handler.count_rejection(error.reason)
+        self._release_body()
+        self._enter(State.LINGER)
+        self._write(error.response, close=True)
+
+    def _write(self, response: Response, *, close: bool) -> None:
+        without_body = self._head.method == b"HEAD"
+        self._transport.write(
+            response.encode(date=self._server.date, close=close, without_body=without_body)
+        )
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.deadline = self._server.time() + SECONDS[state]
+
+    def _release_body(self) -> None:
+        self._server.body_memory.release(self._reserved)
+        self._reserved = 0
+        self._body = bytearray()
+
+
+def _head_too_large() -> _RejectedError:
+    message = f"the head is larger than {limits.MAX_HEAD} bytes"
+    return _malformed(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)

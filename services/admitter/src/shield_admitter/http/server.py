@@ -1,4 +1,9 @@
-"""Accepting connections, at most so many, over TLS; sweeping them; letting them go in the end."""
+"""Accept, limit, time out, evict and drain TLS connections.
+
+Connections are accepted here and not by ``loop.create_server``, which tells nobody about a
+handshake that fails and offers no way to end one: neither could be counted, and clients that never
+finish their handshake could not be evicted when the connections are used up.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,9 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from shield_admitter.http.budget import BodyBudget
-from shield_admitter.http.connection import Connection
-from shield_admitter.http.interface import NAME, problem
-from shield_admitter.http.names import certificate_names
+from shield_admitter.http import limits
+from shield_admitter.http.connection import Connection, State
+from shield_admitter.http.messages import Rejection, error_response
 from shield_common import logs
 from shield_common.lifecycle import BackgroundTask
 
@@ -20,77 +24,76 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
-    from shield_admitter.http.interface import Answer, Service
+    from shield_admitter.http.messages import Handler, Response
 
 BACKLOG: Final = 1024  # connections that wait to be accepted, for when all clients come at once
-HANDSHAKE_SECONDS: Final = 5.0
-SHUTDOWN_SECONDS: Final = 2.0  # for the peer to agree to the end of TLS
 SWEEP_SECONDS: Final = 0.5
-SCRATCH_BYTES: Final = 32 * 1024  # a typical review comes whole
-ACCEPT_PAUSE_SECONDS: Final = 0.1  # when the process is out of file descriptors
+ACCEPT_PAUSE_SECONDS: Final = 0.1  # while the process is out of file descriptors
 
-_FORBIDDEN: Final = problem(
-    HTTPStatus.FORBIDDEN, "the client certificate bears no name that is allowed here"
+_FORBIDDEN: Final = error_response(
+    HTTPStatus.FORBIDDEN, "the client certificate has none of the allowed names"
 )
 
 
 class Server:
-    """Serves one `Service`.
+    """Serves one `Handler`.
 
     Attributes:
-        service: answers the requests.
-        budget: memory for large bodies, shared by all connections.
-        scratch: where bytes arrive; each connection takes its own out before another gets it.
-        time: the loop's clock.
-        call_soon: the loop's.
+        handler: answers the requests.
+        body_memory: memory for large bodies, shared by all connections.
+        draining: every answer asks its client to close the connection.
+        date: the Date header line of answers.
+        time: the clock of all deadlines, in seconds.
     """
 
     def __init__(
         self,
-        service: Service,
+        handler: Handler,
         *,
         context: ssl.SSLContext | None,
         max_connections: int,
+        time: Callable[[], float],
+        random: Callable[[], float],
         client_names: Sequence[str] = (),
         on_handshake_failure: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take what is needed; nothing is opened yet.
+        """Keep the collaborators; nothing is opened yet.
 
         Args:
-            service: answers the requests.
+            handler: answers the requests.
             context: TLS; None serves plain HTTP, for tests.
             max_connections: handshakes included.
-            client_names: a client's certificate must bear one of these; any will do if empty.
-            on_handshake_failure: called for each client that did not get through TLS.
+            time: a monotonic clock, in seconds.
+            random: a random number from 0 to 1.
+            client_names: a client's certificate must have one of these names; empty allows any.
+            on_handshake_failure: called for every failed TLS handshake.
         """
-        self.service = service
-        self.budget = BodyBudget()
-        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
-        loop = asyncio.get_running_loop()
-        self.time: Callable[[], float] = loop.time
-        self.call_soon: Callable[[Callable[[], None]], object] = loop.call_soon
+        self.handler = handler
+        self.body_memory = limits.BodyMemory()
+        self.draining = False
+        self.date = b""
+        self.time = time
+        self._random = random
         self._context = context
         self._max_connections = max_connections
         self._client_names = frozenset(client_names)
         self._on_handshake_failure = on_handshake_failure
-        self._connections: dict[Connection, None] = {}
-        self._handshakes: dict[Connection, asyncio.Task[None]] = {}  # none of _connections
+        self._connections: dict[Connection, asyncio.Task[None] | None] = {}
         self._sockets: list[socket.socket] = []
-        self._accepting: list[BackgroundTask] = []
-        self._sweeping = BackgroundTask("sweep", self._sweep)
-        self._empty = asyncio.Event()
-        self._full = False
-        self._date = b""
+        self._tasks: list[BackgroundTask] = []
+        self._all_closed = asyncio.Event()
+        self._refuses_clients = False
         self._log = logs.get(__name__)
+        self._set_date()
 
     @property
     def connections(self) -> int:
-        """How many clients there are, handshakes included."""
-        return len(self._connections) + len(self._handshakes)
+        """Number of clients, handshakes included."""
+        return len(self._connections)
 
     @property
     def in_flight(self) -> int:
-        """How many connections have sent a part of a request."""
+        """Number of connections on which a part of a request has arrived."""
         return sum(connection.has_request for connection in self._connections)
 
     @property
@@ -105,138 +108,152 @@ class Server:
             OSError: the address cannot be bound.
         """
         self._sockets = _listen(host, port)
-        self._set_date()
-        self._accepting = [
-            BackgroundTask("accept", _Accepting(self, listener).run) for listener in self._sockets
+        self._tasks = [
+            BackgroundTask("sweep", self._sweep),
+            *(BackgroundTask("accept", _Acceptor(self, one).run) for one in self._sockets),
         ]
-        for task in (self._sweeping, *self._accepting):
+        for task in self._tasks:
             await task.start()
 
     async def stop(self, *, within: float) -> None:
-        """Take nobody in any more, finish what is under way, and close.
+        """Stop accepting, finish what is in flight, and close.
 
-        A client that has just got through TLS is about to send its request, and with TLS 1.3 it may
-        believe that it is through before the server does: such clients are waited for.
+        A client whose handshake has just ended is about to send its request (with TLS 1.3 it may
+        regard the handshake as finished before the server does), so fresh connections are waited
+        for.
 
         Args:
-            within: seconds after which what is left is cut off.
+            within: seconds after which open connections are aborted.
         """
-        ends = self.time() + within
-        for task in self._accepting:
+        self.draining = True
+        deadline = self.time() + within
+        sweep, *acceptors = self._tasks or [None]
+        for task in acceptors:
             await task.stop()
         for listener in self._sockets:
             listener.close()
-        if self._handshakes:
-            await asyncio.wait(list(self._handshakes.values()), timeout=within)
-        for handshake in list(self._handshakes.values()):
-            handshake.cancel()
-        self._empty.clear()
-        for connection in list(self._connections):
-            if connection.is_idle and not connection.is_fresh:
+        handshakes = [task for task in self._connections.values() if task is not None]
+        if handshakes:
+            await asyncio.wait(handshakes, timeout=within)
+        for connection, handshake in list(self._connections.items()):
+            if connection.state is State.HANDSHAKE:
+                self._evict(connection, handshake)
+            elif connection.state is State.IDLE and not connection.is_fresh:
                 connection.close()
+        self._all_closed.clear()
         if self._connections:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(ends):
-                    await self._empty.wait()
+                async with asyncio.timeout(max(0.0, deadline - self.time())):
+                    await self._all_closed.wait()
         for connection in list(self._connections):
             connection.abort()
-        await self._sweeping.stop()
+        if sweep is not None:
+            await sweep.stop()
 
-    def opened(self, connection: Connection, certificate: dict[str, Any] | None) -> Answer | None:
-        """Note a connection; return what all its requests are answered if it is not welcome."""
-        if self._handshakes.pop(connection, None) is None:
-            connection.abort()  # it was let go in the very moment in which it got through
+    def accept(self, client: socket.socket) -> None:
+        """Take a client in if there is room, or room can be made by evicting another."""
+        if len(self._connections) >= self._max_connections and not self._make_room():
+            client.close()
+            if not self._refuses_clients:
+                self._refuses_clients = True
+                self._log.warning("too many connections", limit=self._max_connections)
+            return
+        self._refuses_clients = False
+        connection = Connection(self, max_requests=self._max_requests())
+        task = asyncio.get_running_loop().create_task(self._handshake(client, connection))
+        self._connections[connection] = task
+        task.add_done_callback(lambda done: self._handshake_done(done, client, connection))
+
+    def connection_opened(
+        self, connection: Connection, certificate: dict[str, Any]
+    ) -> Response | None:
+        """Register a connection that has finished its handshake.
+
+        Args:
+            connection: that connection.
+            certificate: as ``ssl.SSLObject.getpeercert`` returns it; empty without one.
+
+        Returns:
+            The answer to all its requests if its certificate has none of the allowed names.
+        """
+        if connection not in self._connections:
+            connection.abort()  # evicted in the moment in which its handshake ended
             return None
-        self._connections[connection] = None
-        if not self._client_names or not self._client_names.isdisjoint(
-            certificate_names(certificate or {})
-        ):
+        if not self._client_names or self._client_names & _certificate_names(certificate):
             return None
-        self.service.refused(NAME)
+        self.handler.count_rejection(Rejection.CLIENT_NAME)
         return _FORBIDDEN
 
-    def closed(self, connection: Connection) -> None:
+    def connection_closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.pop(connection, None)
         if not self._connections:
-            self._empty.set()
+            self._all_closed.set()
 
-    def render(self, answer: Answer, *, close: bool, bodiless: bool) -> bytes:
-        """Write an answer as HTTP/1.1; one to HEAD has no body (RFC 9110, 9.3.2)."""
-        return b"".join(
-            (
-                _STATUS_LINES[answer.status],
-                self._date,
-                answer.headers,
-                b"Connection: close\r\n" if close else b"",
-                b"Content-Length: %d\r\n\r\n" % len(answer.body),
-                b"" if bodiless else answer.body,
-            )
-        )
-
-    def admit(self, client: socket.socket) -> None:
-        """Take in a client that was accepted, if there is room or room can be made."""
-        if self.connections >= self._max_connections and not self._make_room():
-            client.close()
-            if not self._full:
-                self._full = True
-                self._log.warning("too many connections", at_most=self._max_connections)
-            return
-        self._full = False
-        connection = Connection(self)
-        task = asyncio.get_running_loop().create_task(self._welcome(client, connection))
-        self._handshakes[connection] = task
-        task.add_done_callback(lambda done: self._welcomed(done, client, connection))
+    def _max_requests(self) -> int:
+        return round(limits.REQUESTS_PER_CONNECTION * (0.5 + self._random()))
 
     def _make_room(self) -> bool:
-        """Let go whoever waits longest without a request under way."""
-        for connection, handshake in self._handshakes.items():
-            if handshake.cancel():
-                del self._handshakes[connection]
-                return True
-        idle = [connection for connection in self._connections if connection.is_idle]
-        if not idle:
+        """Evict the least valuable connection; False if all are worth more than a new one.
+
+        While bodies arrive, connections that have served requests stay: a flood of half-sent
+        requests must not push out the API server's idle connection.
+        """
+        victim = min(self._connections, key=lambda connection: (_rank(connection), connection.deadline))
+        rank = _rank(victim)
+        if rank >= _RANK_BODY or (
+            rank == _RANK_USED and any(c.state is State.BODY for c in self._connections)
+        ):
             return False
-        min(idle, key=lambda connection: connection.deadline).close()
+        self._evict(victim, self._connections[victim])
         return True
 
-    async def _welcome(self, client: socket.socket, connection: Connection) -> None:
-        loop = asyncio.get_running_loop()
+    def _evict(self, connection: Connection, handshake: asyncio.Task[None] | None) -> None:
+        self._connections.pop(connection)
+        if connection.state is not State.HANDSHAKE:
+            connection.evict()
+        elif handshake is not None:
+            handshake.cancel()
+
+    async def _handshake(self, client: socket.socket, connection: Connection) -> None:
         tls = self._context is not None
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.connect_accepted_socket(
+            await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection,
                 client,
                 ssl=self._context,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
-                ssl_shutdown_timeout=SHUTDOWN_SECONDS if tls else None,
+                ssl_handshake_timeout=limits.HANDSHAKE_SECONDS if tls else None,
+                ssl_shutdown_timeout=limits.TLS_SHUTDOWN_SECONDS if tls else None,
             )
         except (OSError, TimeoutError):  # includes ssl.SSLError
             self._on_handshake_failure()
             client.close()
 
-    def _welcomed(
+    def _handshake_done(
         self, task: asyncio.Task[None], client: socket.socket, connection: Connection
     ) -> None:
-        self._handshakes.pop(connection, None)
         if task.cancelled():  # perhaps before it began
             client.close()
+        if connection.state is State.HANDSHAKE:
+            self.connection_closed(connection)
+        elif connection in self._connections:
+            self._connections[connection] = None
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self._set_date()
             now = self.time()
-            for connection in [c for c in self._connections if c.deadline <= now]:
-                connection.expire()
+            for connection in list(self._connections):
+                connection.check_deadlines(now)
 
     def _set_date(self) -> None:
-        self._date = b"Date: %s\r\n" % formatdate(usegmt=True).encode("ascii")
+        self.date = b"Date: %s\r\n" % formatdate(usegmt=True).encode("ascii")
 
 
-class _Accepting:
-    """Takes connections from one listening socket."""
+class _Acceptor:
+    """Accepts connections from one listening socket."""
 
     def __init__(self, server: Server, listener: socket.socket) -> None:
         self._server = server
@@ -244,7 +261,7 @@ class _Accepting:
         self._failing = False
 
     async def run(self) -> None:
-        """Accept until cancelled; being out of file descriptors passes."""
+        """Accept until cancelled; being out of file descriptors is survived."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -256,14 +273,42 @@ class _Accepting:
                 await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
             else:
                 self._failing = False
-                self._server.admit(client)
+                self._server.accept(client)
+
+
+# Which connection is evicted first; within a rank the oldest.
+_RANK_UNFINISHED, _RANK_OVER, _RANK_FRESH, _RANK_USED, _RANK_BODY = range(5)
+_RANKS: Final = {
+    State.HANDSHAKE: _RANK_UNFINISHED,
+    State.HEAD: _RANK_UNFINISHED,
+    State.LINGER: _RANK_OVER,
+    State.CLOSING: _RANK_OVER,
+    State.BODY: _RANK_BODY,
+}
+
+
+def _rank(connection: Connection) -> int:
+    if connection.state is State.IDLE:
+        return _RANK_FRESH if connection.is_fresh else _RANK_USED
+    return _RANKS[connection.state]
+
+
+def _certificate_names(certificate: dict[str, Any]) -> frozenset[str]:
+    """Return the common names and DNS names of a verified certificate."""
+    subject = (pair for part in certificate.get("subject", ()) for pair in part)
+    return frozenset(
+        [value for kind, value in subject if kind == "commonName"]
+        + [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
+    )
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
     listeners: list[socket.socket] = []
     try:
-        for family, kind, protocol, _, address in found:
+        for family, kind, protocol, _, address in addresses:
             listener = socket.socket(family, kind, protocol)
             listeners.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -277,10 +322,3 @@ def _listen(host: str, port: int) -> list[socket.socket]:
             listener.close()
         raise
     return listeners
-
-
-_STATUS_LINES: Final = {
-    status: b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
-    % (status.value, status.phrase.encode("ascii"))
-    for status in HTTPStatus
-}
