@@ -86,7 +86,7 @@ async def propagation(rig: Rig) -> list[Figure]:
             store = RedisStore(settings, cluster=CLUSTER)
             stack.push_async_callback(store.close)
             feed = DecisionFeed(
-                store, cluster=CLUSTER, limits=limits, refresh=3600, chance=random.random,
+                store, cluster=CLUSTER, limits=limits, refresh=3600, random=random.random,
                 now_ms=lambda: time.monotonic_ns() // 1_000_000, on_document=arrived,
             )  # fmt: skip
             tasks.append(group.create_task(feed.follow()))

@@ -1,4 +1,4 @@
-"""The composition root: everything is built here once and handed on by keyword."""
+"""The composition root: builds every part once and hands it on by keyword."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import random
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shield_admitter.decision_feed import DecisionFeed
 from shield_admitter.denial_log import DenialLog
+from shield_admitter.http.limits import raise_open_file_limit
 from shield_admitter.http.server import Server
 from shield_admitter.metrics import Metrics
 from shield_admitter.settings import RESTART_KEYS
@@ -25,14 +25,14 @@ from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, probes_app
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
-from shield_common.tls.contexts import ServerCertificate, TLSError
+from shield_common.tls.contexts import TLSError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from shield_admitter.settings import AdmitterSettings
 
-# After draining: requests under way take milliseconds, the API server gives up after 30 s at most.
+# After draining: requests in flight take milliseconds, and the API server gives up after 30 s.
 FINISH_SECONDS: Final = 5.0
 
 
@@ -50,21 +50,23 @@ async def run(settings: AdmitterSettings, config: Path, *, as_read: bytes) -> in
     """Run the admitter until SIGTERM or SIGINT.
 
     Args:
-        settings: what the configuration file says.
+        settings: the content of the configuration file.
         config: the file, which is watched.
         as_read: its `shield_common.filewatch.fingerprint` from just before it was read.
 
     Returns:
-        The process's exit code: 0 after a signal, 1 when it cannot do its work.
+        The exit code: 0 after a signal, 1 if a certificate or an address cannot be used.
     """
     log = logs.get(__name__)
     stop = stop_signal()
-    admitter = _Admitter(settings, config, as_read=as_read)
+    admitter = None
     try:
+        admitter = Admitter(settings, config, as_read=as_read)
         await admitter.start()
     except (TLSError, OSError) as error:
         log.error("cannot serve", problem=str(error))  # noqa: TRY400 - the problem says it all
-        await admitter.stop()
+        if admitter is not None:
+            await admitter.stop()
         return 1
     log.info("admitter started", cluster=settings.cluster, listen=settings.listen)
     await stop.wait()
@@ -74,13 +76,25 @@ async def run(settings: AdmitterSettings, config: Path, *, as_read: bytes) -> in
     return 0
 
 
-class _Admitter:
-    """All parts of one admitter and their order of starting and stopping."""
+class Admitter:
+    """All parts of one admitter, and the order in which they start and stop."""
 
     def __init__(self, settings: AdmitterSettings, config: Path, *, as_read: bytes) -> None:
+        """Build all parts; nothing is opened yet.
+
+        Args:
+            settings: the content of the configuration file.
+            config: the file, which is watched.
+            as_read: its fingerprint from just before it was read.
+
+        Raises:
+            TLSError: the certificate cannot be used.
+        """
         self._settings = settings
         self._log = logs.get(__name__)
         policy = settings.policy()
+        self._metrics = Metrics(policy, now_ms=now_ms)
+        certificate = settings.tls.load_certificate(on_reload=self._certificate_reloaded)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
         self._feed = DecisionFeed(
             self._store,
@@ -88,120 +102,115 @@ class _Admitter:
             limits=policy.limits,
             refresh=settings.refresh,
             now_ms=now_ms,
-            chance=random.random,
-            on_document=lambda source, result: self._metrics.updates.labels(source, result).inc(),
+            random=random.random,
+            on_document=self._metrics.count_document,
         )
-        self._metrics = Metrics(policy, held=lambda: self._feed.held, now_ms=now_ms)
-        self._metrics.redis_up.set_function(lambda: float(self._feed.problem is None))
-        self._denials = DenialLog(now_ms=now_ms)
-        self._grace_ends = now_ms() + settings.startup_grace.milliseconds
+        self._denial_log = DenialLog(now_ms=now_ms)
+        self._grace_end_ms = now_ms() + settings.startup_grace.milliseconds
         self._webhook = Webhook(
-            held=lambda: self._feed.held,
-            serving=self._serving,
+            settings,
+            feed=self._feed,
+            is_serving=self._is_serving,
             metrics=self._metrics,
-            denials=self._denials,
+            denial_log=self._denial_log,
             now_ms=now_ms,
-            utc=utc_now,
-            chance=random.random,
-            policy=policy,
-            style=settings.denial_style(),
-            max_body=settings.max_body,
+            utc_now=utc_now,
+            random=random.random,
         )
+        self._server = Server(
+            self._webhook,
+            context=certificate.context,
+            max_connections=self._max_connections(),
+            time=asyncio.get_running_loop().time,
+            random=random.random,
+            client_names=settings.tls.client_names,
+            on_handshake_failure=self._metrics.count_handshake_failure,
+        )
+        self._metrics.observe(feed=self._feed, server=self._server, certificate=certificate)
         self._reloader = SettingsReloader(
             config,
             settings,
             restart_keys=RESTART_KEYS,
             environment=os.environ,
             apply_settings=self._apply_settings,
-            on_result=lambda result: self._metrics.config_reloads.labels(result).inc(),
+            on_result=self._metrics.count_config_reload,
         )
-        self._watch = FileWatch([config], self._reloader.reload, as_read=as_read)
+        self._config_watch = FileWatch([config], self._reloader.reload, as_read=as_read)
         self._probes = ProbesServer(
             probes_app(registry=self._metrics.registry, readiness=self._readiness),
             listen=settings.metrics.listen,
         )
-        self._server: Server | None = None
-        self._listening = False
-        self._tasks: list[BackgroundTask] = []
+        self._is_listening = False
+        self._tasks = [
+            BackgroundTask(name, function, on_crash=self._metrics.count_crash)
+            for name, function in {
+                "follow": self._feed.follow,
+                "refresh": self._feed.refresh,
+                "certificate": certificate.watch,
+                "configuration": self._config_watch.run,
+                "denials": self._denial_log.run,
+            }.items()
+        ]
+        self._metrics.create_task_series(task.name for task in self._tasks)
 
     async def start(self) -> None:
         """Listen, and begin to follow decisions.
 
         Raises:
-            TLSError: the certificate cannot be used.
             OSError: an address cannot be bound.
         """
-        tls = self._settings.tls
-        certificate = ServerCertificate(
-            Path(tls.cert_file),
-            Path(tls.key_file),
-            client_ca_file=None if tls.client_ca_file is None else Path(tls.client_ca_file),
-            on_reload=self._certificate_reloaded,
-        )
-        metrics = self._metrics
-        metrics.certificate_ends.set_function(
-            lambda: certificate.not_after.timestamp()  # noqa: PLW0108 - not_after changes
-        )
-        server = self._server = Server(
-            self._webhook,
-            context=certificate.context,
-            max_connections=self._settings.max_connections,
-            client_names=tls.client_names,
-            on_handshake_failure=metrics.handshake_failures.inc,
-        )
-        metrics.show(server)
         await self._probes.start()
-        # Whoever connects first finds a decision, if there is one; otherwise `follow` keeps asking.
+        # The first request finds a decision if there is one; otherwise `follow` keeps asking.
         with contextlib.suppress(StoreError):
             await self._feed.read()
-        await server.start(*parse_address(self._settings.listen))
-        self._listening = True
-        runs: dict[str, Callable[[], Awaitable[None]]] = {
-            "follow": self._feed.follow,
-            "refresh": self._feed.refresh,
-            "certificate": certificate.watch,
-            "configuration": self._watch.run,
-            "denials": self._denials.run,
-        }
-        for name, run_ in runs.items():
-            metrics.task_crashes.labels(name)  # so that the series exist before any crash
-            task = BackgroundTask(name, run_, on_crash=self._crashed)
+        await self._server.start(*parse_address(self._settings.listen))
+        self._is_listening = True
+        for task in self._tasks:
             await task.start()
-            self._tasks.append(task)
 
     async def drain(self) -> None:
-        """Serve on while clients move to other replicas."""
+        """Keep serving while clients move to other replicas."""
         self._log.info("draining", seconds=float(self._settings.drain))
-        self._webhook.closing = True
+        self._server.draining = True
         await asyncio.sleep(self._settings.drain)
 
     async def stop(self) -> None:
-        """Finish what is under way and close everything."""
-        if self._server is not None:
-            await self._server.stop(within=FINISH_SECONDS)
+        """Finish what is in flight and close everything."""
+        await self._server.stop(within=FINISH_SECONDS)
         for task in self._tasks:
             await task.stop()
         await self._store.close()
         await self._probes.stop()
 
-    def _serving(self) -> bool:
-        return self._feed.held is not None or now_ms() >= self._grace_ends
+    def _max_connections(self) -> int:
+        configured = self._settings.max_connections
+        possible = raise_open_file_limit(configured)
+        if possible < configured:
+            self._log.warning(
+                "max_connections lowered: the limit of open files is too low",
+                configured=configured,
+                max_connections=possible,
+            )
+        return possible
+
+    def _is_serving(self) -> bool:
+        return self._feed.cached is not None or now_ms() >= self._grace_end_ms
 
     def _readiness(self) -> Readiness:
-        draining = self._webhook.closing
+        draining = self._server.draining
         checks = {
             "redis": self._feed.problem or "ok",
-            "decision": "ok" if self._feed.held is not None else "none yet",
+            "decision": "ok" if self._feed.cached is not None else "none yet",
             "config": self._reloader.problem or "ok",
             "draining": "yes" if draining else "no",
         }
-        ready = self._listening and self._serving() and not draining
+        ready = self._is_listening and self._is_serving() and not draining
         return Readiness(ready=ready, checks=checks)
 
     def _apply_settings(self, settings: AdmitterSettings) -> None:
         policy = settings.policy()
         self._settings = settings
-        self._webhook.apply_settings(policy, settings.denial_style(), settings.max_body)
+        self._webhook.apply_settings(settings)
         self._metrics.apply_settings(policy)
         self._feed.apply_settings(policy.limits, settings.refresh)
         logs.set_level(settings.log.level)
@@ -211,7 +220,4 @@ class _Admitter:
             self._log.info("certificate reloaded")
         else:
             self._log.error("certificate refused, keeping the old one", problem=problem)
-        self._metrics.certificate_reloads.labels("failure" if problem else "success").inc()
-
-    def _crashed(self, task: str) -> None:
-        self._metrics.task_crashes.labels(task).inc()
+        self._metrics.count_certificate_reload(succeeded=problem is None)

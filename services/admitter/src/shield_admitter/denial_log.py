@@ -1,4 +1,4 @@
-"""The log of denials: one line each, and only a count of them while they come in floods."""
+"""The log of denials: one line each, and during a flood only their number."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from shield_admitter.core.review import Request
     from shield_admitter.core.verdict import Verdict
 
-# A person can follow ten lines a second, and more would cost the request path.
-MOST_PER_SECOND: Final = 10
+# A person can follow ten lines a second, and more would slow the request path down.
+MAX_LINES: Final = 10
 WINDOW_MS: Final = 1_000
 
 
 class DenialLog:
-    """Writes who was denied what and why; never anything else of the object."""
+    """Logs who was denied what and why, and nothing else of the object."""
 
     def __init__(self, *, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._window_ends = now_ms() + WINDOW_MS
+        self._window_end = now_ms() + WINDOW_MS
         self._written = 0
         self._suppressed = 0
         self._log = logs.get(__name__)
 
-    def write(self, review: Request, verdict: Verdict) -> None:
-        """Log a denial, or what would have been one."""
-        if self._now_ms() >= self._window_ends:
+    def write(self, request: Request, verdict: Verdict) -> None:
+        """Log a denial, or a request that another mode would have denied."""
+        if self._now_ms() >= self._window_end:
             self.flush()
-        if self._written >= MOST_PER_SECOND:
+        if self._written >= MAX_LINES:
             self._suppressed += 1
             return
         self._written += 1
@@ -40,26 +40,26 @@ class DenialLog:
             verdict.outcome.value,
             tier=verdict.tier,
             reason=verdict.reason.value,
-            why="" if verdict.entry is None else verdict.entry.reason,
-            kind=review.kind.kind,
-            namespace=review.namespace,
-            name=review.display_name(),
-            user=review.userInfo.username,
-            uid=review.uid,
-            dry_run=bool(review.dryRun),
+            why="" if verdict.tier_decision is None else verdict.tier_decision.reason,
+            kind=request.kind.kind,
+            namespace=request.namespace,
+            name=request.display_name(),
+            user=request.userInfo.username,
+            uid=request.uid,
+            dry_run=bool(request.dryRun),
         )
 
     def flush(self) -> None:
-        """Begin another second; say how many lines the last one lacks."""
+        """Log how many lines the last window lacks, and begin the next one."""
         if self._suppressed:
-            self._log.info("more denials than lines", not_logged=self._suppressed)
+            self._log.info("further denials not logged", not_logged=self._suppressed)
         self._suppressed = 0
         self._written = 0
-        self._window_ends = self._now_ms() + WINDOW_MS
+        self._window_end = self._now_ms() + WINDOW_MS
 
     async def run(self) -> None:
-        """Flush when a flood is over and nobody else does. Runs until cancelled."""
+        """Flush once a flood has ended. Runs until cancelled."""
         while True:
             await asyncio.sleep(WINDOW_MS / 1000)
-            if self._now_ms() >= self._window_ends:
+            if self._now_ms() >= self._window_end:
                 self.flush()

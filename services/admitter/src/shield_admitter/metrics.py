@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
-from shield_admitter.core.decision_age import IN_FORCE, Acceptance, Freshness, freshness
+from shield_admitter.core.decision_age import Acceptance, Freshness, freshness
 from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, allows
 from shield_admitter.http.messages import Rejection
 from shield_common.config.reload import RELOAD_RESULTS
@@ -94,6 +94,8 @@ class Metrics:
             "Requests, by verdict, tier and reason; rejected ones never came to a verdict.",
             ("verdict", "tier", "reason"),
         )
+        # The children of _requests: looking one up here takes a tenth of what `labels` takes.
+        self._verdicts: dict[tuple[Outcome, str, Reason], Counter] = {}
         self._duration = Histogram(
             "etcd_shield_admission_duration_seconds",
             "From a review's last byte to its answer.",
@@ -124,9 +126,9 @@ class Metrics:
         gauge(
             "allow", "1 while this admitter admits the default tier, 0 while it denies."
         ).set_function(self._allows_default_tier)
-        gauge(
-            "decision_age_seconds", "Age of the cached decision; +Inf without one."
-        ).set_function(self._age_seconds)
+        gauge("decision_age_seconds", "Age of the cached decision; +Inf without one.").set_function(
+            self._age_seconds
+        )
         states = gauge(
             "decision_freshness", "1 for the cached decision's present freshness.", ("state",)
         )
@@ -154,7 +156,7 @@ class Metrics:
 
     def count_verdict(self, verdict: Verdict, seconds: float) -> None:
         """Count an answered review and the time that it took."""
-        self._requests.labels(verdict.outcome.value, verdict.tier, verdict.reason.value).inc()
+        self._verdicts[verdict.outcome, verdict.tier, verdict.reason].inc()
         self._duration.observe(seconds)
 
     def count_rejection(self, reason: str) -> None:
@@ -188,7 +190,7 @@ class Metrics:
 
     def _create_series(self) -> None:
         self._create_tier_series()
-        self._requests.labels(Outcome.ADMITTED.value, NO_TIER, Reason.NOT_JUDGED.value)
+        self._create_verdict(Outcome.ADMITTED, NO_TIER, Reason.NOT_JUDGED)
         for rejection in REJECTIONS:
             self._requests.labels(REJECTED, NO_TIER, rejection)
         for source in SOURCES:
@@ -204,10 +206,14 @@ class Metrics:
         for tier in sorted(tiers):
             for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
                 for outcome in Outcome:
-                    self._requests.labels(outcome.value, tier, reason.value)
+                    self._create_verdict(outcome, tier, reason)
             for reason in (Reason.EXEMPT, Reason.MODE_OFF):
-                self._requests.labels(Outcome.ADMITTED.value, tier, reason.value)
+                self._create_verdict(Outcome.ADMITTED, tier, reason)
             self._tier_allow.labels(tier).set_function(partial(self._allows, tier))
+
+    def _create_verdict(self, outcome: Outcome, tier: str, reason: Reason) -> None:
+        labels = (outcome.value, tier, reason.value)
+        self._verdicts[outcome, tier, reason] = self._requests.labels(*labels)
 
     def _cached(self) -> CachedDecision | None:
         return None if self._feed is None else self._feed.cached
@@ -217,7 +223,7 @@ class Metrics:
 
     def _allows(self, tier: str) -> float:
         cached = self._cached()
-        if cached is None or self._freshness() not in IN_FORCE:
+        if cached is None or not self._freshness().in_force:
             return float(self._policy.allow_unknown)
         return float(allows(cached.decision, tier))
 

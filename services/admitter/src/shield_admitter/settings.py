@@ -1,14 +1,15 @@
-"""The admitter's configuration file, and the policy that follows from it."""
+"""The admitter's configuration file, and the policy that results from it."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta, field
 
 from shield_admitter.core.decision_age import FreshnessLimits
-from shield_admitter.core.response import DenialStyle
+from shield_admitter.core.response import DenialFormat
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule, TierRule, compile_globs
 from shield_admitter.core.verdict import Mode, Policy
 from shield_common.config.loader import SettingsStruct
@@ -16,6 +17,10 @@ from shield_common.config.types import LINK_PATTERN, MAX_LINK, Duration, Name, S
 from shield_common.logs import LogSettings
 from shield_common.probes import MetricsSettings
 from shield_common.store.settings import RedisSettings
+from shield_common.tls.contexts import ServerCertificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Link = Annotated[str, Meta(max_length=MAX_LINK, pattern=LINK_PATTERN)]
 Glob = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -23,11 +28,11 @@ Globs = Annotated[tuple[Glob, ...], Meta(max_length=1000)]
 ModeName = Literal["enforce", "warn", "audit", "off"]
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
-# The API server refuses objects above 3 MiB; JSON inside an AdmissionReview, old object and all,
+# The API server rejects objects above 3 MiB; an AdmissionReview with the new and the old object
 # stays below 8 MiB (https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/).
 MAX_BODY: Final = Size(8 * 1024 * 1024)
 MIN_BODY: Final = 64 * 1024
-# What was opened with the old values; see `shield_common.config.reload`.
+# Keys of what is opened once, at start; see `shield_common.config.reload`.
 RESTART_KEYS: Final = (
     "cluster",
     "listen",
@@ -39,18 +44,20 @@ RESTART_KEYS: Final = (
     "log.format",
 )
 TOO_MANY_REQUESTS: Final = 429
-MAX_RETRY_SECONDS: Final = 300  # client-go comes back up to ten times; longer parks it for an hour
+MAX_RETRY_SECONDS: Final = (
+    300  # client-go tries up to ten times, so a caller waits 50 minutes at most
+)
 
 
 class MatchSettings(SettingsStruct, frozen=True, kw_only=True):
-    """Which requests a rule is about; every field that is given has to match.
+    """The requests that a rule matches; every field that is given must match.
 
     Attributes:
         namespaces: shell patterns of namespaces.
         users: shell patterns of user names.
-        groups: shell patterns; one of the user's groups has to match.
-        labels: exact labels of the object. Whoever creates it can set these, so bind a high tier
-            to namespaces or users too.
+        groups: shell patterns; one of the user's first 1,024 groups must match.
+        labels: exact labels of the object. The author of an object chooses its labels, so bind a
+            high tier to namespaces or users too.
     """
 
     namespaces: Globs = ()
@@ -59,7 +66,7 @@ class MatchSettings(SettingsStruct, frozen=True, kw_only=True):
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a rule that would match everything."""
+        """Reject a rule that would match everything."""
         if not (self.namespaces or self.users or self.groups or self.labels):
             raise ValueError("needs at least one of namespaces, users, groups, labels")
 
@@ -84,11 +91,11 @@ class TierSettings(MatchSettings, frozen=True, kw_only=True):
 
 
 class ExemptionSettings(MatchSettings, frozen=True, kw_only=True):
-    """Admits matching requests whatever the shield says.
+    """Admits matching requests even while their tier is denied.
 
     Attributes:
-        reason: why; stands in the audit annotations and in what ``explain`` says.
-        expires: until when (RFC 3339, with a time zone).
+        reason: why; shown in the audit annotations and by ``explain``.
+        expires: end of the exemption (RFC 3339, with a time zone).
     """
 
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -96,22 +103,22 @@ class ExemptionSettings(MatchSettings, frozen=True, kw_only=True):
 
 
 class RetrySettings(MatchSettings, frozen=True, kw_only=True):
-    """Tells matching requesters to come back; the API server passes it on as ``Retry-After``.
+    """Asks matching clients to try again; the API server passes it on as ``Retry-After``.
 
     Attributes:
-        seconds: after how long, give or take half of it.
+        seconds: delay before the next try, plus or minus half of it.
     """
 
     seconds: Annotated[int, Meta(ge=1, le=MAX_RETRY_SECONDS)]
 
 
 class FreshnessSettings(SettingsStruct, frozen=True, kw_only=True):
-    """What becomes of a decision that nobody renews.
+    """What happens when no new decision arrives.
 
     Attributes:
-        stale_after: from this age on it is stale: still in force, but alerted.
-        expired_after: from this age on it says nothing any more.
-        on_unknown: what a request is told then.
+        stale_after: age from which the decision is stale: still in force, with an alert.
+        expired_after: age from which it is ignored.
+        on_unknown: the answer to requests while no decision is in force.
     """
 
     stale_after: Duration = Duration(30)
@@ -119,7 +126,7 @@ class FreshnessSettings(SettingsStruct, frozen=True, kw_only=True):
     on_unknown: Literal["allow", "deny"] = "allow"
 
     def __post_init__(self) -> None:
-        """Refuse an order of ages that cannot be."""
+        """Reject ages in the wrong order."""
         if not 0 < self.stale_after < self.expired_after:
             raise ValueError("stale_after must be above 0s and below expired_after")
 
@@ -129,14 +136,15 @@ class FreshnessSettings(SettingsStruct, frozen=True, kw_only=True):
 
 
 class TLSSettings(SettingsStruct, frozen=True, kw_only=True):
-    """The webhook's certificate; read anew when a file changes.
+    """The webhook's certificate; read again when a file changes.
 
     Attributes:
         cert_file: PEM certificate chain.
         key_file: its PEM key.
-        client_ca_file: PEM certificates; clients must show a certificate that they signed.
-        client_names: names of which the client's certificate must bear one (common name or DNS
-            name); any signed one will do if empty.
+        client_ca_file: PEM certificates of authorities; clients must present a certificate signed
+            by one of them.
+        client_names: allowed common names and DNS names of client certificates; empty allows every
+            signed certificate.
     """
 
     cert_file: str
@@ -145,17 +153,35 @@ class TLSSettings(SettingsStruct, frozen=True, kw_only=True):
     client_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse names that nobody would check."""
+        """Reject names that would not be checked."""
         if self.client_names and self.client_ca_file is None:
             raise ValueError("client_names needs client_ca_file")
 
+    def load_certificate(
+        self, *, on_reload: Callable[[str | None], None] = lambda _problem: None
+    ) -> ServerCertificate:
+        """Load the files.
+
+        Args:
+            on_reload: called after every change of the files, with the problem or None.
+
+        Raises:
+            TLSError: one of the files cannot be used.
+        """
+        return ServerCertificate(
+            Path(self.cert_file),
+            Path(self.key_file),
+            client_ca_file=None if self.client_ca_file is None else Path(self.client_ca_file),
+            on_reload=on_reload,
+        )
+
 
 class DenialSettings(SettingsStruct, frozen=True, kw_only=True):
-    """How a denial looks.
+    """What a denial looks like.
 
     Attributes:
-        code: 429 lets clients come back, 403 is final.
-        url: where a person finds out more; the evaluator's ``status_url`` unless given.
+        code: 429 lets clients try again, 403 is final.
+        url: link at the end of the message; by default the evaluator's ``status_url``.
     """
 
     code: Literal[429, 403] = 429
@@ -166,28 +192,29 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
     """The whole file.
 
     Attributes:
-        cluster: whose decisions are read; as in the evaluator's configuration.
-        listen: where the webhook is served, ``host:port``.
+        cluster: the cluster whose decisions are read, as in the evaluator's configuration.
+        listen: address of the webhook, ``host:port``.
         tls: its certificate.
         redis: where decisions come from.
-        mode: what a denial does to a request: ``enforce``, ``warn``, ``audit`` or ``off``.
+        mode: effect of a denial: ``enforce``, ``warn``, ``audit`` or ``off``.
         tier_modes: the same for single tiers.
-        tiers: ordered rules; the first that matches names the tier.
-        default_tier: for requests that no rule matches.
-        exemptions: requests that are admitted whatever the shield says, until a date.
-        retry_after: ordered rules; the first that matches tells a denied requester to come back,
-            unless ``denial.code`` is 403.
-        freshness: what becomes of a decision that nobody renews.
-        operations: which operations are judged; others are admitted and counted.
-        kinds: which kinds are judged; others are admitted and counted. ``*`` judges all.
-        denial: how a denial looks.
+        tiers: ordered rules; the first match sets the tier.
+        default_tier: tier of requests that no rule matches.
+        exemptions: requests that are admitted even while their tier is denied, until a date.
+        retry_after: ordered rules; the first match asks a denied client to try again, unless
+            ``denial.code`` is 403.
+        freshness: what happens when no new decision arrives.
+        operations: operations that are judged; others are admitted and counted.
+        kinds: kinds that are judged; others are admitted and counted. ``*`` judges all.
+        denial: what a denial looks like.
         startup_grace: how long a new admitter waits for its first decision before it serves.
-        refresh: how often the decision is read besides the subscription.
-        drain: how long it serves on after SIGTERM, until nobody sends anything new.
-        max_body: larger reviews are refused with 413.
-        max_connections: so many clients at once; beyond it an idle one has to go, or the newcomer.
-        metrics: where metrics and probes are served.
-        log: level and form of the logs.
+        refresh: interval at which the decision is read besides the subscription.
+        drain: how long it keeps serving after SIGTERM, while clients move to other replicas.
+        max_body: larger reviews are rejected with 413.
+        max_connections: limit of open connections; beyond it an unfinished or idle connection is
+            closed for a new one, or else the new one is.
+        metrics: address of metrics and probes.
+        log: level and format of the logs.
     """
 
     cluster: Name
@@ -213,7 +240,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
 
     def __post_init__(self) -> None:
-        """Refuse what does not resolve or cannot work."""
+        """Reject values that cannot work together."""
         try:
             parse_address(self.listen)
         except ValueError as error:
@@ -221,14 +248,14 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
         known = {rule.tier for rule in self.tiers} | {self.default_tier}
         for tier in self.tier_modes:
             if tier not in known:
-                raise ValueError(f"tier_modes.{tier}: no rule leads to a tier of that name")
+                raise ValueError(f"tier_modes.{tier}: no rule sets a tier of that name")
         if self.refresh <= 0:
             raise ValueError("refresh: must be above 0s")
         if self.max_body < MIN_BODY:
             raise ValueError(f"max_body: must be at least {MIN_BODY} bytes")
 
     def policy(self) -> Policy:
-        """Return the configuration as the verdict needs it."""
+        """Return the part of the configuration that verdicts depend on."""
         return Policy(
             tiers=[
                 TierRule(rule.tier, rule.matcher(), position)
@@ -241,7 +268,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
                 Exemption(rule.matcher(), rule.reason, rule.expires, position)
                 for position, rule in enumerate(self.exemptions)
             ],
-            # Clients re-send after a 429 alone.
+            # Clients try again after a 429 only.
             retry_rules=[
                 RetryRule(rule.seconds, rule.matcher(), position)
                 for position, rule in enumerate(self.retry_after)
@@ -253,6 +280,6 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
             allow_unknown=self.freshness.on_unknown == "allow",
         )
 
-    def denial_style(self) -> DenialStyle:
-        """Return how denials look."""
-        return DenialStyle(code=self.denial.code, url=self.denial.url)
+    def denial_format(self) -> DenialFormat:
+        """Return what denials look like."""
+        return DenialFormat(code=self.denial.code, url=self.denial.url)

@@ -1,7 +1,6 @@
-"""The ``shield-admitter`` command: one module per subcommand, put together here.
+"""The ``shield-admitter`` command: one module per subcommand.
 
-What a subcommand does belongs to its own module; what several need is in ``cli.options``. Exit
-codes stand in every ``--help``.
+What several subcommands need is in ``cli.options``. Every ``--help`` lists the exit codes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``shield-admitter explain``: what a PipelineRun would be told now, and by which rule."""
+"""``shield-admitter explain``: the verdict on an object now, and the rule behind it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import yaml
 from msgspec import Meta, Struct
 
 from shield_admitter.app import now_ms, utc_now
+from shield_admitter.cli.explanation import explain_request, text_lines
 from shield_admitter.cli.options import (
     EXIT_DENIED,
     config_option,
     fail,
     load_settings,
     output_option,
-    read_once,
+    read_decision,
 )
 from shield_admitter.core.review import Kind, Request, UserInfo
-from shield_admitter.explanation import explain_request, in_words
 from shield_admitter.settings import Operation
 from shield_common.command_line import EXIT_BAD_CONFIG
 
@@ -50,15 +50,15 @@ class _Object(Struct):
     required=True,
     help="The object (YAML or JSON); - for standard input.",
 )
-@click.option("--user", default="", help="Who creates it, as the API server knows them.")
+@click.option("--user", default="", help="User name, as the API server reports it.")
 @click.option("--group", "groups", multiple=True, help="A group of the user; may be repeated.")
-@click.option("--namespace", help="Where.  [default: the object's, or default]")
+@click.option("--namespace", help="Namespace.  [default: the object's, or default]")
 @click.option(
     "--operation",
     type=click.Choice(get_args(Operation)),
     default="CREATE",
     show_default=True,
-    help="What is done.",
+    help="Operation on the object.",
 )
 @output_option
 def explain(
@@ -71,25 +71,24 @@ def explain(
     operation: str,
     output: str,
 ) -> None:
-    """Say what an object would be told now, and why.
+    """Explain how an object would be judged now.
 
-    As if it were created now: its tier and the rule that leads there, the decision, and the
-    message. Asks Redis once for the present decision; without an answer it says so, and judges as
-    an admitter without a decision does.
+    Shows its tier and the rule that sets it, the decision and the message. The decision is read
+    from Redis once; without an answer the object is judged as by an admitter without a decision.
 
     Exit codes: 0 admitted, 3 denied, 2 bad configuration, object or usage.
     """
     settings = load_settings(config)
     subject = _read(manifest)
     request = _request(manifest.name, subject, user, groups, namespace, operation)
-    held, problem = asyncio.run(read_once(settings, now_ms=now_ms))
+    cached, problem = asyncio.run(read_decision(settings, now_ms=now_ms))
     explanation = explain_request(
-        request, held, settings, now_ms=now_ms(), utc=utc_now(), problem=problem
+        request, cached, settings, now_ms=now_ms(), utc_now=utc_now(), problem=problem
     )
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(explanation)).decode())
     else:
-        click.echo("\n".join(in_words(explanation, settings)))
+        click.echo("\n".join(text_lines(explanation, settings)))
     sys.exit(0 if explanation.allowed else EXIT_DENIED)
 
 
@@ -97,18 +96,18 @@ def _read(manifest: BufferedReader) -> bytes:
     """Return the object as JSON."""
     content = manifest.read()
     try:
-        # YAML knows dates, which JSON does not; labels are text in any case.
+        # YAML has dates, which JSON lacks; labels are text in any case.
         return msgspec.json.encode(_parse(content), enc_hook=str)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         problem = str(error).replace('in "<byte string>", ', "in ")
         fail(f"{manifest.name}: not one YAML document: {problem}", EXIT_BAD_CONFIG)
 
 
-def _parse(content: bytes) -> Any:  # noqa: ANN401 - whatever it is
+def _parse(content: bytes) -> Any:  # noqa: ANN401 - any YAML document
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # JSON may be indented with tabs, YAML may not: neither contains the other.
+        # JSON may be indented with tabs, YAML may not: neither is a subset of the other.
         return yaml.safe_load(content)
 
 

@@ -1,4 +1,4 @@
-"""Options, exit codes and the look at Redis that the subcommands share."""
+"""Options, exit codes and the reading of the decision, shared by the subcommands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from shield_admitter.core.decision_age import Held
+    from shield_admitter.core.decision_age import CachedDecision
 
 _PROGRAM: Final = command_line.Program("shield-admitter")
 fail = _PROGRAM.fail
@@ -25,17 +25,17 @@ output_option = command_line.output_option("text")
 
 
 def load_settings(path: Path) -> AdmitterSettings:
-    """Read the configuration; a bad one ends the process with exit code 2 and one line."""
+    """Read the configuration; a bad one ends the process with one line and exit code 2."""
     return _PROGRAM.load(path, AdmitterSettings)
 
 
-async def read_once(
+async def read_decision(
     settings: AdmitterSettings, *, now_ms: Callable[[], int]
-) -> tuple[Held | None, str | None]:
-    """Ask Redis for the decision as an admitter that has just started does.
+) -> tuple[CachedDecision | None, str | None]:
+    """Read the decision from Redis once, as an admitter does at its start.
 
     Returns:
-        The decision, and what is wrong with Redis or with what it holds.
+        The decision, and the problem with Redis or with its content.
     """
     results: list[str] = []
     store = RedisStore(settings.redis, cluster=settings.cluster)
@@ -45,7 +45,7 @@ async def read_once(
         limits=settings.policy().limits,
         refresh=settings.refresh,
         now_ms=now_ms,
-        chance=lambda: 0.0,
+        random=lambda: 0.0,
         on_document=lambda _source, result: results.append(result),
     )
     try:
@@ -54,8 +54,8 @@ async def read_once(
         return None, f"Redis does not answer: {error}"
     finally:
         await store.close()
-    if feed.held is not None:
-        return feed.held, None
+    if feed.cached is not None:
+        return feed.cached, None
     if results == ["absent"]:
         return None, f"Redis holds no decision for cluster {settings.cluster}"
-    return None, f"Redis holds no decision that can be used: {', '.join(results)}"
+    return None, f"Redis holds no usable decision: {', '.join(results)}"

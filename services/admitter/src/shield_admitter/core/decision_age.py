@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision
@@ -36,9 +36,10 @@ class Freshness(enum.StrEnum):
     STALE = "stale"
     EXPIRED = "expired"
 
-
-# A decision of such freshness is in force.
-IN_FORCE: Final = frozenset({Freshness.FRESH, Freshness.STALE})
+    @property
+    def in_force(self) -> bool:
+        """Whether a decision of this freshness is followed."""
+        return self is Freshness.FRESH or self is Freshness.STALE
 
 
 class Acceptance(enum.StrEnum):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from shield_admitter.core.decision_age import IN_FORCE, Freshness, freshness
+from shield_admitter.core.decision_age import Freshness, freshness
 from shield_admitter.core.rules import (
     Exemption,
     RetryRule,
@@ -154,7 +154,7 @@ def judge(
         return Verdict(
             Outcome.ADMITTED, Reason.EXEMPT, tier, age, tier_rule=rule, exemption=exemption
         )
-    decision = cached.decision if cached is not None and age in IN_FORCE else None
+    decision = cached.decision if cached is not None and age.in_force else None
     allowed = policy.allow_unknown if decision is None else allows(decision, tier)
     outcome = Outcome.ADMITTED if allowed else _DENIAL_BY_MODE[mode]
     retry_rule = None

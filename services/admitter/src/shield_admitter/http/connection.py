@@ -29,6 +29,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
@@ -38,6 +39,7 @@ from httptools import (
     HttpParserUpgrade,
     HttpRequestParser,
 )
+from msgspec import Struct
 
 from shield_admitter.http import limits
 from shield_admitter.http.messages import (
@@ -77,19 +79,11 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 # RFC 9112, 2.2: one empty line before a request is ignored. llhttp ignores any number of them, and
 # bare line feeds too.
-_BEGINNING: Final = re.compile(rb"[^\r\n]|\r\Z|\r\n(?![\r\n])")
+_EMPTY_LINES: Final = re.compile(rb"\r\Z|\r\n(?![\r\n])")
 _EMPTY_LINE: Final = (b"\r", b"\r\n")
-# Headers that are read. None may be repeated but Content-Encoding, a list that is never accepted.
-_HEADERS: Final = frozenset(
-    {
-        b"host",
-        b"content-length",
-        b"content-type",
-        b"content-encoding",
-        b"transfer-encoding",
-        b"expect",
-    }
-)
+_HEAD_END: Final = b"\r\n\r\n"
+# Headers that are read and must not be repeated. llhttp itself refuses a second Content-Length.
+_SINGLE_HEADERS: Final = (b"host", b"content-type", b"transfer-encoding", b"expect")
 
 
 class _RejectedError(Exception):
@@ -109,6 +103,66 @@ def _malformed(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> _Re
     return _RejectedError(error_response(status, message), Rejection.HTTP)
 
 
+class _CheckedHead(Struct, frozen=True):
+    """A head that has passed `_check_head`.
+
+    Attributes:
+        head: what the handler sees of it.
+        request_line: the only accepted spelling of its first line.
+        is_chunked: whether the body comes in chunks.
+        expects_continue: whether the client waits for 100 Continue.
+    """
+
+    head: RequestHead
+    request_line: bytes
+    is_chunked: bool
+    expects_continue: bool
+
+
+# A client sends the same head with every request, apart from Content-Length, and checking a head
+# takes longer than parsing it.
+@lru_cache(maxsize=64)
+def _check_head(
+    method: bytes, target: bytes, version: str, headers: tuple[tuple[bytes, bytes], ...]
+) -> _CheckedHead:
+    """Return the head, or reject what llhttp accepts and two servers could read differently.
+
+    Args:
+        method: as sent.
+        target: as sent.
+        version: ``1.1`` or another.
+        headers: names in lower case and values, without Content-Length.
+    """
+    if version not in _VERSIONS:
+        raise _malformed("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+    values = dict(headers)
+    names = [name for name, _ in headers]
+    for name in _SINGLE_HEADERS:
+        if names.count(name) > 1:
+            raise _malformed(f"duplicate {name.decode('ascii')} header")
+    if version == "1.1" and b"host" not in values:
+        raise _malformed("no Host header")
+    coding = values.get(b"transfer-encoding")
+    if coding is not None:
+        if version == "1.0":
+            raise _malformed("Transfer-Encoding in HTTP/1.0")
+        if coding.strip().lower() != b"chunked":
+            message = "transfer codings other than chunked are not supported"
+            raise _malformed(message, HTTPStatus.NOT_IMPLEMENTED)
+    expectation = values.get(b"expect")
+    if expectation is not None and expectation.strip().lower() != b"100-continue":
+        message = "expectations other than 100-continue are not supported"
+        raise _malformed(message, HTTPStatus.EXPECTATION_FAILED)
+    head = RequestHead(
+        method,
+        target.partition(b"?")[0],
+        values.get(b"content-type", b"").partition(b";")[0].strip().lower(),
+        values.get(b"content-encoding", b""),
+    )
+    line = b"%s %s HTTP/%s\r\n" % (method, target, version.encode("ascii"))
+    return _CheckedHead(head, line, coding is not None, expectation is not None)
+
+
 class Connection(asyncio.Protocol):
     """The protocol of one accepted connection.
 
@@ -124,8 +178,8 @@ class Connection(asyncio.Protocol):
         "_forbidden",
         "_head",
         "_head_response",
-        "_head_size",
         "_headers",
+        "_length",
         "_parser",
         "_received",
         "_requests_left",
@@ -147,13 +201,18 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._forbidden: Response | None = None
         self._received = b""
-        self._body = bytearray()
+        self._head = RequestHead(b"", b"")
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_response: Response | None = None  # known before the body
+        self._target = b""
+        self._length = 0
+        self._chunks = 0
+        self._body: bytes | bytearray = b""
         self._reserved = 0
         self._write_paused = False
         self._unsent_since: float | None = None
         self.is_fresh = True
         self._enter(State.HANDSHAKE)
-        self._start_request()
 
     # Called by the transport.
 
@@ -183,9 +242,9 @@ class Connection(asyncio.Protocol):
         """Parse bytes; the callbacks below do the rest."""
         if self.state >= State.LINGER:
             return
+        state, requests_left = self.state, self._requests_left
         self._received += data
-        if self.state is State.IDLE and not _BEGINNING.match(self._received):
-            self._reject(_malformed("empty lines before the request"))
+        if state is not State.BODY and self._is_rejected_unread():
             return
         try:
             self._parser.feed_data(data)
@@ -195,10 +254,11 @@ class Connection(asyncio.Protocol):
             pass  # on_headers_complete has rejected it
         except HttpParserError as error:  # the message is llhttp's own and quotes nothing
             self._reject(_malformed(str(error)))
-        if self.state is State.HEAD:
-            if len(self._received) > limits.MAX_HEAD:
-                self._reject(_head_too_large())
-        elif self.state is not State.IDLE or self._received not in _EMPTY_LINE:
+        if self.state is not state or self._requests_left != requests_left:
+            self._enter(self.state)
+        if self.state is not State.HEAD and (
+            self.state is not State.IDLE or self._received not in _EMPTY_LINE
+        ):
             self._received = b""
 
     def eof_received(self) -> None:
@@ -278,43 +338,50 @@ class Connection(asyncio.Protocol):
         if self._write_paused:  # it sends further requests without reading its answers
             self._transport.abort()
             raise _OverError
-        self._start_request()
-        self._enter(State.HEAD)
+        self.state = State.HEAD
+        self._target = b""
+        self._headers = []
+        self._length = 0
+        self._chunks = 0
+        self._head_response = None
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request's target."""
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header that is read."""
+        """Keep a header."""
         if self.state is State.BODY:
             raise _malformed("trailer fields are not supported")
-        self._head_size += len(name) + len(value)
-        if self._head_size > limits.MAX_HEAD:
-            raise _head_too_large()
         name = name.lower()
-        if name not in _HEADERS:
-            return
-        if name in self._headers and name != b"content-encoding":
-            raise _malformed(f"duplicate {name.decode('ascii')} header")
-        self._headers[name] = value
+        if name == b"content-length":  # llhttp has checked that it is a number, and there only once
+            self._length = int(value)
+        else:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Check the head, and answer now if that is enough."""
-        head = self._check_head()
-        headers = self._headers
-        length = int(headers.get(b"content-length", 0))
-        has_body = length > 0 or b"transfer-encoding" in headers
-        self._head = head
-        response = self._forbidden or self._server.handler.check_head(head)
+        parser, handler = self._parser, self._server.handler
+        checked = _check_head(
+            parser.get_method(), self._target, parser.get_http_version(), tuple(self._headers)
+        )
+        # Another protocol's name (RTSP) and further spaces do not show in the callbacks.
+        if checked.request_line not in self._received:
+            raise _malformed("not an HTTP/1.1 request line")
+        if parser.should_upgrade():
+            raise _malformed("protocol upgrades are not supported")
+        self._head = checked.head
+        response = self._forbidden
+        if response is None:
+            response = handler.check_head(checked.head)
         if response is not None:
-            if has_body:
+            if self._length > 0 or checked.is_chunked:
                 raise _RejectedError(response, None)
             self._head_response = response
-        elif length > self._server.handler.max_body:
+        elif self._length > handler.max_body:
             raise self._body_too_large()
-        self._enter(State.BODY)
-        if response is None and b"expect" in headers:
+        self.state = State.BODY
+        if checked.expects_continue and response is None:
             self._transport.write(_CONTINUE)
 
     def on_chunk_header(self) -> None:
@@ -325,19 +392,18 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
-        size = len(self._body) + len(body)
-        if size > self._server.handler.max_body:
-            raise self._body_too_large()
-        while size > limits.SMALL_BODY + self._reserved:
-            if not self._server.body_memory.reserve(limits.BODY_STEP):
-                message = "too many large reviews at once"
-                raise _RejectedError(unavailable(message), Rejection.BUSY)
-            self._reserved += limits.BODY_STEP
-        self._body += body
+        if not self._body:
+            self._body = body  # mostly the whole body, which then is not copied again
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += body
+        if len(self._body) > limits.SMALL_BODY + self._reserved:
+            self._reserve(len(self._body))
 
     def on_message_complete(self) -> None:
         """Answer the request."""
-        response = self._head_response or self._respond()
+        response = self._respond() if self._head_response is None else self._head_response
         self._release_body()
         self._requests_left -= 1
         self.is_fresh = False
@@ -349,53 +415,32 @@ class Connection(asyncio.Protocol):
             or self._server.draining
             or not self._parser.should_keep_alive()
         )
-        self._enter(State.IDLE)
+        self.state = State.IDLE
         self._write(response, close=close)
         if close:
             self.close()
 
     # Details.
 
-    def _start_request(self) -> None:
-        self._target = b""
-        self._head_size = 0
-        self._chunks = 0
-        self._headers: dict[bytes, bytes] = {}
-        self._head = RequestHead(b"", b"")
-        self._head_response: Response | None = None
+    def _is_rejected_unread(self) -> bool:
+        """Reject what must not even be parsed: further empty lines, and a head without end."""
+        received = self._received
+        if self.state is State.IDLE and received[0] in b"\r\n" and not _EMPTY_LINES.match(received):
+            self._reject(_malformed("empty lines before the request"))
+        elif len(received) > limits.MAX_HEAD and received.find(_HEAD_END, 0, limits.MAX_HEAD) < 0:
+            message = f"the head is larger than {limits.MAX_HEAD} bytes"
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._reject(_malformed(message, status))
+        return self.state is State.LINGER
 
-    def _check_head(self) -> RequestHead:
-        """Return the head, or reject what llhttp accepts and two servers could read differently."""
-        method = self._parser.get_method()
-        version = self._parser.get_http_version()
-        headers = self._headers
-        if version not in _VERSIONS:
-            raise _malformed("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-        # Another protocol's name (RTSP), further spaces or a missing version are not in callbacks.
-        line = b"%s %s HTTP/%s\r\n" % (method, self._target, version.encode("ascii"))
-        if line not in self._received:
-            raise _malformed("not an HTTP/1.1 request line")
-        if self._parser.should_upgrade():
-            raise _malformed("protocol upgrades are not supported")
-        if version == "1.1" and b"host" not in headers:
-            raise _malformed("no Host header")
-        coding = headers.get(b"transfer-encoding")
-        if coding is not None:
-            if version == "1.0":
-                raise _malformed("Transfer-Encoding in HTTP/1.0")
-            if coding.strip().lower() != b"chunked":
-                message = "transfer codings other than chunked are not supported"
-                raise _malformed(message, HTTPStatus.NOT_IMPLEMENTED)
-        expectation = headers.get(b"expect")
-        if expectation is not None and expectation.strip().lower() != b"100-continue":
-            message = "expectations other than 100-continue are not supported"
-            raise _malformed(message, HTTPStatus.EXPECTATION_FAILED)
-        return RequestHead(
-            method,
-            self._target.partition(b"?")[0],
-            headers.get(b"content-type", b"").partition(b";")[0].strip().lower(),
-            headers.get(b"content-encoding", b""),
-        )
+    def _reserve(self, size: int) -> None:
+        if size > self._server.handler.max_body:
+            raise self._body_too_large()
+        while size > limits.SMALL_BODY + self._reserved:
+            if not self._server.body_memory.reserve(limits.BODY_STEP):
+                message = "too many large reviews at once"
+                raise _RejectedError(unavailable(message), Rejection.BUSY)
+            self._reserved += limits.BODY_STEP
 
     def _respond(self) -> Response:
         try:
@@ -431,15 +476,11 @@ class Connection(asyncio.Protocol):
         )
 
     def _enter(self, state: State) -> None:
-        self.state = state
+        self.state: State = state
         self.deadline = self._server.time() + SECONDS[state]
 
     def _release_body(self) -> None:
-        self._server.body_memory.release(self._reserved)
-        self._reserved = 0
-        self._body = bytearray()
-
-
-def _head_too_large() -> _RejectedError:
-    message = f"the head is larger than {limits.MAX_HEAD} bytes"
-    return _malformed(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._body = b""
+        if self._reserved:
+            self._server.body_memory.release(self._reserved)
+            self._reserved = 0

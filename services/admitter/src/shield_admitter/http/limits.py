@@ -9,9 +9,11 @@ from __future__ import annotations
 import array
 import fcntl
 import resource
-import socket
 import termios
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import socket
 
 # Seconds for each state of a connection. The API server waits for an answer for
 # `webhook.timeoutSeconds` (3 s in the chart): a later body is of no use to anybody. A body of 8 MiB

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 
-class RequestHead(Struct):
+class RequestHead(Struct, frozen=True):
     """The parts of a request's head that a handler may look at.
 
     Attributes:
@@ -97,13 +97,12 @@ class Rejection(enum.StrEnum):
 
 
 class Handler(Protocol):
-    """Answers requests. No method may block or wait.
+    """Answers requests. No method may block or wait."""
 
-    Attributes:
-        max_body: bytes; larger bodies are rejected with 413.
-    """
-
-    max_body: int
+    @property
+    def max_body(self) -> int:
+        """Bytes; larger bodies are rejected with 413."""
+        ...
 
     def check_head(self, head: RequestHead) -> Response | None:
         """Return a response if the head alone decides it; None to have the body read."""

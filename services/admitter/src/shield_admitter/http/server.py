@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import socket
 from email.utils import formatdate
 from http import HTTPStatus
@@ -80,7 +81,8 @@ class Server:
         self._on_handshake_failure = on_handshake_failure
         self._connections: dict[Connection, asyncio.Task[None] | None] = {}
         self._sockets: list[socket.socket] = []
-        self._tasks: list[BackgroundTask] = []
+        self._acceptors: list[BackgroundTask] = []
+        self._sweeping = BackgroundTask("sweep", self._sweep)
         self._all_closed = asyncio.Event()
         self._refuses_clients = False
         self._log = logs.get(__name__)
@@ -108,11 +110,10 @@ class Server:
             OSError: the address cannot be bound.
         """
         self._sockets = _listen(host, port)
-        self._tasks = [
-            BackgroundTask("sweep", self._sweep),
-            *(BackgroundTask("accept", _Acceptor(self, one).run) for one in self._sockets),
+        self._acceptors = [
+            BackgroundTask("accept", _Acceptor(self, listener).run) for listener in self._sockets
         ]
-        for task in self._tasks:
+        for task in (self._sweeping, *self._acceptors):
             await task.start()
 
     async def stop(self, *, within: float) -> None:
@@ -127,8 +128,7 @@ class Server:
         """
         self.draining = True
         deadline = self.time() + within
-        sweep, *acceptors = self._tasks or [None]
-        for task in acceptors:
+        for task in self._acceptors:
             await task.stop()
         for listener in self._sockets:
             listener.close()
@@ -147,8 +147,7 @@ class Server:
                     await self._all_closed.wait()
         for connection in list(self._connections):
             connection.abort()
-        if sweep is not None:
-            await sweep.stop()
+        await self._sweeping.stop()
 
     def accept(self, client: socket.socket) -> None:
         """Take a client in if there is room, or room can be made by evicting another."""
@@ -199,11 +198,11 @@ class Server:
         While bodies arrive, connections that have served requests stay: a flood of half-sent
         requests must not push out the API server's idle connection.
         """
-        victim = min(self._connections, key=lambda connection: (_rank(connection), connection.deadline))
-        rank = _rank(victim)
-        if rank >= _RANK_BODY or (
-            rank == _RANK_USED and any(c.state is State.BODY for c in self._connections)
-        ):
+        victim = min(self._connections, key=_eviction_order)
+        rank, _ = _eviction_order(victim)
+        if rank is _Rank.BODY:
+            return False
+        if rank is _Rank.USED and any(other.state is State.BODY for other in self._connections):
             return False
         self._evict(victim, self._connections[victim])
         return True
@@ -276,21 +275,29 @@ class _Acceptor:
                 self._server.accept(client)
 
 
-# Which connection is evicted first; within a rank the oldest.
-_RANK_UNFINISHED, _RANK_OVER, _RANK_FRESH, _RANK_USED, _RANK_BODY = range(5)
+class _Rank(enum.IntEnum):
+    """The order of eviction. Within a rank the oldest connection is first."""
+
+    UNFINISHED = 0  # a handshake or a head that is not complete
+    REJECTED = 1  # the client may still read the answer
+    FRESH = 2  # has not sent a request yet
+    USED = 3  # idle between requests
+    BODY = 4  # never evicted: the body has a short deadline
+
+
 _RANKS: Final = {
-    State.HANDSHAKE: _RANK_UNFINISHED,
-    State.HEAD: _RANK_UNFINISHED,
-    State.LINGER: _RANK_OVER,
-    State.CLOSING: _RANK_OVER,
-    State.BODY: _RANK_BODY,
+    State.HANDSHAKE: _Rank.UNFINISHED,
+    State.HEAD: _Rank.UNFINISHED,
+    State.LINGER: _Rank.REJECTED,
+    State.CLOSING: _Rank.REJECTED,
+    State.IDLE: _Rank.USED,
+    State.BODY: _Rank.BODY,
 }
 
 
-def _rank(connection: Connection) -> int:
-    if connection.state is State.IDLE:
-        return _RANK_FRESH if connection.is_fresh else _RANK_USED
-    return _RANKS[connection.state]
+def _eviction_order(connection: Connection) -> tuple[_Rank, float]:
+    is_silent = connection.state is State.IDLE and connection.is_fresh
+    return _Rank.FRESH if is_silent else _RANKS[connection.state], connection.deadline
 
 
 def _certificate_names(certificate: dict[str, Any]) -> frozenset[str]:
