@@ -10,6 +10,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from shield_admitter.admission_counts import AdmissionCounts
+from shield_admitter.core.pacing import Pacing
 from shield_admitter.decision_feed import DecisionFeed
 from shield_admitter.denial_log import DenialLog
 from shield_admitter.http.limits import raise_open_file_limit
@@ -96,6 +98,10 @@ class Admitter:
         self._metrics = Metrics(policy, now_ms=now_ms)
         certificate = settings.tls.load_certificate(on_reload=self._certificate_reloaded)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
+        self._pacing = Pacing()
+        self._counts = AdmissionCounts(
+            self._store, random=random.random, on_flush=self._metrics.count_flush
+        )
         self._feed = DecisionFeed(
             self._store,
             cluster=settings.cluster,
@@ -104,12 +110,15 @@ class Admitter:
             now_ms=now_ms,
             random=random.random,
             on_document=self._metrics.count_document,
+            on_decision=self._pacing.accept,
         )
         self._denial_log = DenialLog(now_ms=now_ms)
         self._grace_end_ms = now_ms() + settings.startup_grace.milliseconds
         self._webhook = Webhook(
             settings,
             feed=self._feed,
+            pacing=self._pacing,
+            counts=self._counts,
             is_serving=self._is_serving,
             metrics=self._metrics,
             denial_log=self._denial_log,
@@ -126,7 +135,9 @@ class Admitter:
             client_names=settings.tls.client_names,
             on_handshake_failure=self._metrics.count_handshake_failure,
         )
-        self._metrics.observe(feed=self._feed, server=self._server, certificate=certificate)
+        self._metrics.observe(
+            feed=self._feed, server=self._server, certificate=certificate, counts=self._counts
+        )
         self._reloader = SettingsReloader(
             config,
             settings,
@@ -149,6 +160,7 @@ class Admitter:
                 "certificate": certificate.watch,
                 "configuration": self._config_watch.run,
                 "denials": self._denial_log.run,
+                "counts": self._counts.run,
             }.items()
         ]
         self._metrics.create_task_series(task.name for task in self._tasks)
@@ -179,6 +191,7 @@ class Admitter:
         await self._server.stop(within=FINISH_SECONDS)
         for task in self._tasks:
             await task.stop()
+        await self._counts.flush()
         await self._store.close()
         await self._probes.stop()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from shield_admitter.core.decision_age import CachedDecision, accept
+from shield_admitter.core.decision_age import Acceptance, CachedDecision, accept
 from shield_common import logs
 from shield_common.decision import DecisionError, decode_decision
 from shield_common.lifecycle import backoff
@@ -46,6 +46,7 @@ class DecisionFeed:
         now_ms: Callable[[], int],
         random: Callable[[], float],
         on_document: Callable[[str, str], None] = lambda _source, _result: None,
+        on_decision: Callable[[Decision], None] = lambda _decision: None,
     ) -> None:
         """Keep the collaborators; nothing is read yet.
 
@@ -57,6 +58,7 @@ class DecisionFeed:
             now_ms: a monotonic clock.
             random: a random number from 0 to 1, for jitter.
             on_document: called with the source and the result of every document.
+            on_decision: called with every decision that replaces the cached one.
         """
         self._store = store
         self._cluster = cluster
@@ -65,6 +67,7 @@ class DecisionFeed:
         self._now_ms = now_ms
         self._random = random
         self._on_document = on_document
+        self._on_decision = on_decision
         self._log = logs.get(__name__)
         self._is_rejecting = False
         self._is_silent = False
@@ -143,6 +146,8 @@ class DecisionFeed:
         self.cached, acceptance = accept(
             self.cached, decision, self._limits, now_ms=self._now_ms(), remaining_ms=remaining_ms
         )
+        if acceptance is Acceptance.TAKEN:
+            self._on_decision(decision)
         self._on_document(source, acceptance.value)
 
     def _decode(self, document: bytes, *, source: str, remaining_ms: int | None) -> Decision:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
+from shield_admitter.admission_counts import RESULTS as FLUSH_RESULTS
 from shield_admitter.core.decision_age import Acceptance, Freshness, freshness
 from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, allows
 from shield_admitter.http.messages import Rejection
@@ -21,6 +22,7 @@ from shield_common.config.reload import RELOAD_RESULTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from shield_admitter.admission_counts import AdmissionCounts
     from shield_admitter.core.decision_age import CachedDecision
     from shield_admitter.core.verdict import Policy, Verdict
     from shield_admitter.decision_feed import DecisionFeed
@@ -102,6 +104,17 @@ class Metrics:
             buckets=BUCKETS,
             registry=registry,
         )
+        self._paced = counter(
+            "paced", "Runs that were asked to come back, because room is handed out.", ("tier",)
+        )
+        self._pending_counts = gauge(
+            "admission_counts_pending", "Admitted runs that the store's counters lack."
+        )
+        self._count_flushes = counter(
+            "admission_count_flushes",
+            "Additions to the store's counters of admitted runs, by result.",
+            ("result",),
+        )
         self._in_flight = gauge(
             "admission_in_flight", "Requests of which a part has arrived and which are unanswered."
         )
@@ -140,11 +153,17 @@ class Metrics:
         self._create_series()
 
     def observe(
-        self, *, feed: DecisionFeed, server: Server, certificate: ServerCertificate
+        self,
+        *,
+        feed: DecisionFeed,
+        server: Server,
+        certificate: ServerCertificate,
+        counts: AdmissionCounts,
     ) -> None:
         """Read the state of these parts at each scrape."""
         self._feed = feed
         self._redis_up.set_function(lambda: float(feed.problem is None))
+        self._pending_counts.set_function(lambda: float(counts.pending.total()))
         self._connections.set_function(lambda: float(server.connections))
         self._in_flight.set_function(lambda: float(server.in_flight))
         self._certificate_end.set_function(lambda: certificate.not_after.timestamp())  # noqa: PLW0108 - not_after changes
@@ -157,7 +176,13 @@ class Metrics:
     def count_verdict(self, verdict: Verdict, seconds: float) -> None:
         """Count an answered review and the time that it took."""
         self._verdicts[verdict.outcome, verdict.tier, verdict.reason].inc()
+        if verdict.outcome is Outcome.PACED:
+            self._paced.labels(verdict.tier).inc()
         self._duration.observe(seconds)
+
+    def count_flush(self, result: str) -> None:
+        """Count a flush of admission counts to the store."""
+        self._count_flushes.labels(result).inc()
 
     def count_rejection(self, reason: str) -> None:
         """Count a request that never came to a verdict."""
@@ -198,6 +223,8 @@ class Metrics:
                 self._documents.labels(source, result)
         for result in RELOAD_RESULTS:
             self._config_reloads.labels(result)
+        for result in FLUSH_RESULTS:
+            self._count_flushes.labels(result)
         for result in ("success", "failure"):
             self._certificate_reloads.labels(result)
 
@@ -206,7 +233,11 @@ class Metrics:
         for tier in sorted(tiers):
             for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
                 for outcome in Outcome:
-                    self._create_verdict(outcome, tier, reason)
+                    if outcome is not Outcome.PACED:
+                        self._create_verdict(outcome, tier, reason)
+            for outcome in (Outcome.PACED, Outcome.WARNED, Outcome.AUDITED):
+                self._create_verdict(outcome, tier, Reason.ROOM)
+            self._paced.labels(tier)
             for reason in (Reason.EXEMPT, Reason.MODE_OFF):
                 self._create_verdict(Outcome.ADMITTED, tier, reason)
             self._tier_allow.labels(tier).set_function(partial(self._allows, tier))

@@ -6,6 +6,7 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from shield_admitter.core.pacing import retry_seconds
 from shield_admitter.core.response import admission_response, encode
 from shield_admitter.core.review import ReviewError, decode
 from shield_admitter.core.verdict import Outcome, judge
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from shield_admitter.admission_counts import AdmissionCounts
+    from shield_admitter.core.pacing import Pacing
+    from shield_admitter.core.verdict import Verdict
     from shield_admitter.decision_feed import DecisionFeed
     from shield_admitter.denial_log import DenialLog
     from shield_admitter.http.messages import RequestHead
@@ -41,6 +45,8 @@ class Webhook:
         settings: AdmitterSettings,
         *,
         feed: DecisionFeed,
+        pacing: Pacing,
+        counts: AdmissionCounts,
         is_serving: Callable[[], bool],
         metrics: Metrics,
         denial_log: DenialLog,
@@ -53,6 +59,8 @@ class Webhook:
         Args:
             settings: the configuration.
             feed: holds the cached decision.
+            pacing: what may still be handed out of the room.
+            counts: counts admitted runs for the evaluator.
             is_serving: False while a new admitter waits for its first decision.
             metrics: counts verdicts and rejections.
             denial_log: logs denials.
@@ -61,6 +69,8 @@ class Webhook:
             random: a random number from 0 to 1, for ``retryAfterSeconds``.
         """
         self._feed = feed
+        self._pacing = pacing
+        self._counts = counts
         self._is_serving = is_serving
         self._metrics = metrics
         self._denial_log = denial_log
@@ -101,24 +111,32 @@ class Webhook:
             request,
             self._feed.cached,
             self._policy,
+            self._pacing,
             now_ms=self._now_ms(),
             utc_now=self._utc_now(),
         )
-        retry_after = None
-        if verdict.retry_rule is not None:
-            retry_after = verdict.retry_rule.jittered_seconds(self._random())
         response = admission_response(
             verdict,
             self._denial_format,
             uid=request.uid,
             kind=request.kind.kind,
-            retry_after=retry_after,
+            retry_after=self._retry_after(verdict),
         )
         content = encode(response)
+        if verdict.allowed and verdict.starts_run:
+            self._pacing.take(verdict.tier)
+            self._counts.count(verdict.tier)
         if verdict.outcome is not Outcome.ADMITTED:
             self._denial_log.write(request, verdict)
         self._metrics.count_verdict(verdict, time.perf_counter() - started)
         return Response(content)
+
+    def _retry_after(self, verdict: Verdict) -> int | None:
+        rule, wait = verdict.retry_rule, verdict.wait_seconds
+        by_rule = None if rule is None else rule.jittered_seconds(self._random())
+        if verdict.allowed or wait is None:
+            return by_rule
+        return max(by_rule or 0, retry_seconds(wait, self._random()))
 
     def count_rejection(self, reason: str) -> None:
         """Count a request that is no review, or that the server rejected."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.response import admission_response
 from shield_admitter.core.verdict import NO_TIER, Reason, judge
 from shield_admitter.settings import TOO_MANY_REQUESTS
@@ -91,7 +92,10 @@ def explain_request(
         problem: why there is no decision.
     """
     policy = settings.policy()
-    verdict = judge(request, cached, policy, now_ms=now_ms, utc_now=utc_now)
+    pacing = Pacing()
+    if cached is not None:
+        pacing.accept(cached.decision)
+    verdict = judge(request, cached, policy, pacing, now_ms=now_ms, utc_now=utc_now)
     response = admission_response(
         verdict, settings.denial_format(), uid=request.uid, kind=request.kind.kind
     )

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from shield_admitter.core.pacing import runs_per_minute
 from shield_admitter.core.review import API_VERSION, KIND
-from shield_admitter.core.verdict import Outcome
-from shield_common.decision import format_value
+from shield_admitter.core.verdict import Outcome, Reason
+from shield_common.text import format_value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_WARNING: Final = 120  # characters; kubectl shows a warning on one line
 MAX_KIND: Final = 63  # characters; Kubernetes allows no longer kind
+
+TWO_RUNS: Final = 1.5  # a minute, rounded
 
 DENIAL_REASONS: Final = {429: "TooManyRequests", 403: "Forbidden"}
 
@@ -150,6 +153,8 @@ def _explanation(verdict: Verdict) -> str:
     tier_decision = verdict.tier_decision
     if verdict.decision is None:
         return "etcd-shield has no current decision"
+    if verdict.reason is Reason.ROOM:
+        return _room(runs_per_minute(verdict.decision, verdict.tier))
     if tier_decision is None:
         return "etcd-shield denies every tier that it has no thresholds for"
     period = [f"denied since {_time(tier_decision.since)}"]
@@ -165,6 +170,13 @@ def _time(moment: datetime) -> str:
         return f"{moment.astimezone(UTC):%H:%M:%S}Z"
     except OverflowError:  # the first or last day that datetime can express
         return f"{moment:%H:%M:%S%z}"
+
+
+def _room(per_minute: float) -> str:
+    if per_minute < 1:
+        return "etcd has room for less than one more run a minute; yours may start then"
+    runs = "one more run" if per_minute < TWO_RUNS else f"about {per_minute:.0f} more runs"
+    return f"etcd has room for {runs} a minute; yours may start then"
 
 
 def _warning(verdict: Verdict) -> str | None:

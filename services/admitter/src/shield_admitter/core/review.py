@@ -16,6 +16,9 @@ from msgspec import Raw, Struct
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
 
+UPDATE: Final = "UPDATE"
+PENDING: Final = "PipelineRunPending"
+
 MAX_UID: Final = 128  # characters; the API server sends a UUID of 36. The uid is echoed.
 
 
@@ -51,10 +54,22 @@ class Request(Struct, frozen=True, dict=True):
     userInfo: UserInfo = UserInfo()  # noqa: N815 - Kubernetes' name
     dryRun: bool | None = None  # noqa: N815 - Kubernetes' name
     object: Raw = Raw(b"null")
+    oldObject: Raw = Raw(b"null")  # noqa: N815 - Kubernetes' name
 
     def labels(self) -> dict[str, str]:
         """Return the object's labels; none if it has none or they are malformed."""
         return self._metadata.labels or {}
+
+    @property
+    def starts_run(self) -> bool:
+        """Whether the run starts with this request.
+
+        A run that is created as ``PipelineRunPending`` writes nothing until an update empties its
+        ``spec.status`` (https://tekton.dev/docs/pipelines/pipelineruns/#pending-pipelineruns).
+        """
+        if self.operation == UPDATE:
+            return _spec_status(self.oldObject) == PENDING and _is_empty_status(self.object)
+        return _spec_status(self.object) != PENDING
 
     def display_name(self) -> str:
         """Return the object's name, or the prefix that the API server will complete."""
@@ -86,8 +101,17 @@ class _Object(Struct):
     metadata: _Metadata | None = None
 
 
+class _Spec(Struct):
+    status: str | None = None
+
+
+class _Run(Struct):
+    spec: _Spec | None = None
+
+
 _review_decoder = msgspec.json.Decoder(_Review)
 _object_decoder = msgspec.json.Decoder(_Object)
+_run_decoder = msgspec.json.Decoder(_Run)
 
 
 def decode(body: bytes | bytearray) -> Request:
@@ -120,3 +144,23 @@ def decode(body: bytes | bytearray) -> Request:
     if len(request.uid) > MAX_UID:
         raise ReviewError(f"the request's uid is longer than {MAX_UID} characters")
     return request
+
+
+def _spec_status(run: Raw) -> str:
+    # Decoding spec costs more than all the rest of a review; few runs mention the word at all.
+    if PENDING.encode() not in bytes(run):
+        return ""
+    try:
+        spec = _run_decoder.decode(run).spec
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return "" if spec is None else spec.status or ""
+
+
+def _is_empty_status(run: Raw) -> bool:
+    """Return whether ``spec.status`` is empty: neither pending nor cancelled."""
+    try:
+        spec = _run_decoder.decode(run).spec
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return spec is None or not spec.status

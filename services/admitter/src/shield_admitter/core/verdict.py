@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from shield_admitter.core.decision_age import Freshness, freshness
+from shield_admitter.core.pacing import wait_seconds
+from shield_admitter.core.review import UPDATE
 from shield_admitter.core.rules import (
     Exemption,
     RetryRule,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shield_admitter.core.decision_age import CachedDecision, FreshnessLimits
+    from shield_admitter.core.pacing import Pacing
     from shield_admitter.core.review import Request
 
 
@@ -45,6 +48,7 @@ class Outcome(enum.StrEnum):
 
     ADMITTED = "admitted"
     DENIED = "denied"
+    PACED = "paced"  # denied for now: this admitter's share of the room is used up
     WARNED = "warned"  # admitted in mode warn, would have been denied
     AUDITED = "audited"  # admitted in mode audit, would have been denied
 
@@ -53,6 +57,7 @@ class Reason(enum.StrEnum):
     """What decided the verdict."""
 
     SHIELD = "shield"  # the decision's bit for the tier
+    ROOM = "room"  # the tier is open, but its room is handed out over time
     OVERRIDE = "override"  # an operator's override inside the decision
     UNKNOWN = "unknown"  # no decision in force: on_unknown
     EXEMPT = "exempt"
@@ -106,6 +111,8 @@ class Verdict(Struct, frozen=True):
         tier_rule: the rule that matched; None for the default tier.
         exemption: the exemption that matched.
         retry_rule: when the client should try again; only for a denial.
+        wait_seconds: how long until this admitter has room for a run; only for a paced request.
+        starts_run: an admission makes a run write to etcd, so it is counted and uses up room.
     """
 
     outcome: Outcome
@@ -117,27 +124,31 @@ class Verdict(Struct, frozen=True):
     tier_rule: TierRule | None = None
     exemption: Exemption | None = None
     retry_rule: RetryRule | None = None
+    wait_seconds: float | None = None
+    starts_run: bool = False
 
     @property
     def allowed(self) -> bool:
         """Whether the request is admitted."""
-        return self.outcome is not Outcome.DENIED
+        return self.outcome not in _REFUSALS
 
 
 def judge(
     request: Request,
     cached: CachedDecision | None,
     policy: Policy,
+    pacing: Pacing,
     *,
     now_ms: int,
     utc_now: datetime,
 ) -> Verdict:
-    """Judge one request.
+    """Judge one request; nothing is counted and no room is used up.
 
     Args:
         request: from the review.
         cached: the cached decision.
         policy: the configuration.
+        pacing: what this admitter may still hand out of the room.
         now_ms: this process's monotonic clock, for the age of the decision.
         utc_now: the wall clock, used for the expiry of exemptions only.
     """
@@ -147,36 +158,54 @@ def judge(
     rule = matching_tier_rule(policy.tiers, request)
     tier = policy.default_tier if rule is None else rule.tier
     mode = policy.tier_modes.get(tier, policy.mode)
+    starts_run = request.starts_run and not request.dryRun
     if mode is Mode.OFF:
-        return Verdict(Outcome.ADMITTED, Reason.MODE_OFF, tier, age, tier_rule=rule)
+        return Verdict(
+            Outcome.ADMITTED, Reason.MODE_OFF, tier, age, tier_rule=rule, starts_run=starts_run
+        )
     exemption = matching_exemption(policy.exemptions, request, utc_now)
     if exemption is not None:
         return Verdict(
-            Outcome.ADMITTED, Reason.EXEMPT, tier, age, tier_rule=rule, exemption=exemption
+            Outcome.ADMITTED,
+            Reason.EXEMPT,
+            tier,
+            age,
+            tier_rule=rule,
+            exemption=exemption,
+            starts_run=starts_run,
         )
     decision = cached.decision if cached is not None and age.in_force else None
     allowed = policy.allow_unknown if decision is None else allows(decision, tier)
     outcome = Outcome.ADMITTED if allowed else _DENIAL_BY_MODE[mode]
+    reason, wait = _reason(decision, tier), None
+    if allowed and decision is not None and cached is not None and request.starts_run:
+        wait = _wait(pacing, cached, tier, now_ms)
+    if wait is not None:
+        outcome, reason = _PACING_BY_MODE[mode], Reason.ROOM
     retry_rule = None
-    if outcome is Outcome.DENIED:
+    if outcome in _REFUSALS:
         retry_rule = matching_retry_rule(policy.retry_rules, request)
     return Verdict(
         outcome,
-        _reason(decision, tier),
+        reason,
         tier,
         age,
         tier_decision=None if decision is None else decision.tiers.get(tier),
         decision=decision,
         tier_rule=rule,
         retry_rule=retry_rule,
+        wait_seconds=wait,
+        starts_run=starts_run,
     )
 
 
+_REFUSALS: Final = frozenset({Outcome.DENIED, Outcome.PACED})
 _DENIAL_BY_MODE: Final = {
     Mode.ENFORCE: Outcome.DENIED,
     Mode.WARN: Outcome.WARNED,
     Mode.AUDIT: Outcome.AUDITED,
 }
+_PACING_BY_MODE: Final = {**_DENIAL_BY_MODE, Mode.ENFORCE: Outcome.PACED}
 
 
 def allows(decision: Decision, tier: str) -> bool:
@@ -185,11 +214,21 @@ def allows(decision: Decision, tier: str) -> bool:
     return decision.allow if tier_decision is None else tier_decision.allow
 
 
+def _wait(pacing: Pacing, cached: CachedDecision, tier: str, now_ms: int) -> float | None:
+    """Return the seconds until there is room for one more run; None if there is."""
+    bucket = pacing.bucket(tier, cached, now_ms=now_ms)
+    if bucket is None or bucket.has_run:
+        return None
+    return wait_seconds(bucket, cached.decision, tier)
+
+
 def _is_judged(request: Request, policy: Policy) -> bool:
+    """Return whether the shield has a say; of updates only in those that start a run."""
     return (
         request.operation in policy.operations
         and not request.subResource
         and (request.kind.kind in policy.kinds or "*" in policy.kinds)
+        and (request.operation != UPDATE or request.starts_run)
     )
 
 

@@ -1,0 +1,96 @@
+"""Pacing: what this admitter may still hand out of the room, by tier.
+
+The evaluator computes room and shares (DESIGN "Room" in docs/architecture.md); here a decision's
+share becomes permission for single runs. A tier whose decision carries no share is not paced: the
+evaluator is older, has no run cost, or an operator overrides the tier.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from shield_common.bucket import WHOLE_RUN, Bucket
+
+if TYPE_CHECKING:
+    from shield_admitter.core.decision_age import CachedDecision
+    from shield_common.decision import Decision, TierDecision
+
+MAX_WAIT_SECONDS: Final = 60  # what the room will be in a minute is not known
+_MINUTE_MS: Final = 60_000
+
+
+class Pacing:
+    """The buckets of all tiers that a decision hands out room for."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, Bucket] = {}
+
+    def accept(self, decision: Decision) -> None:
+        """Grant the shares of a new decision; forget the tiers that it does not pace."""
+        self._buckets = {
+            tier: _filled(self._buckets.get(tier) or Bucket(), decision, entry, missed=0)
+            for tier, entry in decision.tiers.items()
+            if entry.share is not None
+        }
+
+    def take(self, tier: str) -> None:
+        """Use up room for one run, which was admitted."""
+        bucket = self._buckets.get(tier)
+        if bucket is not None:
+            bucket.take()
+
+    def bucket(self, tier: str, cached: CachedDecision, *, now_ms: int) -> Bucket | None:
+        """Return the bucket of a tier as of now; None if the tier is not paced.
+
+        Args:
+            tier: a request's tier.
+            cached: the decision in force.
+            now_ms: this process's monotonic clock. While decisions stay away, the last share is
+                granted again for each interval that passes.
+        """
+        entry = cached.decision.tiers.get(tier)
+        bucket = self._buckets.get(tier)
+        if entry is None or bucket is None:
+            return None
+        # One interval late is not missed yet: it may be on its way.
+        missed = max(0, cached.age_ms(now_ms) // cached.decision.interval_ms - 1)
+        return _filled(bucket, cached.decision, entry, missed=missed)
+
+
+def wait_seconds(bucket: Bucket, decision: Decision, tier: str) -> float:
+    """Return how long a paced run has to wait for a token, if no other run takes it first."""
+    share = decision.tiers[tier].share
+    if not share:
+        return MAX_WAIT_SECONDS
+    intervals = (WHOLE_RUN - bucket.tokens) / share
+    return min(MAX_WAIT_SECONDS, intervals * decision.interval_ms / 1000)
+
+
+def retry_seconds(wait: float, random: float) -> int:
+    """Return whole seconds after which a paced client should try again.
+
+    Args:
+        wait: seconds until there is room for one run.
+        random: a random number from 0 to 1; clients that are told the same wait spread out.
+    """
+    return max(1, math.ceil(wait * (0.5 + random)))
+
+
+def runs_per_minute(decision: Decision, tier: str) -> float:
+    """Return how many runs of a tier all admitters together admit in a minute."""
+    entry = decision.tiers.get(tier)
+    if entry is None or entry.share is None:
+        return 0.0
+    return entry.share * (decision.admitters or 1) * _MINUTE_MS / decision.interval_ms
+
+
+def _filled(bucket: Bucket, decision: Decision, entry: TierDecision, *, missed: int) -> Bucket:
+    if entry.share is not None:
+        bucket.fill(
+            entry.share,
+            order=decision.order,
+            total=(entry.room or 0.0) / (decision.admitters or 1),
+            missed_intervals=missed,
+        )
+    return bucket
