@@ -32,6 +32,11 @@ _GRACE_SECONDS = 2.0
     help="The same flood without admission: etcd reaches its quota. Exits 0 when it did.",
 )
 @click.option(
+    "--without-room",
+    is_flag=True,
+    help="A shield that only looks at what etcd holds: etcd gets full. Exits 0 when it did.",
+)
+@click.option(
     "--keep",
     "keep_up",
     is_flag=True,
@@ -45,22 +50,25 @@ _GRACE_SECONDS = 2.0
     show_default=True,
     help="End after this time, finished or not; a busy machine needs more.",
 )
-def main(*, without_shield: bool, keep_up: bool, plain: bool, seconds: float) -> None:
+def main(
+    *, without_shield: bool, without_room: bool, keep_up: bool, plain: bool, seconds: float
+) -> None:
     """Fill a real etcd and watch the shield close and open again.
 
     Starts etcd with a 32 MiB quota, Prometheus, Redis, the evaluator and three admitters, all on
     loopback and in a temporary directory. PipelineRuns of 19 KB are created round robin through
-    the admitters, and only what they admit is written to etcd. Once they deny, old runs are
-    deleted and etcd is compacted and defragmented, until they admit again.
+    the admitters, and each that they admit goes on to write twelve more objects, as real runs do.
+    Runs are let in until all that is left of etcd is reserved for those that are still writing.
+    Then finished runs are pruned, and 200 waiting clients are let in as room is handed out.
 
-    It takes about 45 seconds, and ends the story after --seconds at the latest; with --keep the
+    It takes about a minute, and ends the story after --seconds at the latest; with --keep the
     servers stay after that.
 
     \b
     Exit status:
-      0    etcd never raised NOSPACE, every admitter denied and later admitted again, all
-           admitters agreed and every review was answered; with --without-shield: etcd raised
-           NOSPACE, which is what that flood is to show
+      0    etcd never raised NOSPACE nor reached the latches, runs were paced, every admitter
+           denied and later admitted again, all admitters agreed and every review was answered;
+           with --without-shield and --without-room: etcd raised NOSPACE, which is what they show
       1    one of these did not hold, or a server is missing or failed
       130  ended by Ctrl-C before the end (143 by SIGTERM, 129 by SIGHUP)
     """
@@ -71,6 +79,7 @@ def main(*, without_shield: bool, keep_up: bool, plain: bool, seconds: float) ->
         console=console,
         view=View.TABLE if live else View.LINES,
         with_shield=not without_shield,
+        with_room=not without_room,
         keep_up=keep_up,
     )
     try:
@@ -90,7 +99,8 @@ class Demo:
         record: Where everything is written.
         console: Where it is shown.
         view: How it is shown.
-        with_shield: Whether runs are admitted by the shield or by nobody.
+        with_shield: Whether the shield admits runs, or all are written.
+        with_room: Whether the shield counts what admitted runs are still going to write.
         keep_up: Whether everything stays up after the flood.
         success: Whether everything was shown that was promised; None before that is known.
     """
@@ -99,6 +109,7 @@ class Demo:
     console: Console
     view: View
     with_shield: bool
+    with_room: bool
     keep_up: bool
     success: bool | None = None
 
@@ -120,16 +131,23 @@ class Demo:
         return 0 if self.success else 1
 
     async def _run(self) -> None:
-        self.console.print(opening(self.record.plan, with_shield=self.with_shield))
+        self.console.print(
+            opening(self.record.plan, with_shield=self.with_shield, with_room=self.with_room)
+        )
         async with Rig("etcd-shield-demo-") as rig:
             async with shown(self.record, self.console, self.view):
                 try:
                     async with asyncio.timeout(self.record.left + _GRACE_SECONDS):
-                        installation = await install(rig, self.record, with_shield=self.with_shield)
-                        await Story(rig, installation, self.record).play()
+                        installation = await install(
+                            rig,
+                            self.record,
+                            with_shield=self.with_shield,
+                            with_room=self.with_room,
+                        )
+                        await Story(rig, installation, self.record, with_room=self.with_room).play()
                 except TimeoutError as error:
                     raise RigError(f"not done after {self.record.elapsed:.0f} s") from error
-            findings = judge(self.record, with_shield=self.with_shield)
+            findings = judge(self.record, with_shield=self.with_shield, with_room=self.with_room)
             self.success = all(finding.holds for finding in findings)
             self.console.print(summary(self.record, findings))
             if not self.success:

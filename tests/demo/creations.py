@@ -1,6 +1,9 @@
 """One creation as the API server does it: ask the webhook, and store only what it admits."""
 
+import asyncio
+import random
 import ssl
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -14,6 +17,11 @@ from tests.rig.etcd_client import EtcdClient, NoSpaceError
 from tests.rig.reviews import stored_object
 from tests.rig.services import Admitter
 from tests.rig.webhook import Answer, ask
+
+# What only a paced run is told.
+PACED = "yours may start then"
+# Seconds after which a client tries again that was not told when.
+_PATIENCE = 1.0
 
 
 class Creations:
@@ -42,22 +50,58 @@ class Creations:
         self._admitters = admitters
         self._trust = trust
         self._has_warned = False
+        # (when, number of the run, which of its further objects), in the order in which they fall
+        # due. Runs are written by one task each second, so the order of entry is that order.
+        self._due: asyncio.PriorityQueue[tuple[float, int, int]] = asyncio.PriorityQueue()
 
     async def create(self, number: int) -> None:
-        """Create the run of that number, as far as it is admitted."""
+        """Create the run of that number, as far as it is admitted; it then goes on to write."""
+        await self._try(number)
+
+    async def create_patiently(self, number: int) -> None:
+        """Create the run of that number, coming back as often as it takes, as clients do."""
+        self._record.waiting += 1
+        try:
+            seconds = await self._try(number)
+            while seconds is not None:
+                await asyncio.sleep(seconds * random.uniform(0.5, 1.0))
+                seconds = await self._try(number)
+        finally:
+            self._record.waiting -= 1
+
+    async def write_on(self) -> None:
+        """Write the further objects of admitted runs as they are due. Runs until cancelled."""
+        plan = self._record.plan
+        while True:
+            due, number, step = await self._due.get()
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            review = review_of(number, plan.review_bytes)
+            await self._store(number, stored_object(review), f"-step-{step:02}")
+            if step < plan.writes_per_run:
+                self._due.put_nowait((due + plan.write_every, number, step + 1))
+            else:
+                self._record.finished += 1
+
+    async def _try(self, number: int) -> float | None:
+        """Create a run; return after how many seconds to come back if it was not admitted."""
         review = review_of(number, self._record.plan.review_bytes)
         if self._admitters:
             admitter = self._admitters[number % len(self._admitters)]
-            if not await self._is_admitted(admitter, review):
-                return
+            retry_after = await self._refusal(admitter, review)
+            if retry_after is not None:
+                return retry_after
         await self._store(number, stored_object(review))
+        due = time.monotonic() + self._record.plan.write_every
+        self._due.put_nowait((due, number, 1))
+        return None
 
     async def renew_lease(self) -> None:
         """Write what a node writes all the time, whatever is admitted."""
         with suppress(RigError):
             await self._etcd.put(LEASE_KEY, b"renewed")
 
-    async def _is_admitted(self, admitter: Admitter, review: bytes) -> bool:
+    async def _refusal(self, admitter: Admitter, review: bytes) -> float | None:
+        """Ask an admitter; return after how many seconds to come back, None if admitted."""
         tally = self._record.admitters[admitter.name]
         try:
             answer = await ask(self._http, admitter.url, review, self._trust)
@@ -65,22 +109,26 @@ class Creations:
             if tally.unanswered == 0:
                 self._record.tell(f"{admitter.name}: {error}", Mood.BAD)
             tally.unanswered += 1
-            return False
-        self._tell_firsts(admitter.name, answer)
-        tally.count(self._record.elapsed, allowed=answer.allowed)
-        return answer.allowed
+            return _PATIENCE
+        paced = not answer.allowed and PACED in answer.message
+        self._tell_firsts(admitter.name, answer, paced=paced)
+        tally.count(self._record.elapsed, allowed=answer.allowed, paced=paced)
+        return None if answer.allowed else answer.retry_after_seconds or _PATIENCE
 
-    def _tell_firsts(self, admitter: str, answer: Answer) -> None:
+    def _tell_firsts(self, admitter: str, answer: Answer, *, paced: bool) -> None:
         for warning in answer.warnings:
             if not self._has_warned:
                 self._has_warned = True
                 self._record.tell(f"{admitter} admits with a warning: {warning}")
-        if not answer.allowed and self._record.denied == 0:
+        if paced and self._record.paced == 0:
+            wait = f"(come back in {answer.retry_after_seconds} s)"
+            self._record.tell(f"{admitter} paces: {answer.code} {answer.message} {wait}")
+        elif not answer.allowed and not paced and self._record.denied == 0:
             self._record.tell(f"{admitter} denies: {answer.code} {answer.message}", Mood.BAD)
 
-    async def _store(self, number: int, run: bytes) -> None:
+    async def _store(self, number: int, run: bytes, suffix: str = "") -> None:
         try:
-            await self._etcd.put(RUNS_PREFIX + run_name(number), run)
+            await self._etcd.put(RUNS_PREFIX + run_name(number) + suffix, run)
         except NoSpaceError as error:
             self._record.refused += 1
             self._record.note_nospace(str(error))
@@ -91,4 +139,3 @@ class Creations:
                 self._record.tell(f"etcd did not take a run: {error}")
         else:
             self._record.written += 1
-            self._record.newest_run = max(self._record.newest_run, number)

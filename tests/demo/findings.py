@@ -21,23 +21,30 @@ class Finding:
     evidence: str
 
 
-def judge(record: Record, *, with_shield: bool) -> list[Finding]:
+def judge(record: Record, *, with_shield: bool, with_room: bool = True) -> list[Finding]:
     """Return the findings; the demo was a success if all of them hold."""
-    findings = _with_shield(record) if with_shield else _without_shield(record)
+    if not with_shield:
+        findings = _etcd_fills(record, "the same flood fills etcd (NOSPACE)")
+    elif not with_room:
+        findings = _etcd_fills(record, "latches alone act too late: etcd is full (NOSPACE)")
+    else:
+        findings = _with_room(record)
     if record.unfinished is not None:
         findings.append(Finding("the story ended in time", False, record.unfinished))  # noqa: FBT003
     return findings
 
 
-def _without_shield(record: Record) -> list[Finding]:
+def _etcd_fills(record: Record, promise: str) -> list[Finding]:
     evidence = "never"
     if record.nospace_at is not None:
         evidence = f"after {record.nospace_at:.1f} s, {record.refused} writes refused"
-    full = Finding("the same flood fills etcd (NOSPACE)", record.nospace_at is not None, evidence)
-    return [full]
+        first = min((t.denied_at for t in record.admitters.values() if t.denied_at), default=None)
+        if first is not None:
+            evidence += f", first denial at {first:.1f} s"
+    return [Finding(promise, record.nospace_at is not None, evidence)]
 
 
-def _with_shield(record: Record) -> list[Finding]:
+def _with_room(record: Record) -> list[Finding]:
     tallies = record.admitters.values()
     agreement = record.agreement
     peak = record.signals[DB_FILE].peak
@@ -48,6 +55,17 @@ def _with_shield(record: Record) -> list[Finding]:
             "etcd never raised NOSPACE",
             nospace is None and peak > 0,
             f"peak {peak:.1%} of the quota" if nospace is None else f"raised at {nospace:.1f} s",
+        ),
+        Finding(
+            "etcd stayed below the latches",
+            0 < peak < record.plan.deny_from,
+            f"target {record.plan.target:.0%}, peak {peak:.1%}, set {record.plan.deny_from:.0%}",
+        ),
+        Finding(
+            "runs were paced before etcd was full",
+            record.paced > 0,
+            f"{record.admitted} admitted, {record.paced} asked to come back, "
+            f"{record.denied} denied",
         ),
         Finding(
             "every admitter denied",

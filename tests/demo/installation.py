@@ -90,10 +90,18 @@ def last_words(installation: Installation) -> str:
     return "\n".join(f"{server.name}:\n{server.log_tail(_LAST_LINES)}" for server in services)
 
 
-async def install(rig: Rig, record: Record, *, with_shield: bool) -> Installation:
+async def install(
+    rig: Rig, record: Record, *, with_shield: bool, with_room: bool = True
+) -> Installation:
     """Start everything and wait until each server is ready.
 
     A server's address is final once it is started, so each is configured after those it talks to.
+
+    Args:
+        rig: Ends the servers at the latest.
+        record: Told of every server that is up.
+        with_shield: Whether there is a shield.
+        with_room: Whether it counts what admitted runs are still going to write.
 
     Raises:
         ServerFailedError: One did not start.
@@ -101,17 +109,21 @@ async def install(rig: Rig, record: Record, *, with_shield: bool) -> Installatio
     authority = Authority(rig.directory / "certificates")
     etcd = EtcdServer(rig, quota_bytes=record.plan.quota_bytes)
     await _started(record, etcd)
-    shield = await _shield(rig, record, etcd, authority) if with_shield else None
+    shield = None
+    if with_shield:
+        shield = await _shield(rig, record, etcd, authority, with_room=with_room)
     return Installation(etcd=etcd, authority=authority, shield=shield)
 
 
-async def _shield(rig: Rig, record: Record, etcd: EtcdServer, authority: Authority) -> Shield:
+async def _shield(
+    rig: Rig, record: Record, etcd: EtcdServer, authority: Authority, *, with_room: bool
+) -> Shield:
     plan = record.plan
     options = PrometheusOptions(jobs={"etcd": [etcd.target]}, scrape_interval=plan.scrape_interval)
     prometheus = PrometheusServer(rig, options=options)
     redis = RedisServer(rig)
     await _started(record, prometheus, redis)
-    evaluator = Evaluator(rig, _evaluator_config(plan, prometheus, redis))
+    evaluator = Evaluator(rig, _evaluator_config(plan, prometheus, redis, with_room=with_room))
     admitters = [
         Admitter(rig, _admitter_config(redis), authority.server(name), name)
         for name in (f"admitter-{number}" for number in range(1, plan.admitters + 1))
@@ -129,8 +141,18 @@ async def _started(record: Record, *servers: Server) -> None:
         record.tell(f"{server.name} is up (pid {server.pid})")
 
 
-def _evaluator_config(plan: Plan, prometheus: PrometheusServer, redis: RedisServer) -> Config:
-    threshold = {"warn": plan.warn_at, "set": plan.deny_from, "reset": plan.admit_below}
+def _evaluator_config(
+    plan: Plan, prometheus: PrometheusServer, redis: RedisServer, *, with_room: bool
+) -> Config:
+    threshold: Config = {"warn": plan.warn_at, "set": plan.deny_from, "reset": plan.admit_below}
+    if with_room:
+        threshold |= {
+            "run_cost": plan.run_cost,
+            "target": plan.target,
+            "lag": plan.lag,
+            "grows_over": plan.grows_over,
+            "spend": plan.spend,
+        }
     return {
         "cluster": CLUSTER,
         "interval": plan.evaluation_interval,

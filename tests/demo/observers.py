@@ -6,6 +6,7 @@ not answer is a gap in the record, not an error: in `--keep` mode people kill th
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from tests.demo.installation import Installation, Shield
 from tests.demo.plan import DB_FILE, DB_IN_USE, TIER
@@ -51,6 +52,9 @@ async def look_at_evaluator(shield: Shield, record: Record) -> None:
         usage.seen = decision["signals"].get(name, {}).get("value")
     record.sequence = decision["sequence"]
     record.reason = decision["tiers"][TIER]["reason"]
+    record.room = decision["tiers"][TIER].get("room")
+    with suppress(RigError):
+        record.reserved = await shield.evaluator.metric("etcd_shield_reserved_bytes") or 0.0
 
 
 async def look_at_admitters(shield: Shield, record: Record) -> None:

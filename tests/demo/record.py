@@ -49,6 +49,7 @@ class AdmitterTally:
         bit: What its `etcd_shield_allow` said last.
         admitted: Runs that it admitted.
         denied: Runs that it denied.
+        paced: Runs that it asked to come back, because room is handed out.
         unanswered: Reviews without a valid answer.
         denied_at: When it first denied, in seconds after the start.
         readmitted_at: When it first admitted after that.
@@ -57,12 +58,16 @@ class AdmitterTally:
     bit: Bit = None
     admitted: int = 0
     denied: int = 0
+    paced: int = 0
     unanswered: int = 0
     denied_at: float | None = None
     readmitted_at: float | None = None
 
-    def count(self, at: float, *, allowed: bool) -> None:
+    def count(self, at: float, *, allowed: bool, paced: bool = False) -> None:
         """Count one verdict, given `at` seconds after the start."""
+        if paced:
+            self.paced += 1
+            return
         if not allowed:
             self.denied += 1
             if self.denied_at is None:
@@ -83,11 +88,14 @@ class Record:
         signals: Usage by signal name.
         admitters: Tallies by admitter name; empty without the shield.
         agreement: Over the sampled bits.
+        room: How many more runs have room, in the evaluator's words; None while it does not say.
+        reserved: Bytes that admitted runs are still going to write.
+        waiting: Clients that wait for the re-opening.
         reason: Why the evaluator denies, in its words; empty while it admits.
         sequence: Of the evaluator's current decision.
         is_flooded: Whether the flood has begun; before that there is no state to show.
         written: Runs that etcd took.
-        newest_run: Number of the newest of them.
+        finished: Runs that have written everything.
         refused: Writes that etcd refused for want of space.
         lost_writes: Admitted runs that etcd did not take for another reason.
         nospace_at: When etcd was first seen to be full, in seconds after the start.
@@ -102,11 +110,14 @@ class Record:
     )
     admitters: dict[str, AdmitterTally] = field(default_factory=dict)
     agreement: Agreement = field(init=False)
+    room: float | None = None
+    reserved: float = 0.0
+    waiting: int = 0
     reason: str = ""
     sequence: int = 0
     is_flooded: bool = False
     written: int = 0
-    newest_run: int = 0
+    finished: int = 0
     refused: int = 0
     lost_writes: int = 0
     nospace_at: float | None = None
@@ -131,6 +142,16 @@ class Record:
     def bits(self) -> list[Bit]:
         """The admitters' last bits, in their order."""
         return [tally.bit for tally in self.admitters.values()]
+
+    @property
+    def paced(self) -> int:
+        """Runs that any admitter asked to come back."""
+        return sum(tally.paced for tally in self.admitters.values())
+
+    @property
+    def admitted(self) -> int:
+        """Runs that any admitter admitted."""
+        return sum(tally.admitted for tally in self.admitters.values())
 
     @property
     def denied(self) -> int:

@@ -11,6 +11,7 @@ from tests.demo.agreement import Bit
 from tests.demo.findings import Finding
 from tests.demo.plan import Plan
 from tests.demo.record import Event, Record
+from tests.rig.etcd import MEBIBYTE
 
 # With these the table fits a terminal of 80 columns.
 _BAR_CELLS = 30
@@ -20,21 +21,27 @@ def live_screen(record: Record) -> RenderableType:
     """Return what a terminal shows while the demo runs."""
     parts: list[RenderableType] = [_usage_table(record)]
     if record.admitters:
-        parts += [_admitter_table(record), _decision_line(record)]
+        parts += [_admitter_table(record), _room_line(record), _decision_line(record)]
     else:
         parts.append(Text(f"no admission: {record.written} runs written, {record.refused} refused"))
     title = f"etcd-shield demo, {record.elapsed:.0f} s"
     return Panel(Group(*parts), title=title, title_align="left", expand=False)
 
 
-def opening(plan: Plan, *, with_shield: bool) -> str:
+def opening(plan: Plan, *, with_shield: bool, with_room: bool = True) -> str:
     """Return what is about to happen, in one sentence."""
     quota = f"a real etcd with a quota of {plan.quota_bytes >> 20} MiB"
     if not with_shield:
         return f"etcd-shield demo: {quota} is flooded, and nothing stops the flood."
+    flood = f"etcd-shield demo: {quota} is flooded through {plan.admitters} admitters, which"
+    if not with_room:
+        return (
+            f"{flood} deny from {plan.deny_from:.0%} of it, without counting what admitted runs "
+            "are still going to write."
+        )
     return (
-        f"etcd-shield demo: {quota} is flooded through {plan.admitters} admitters, which deny "
-        f"from {plan.deny_from:.0%} of it and admit again below {plan.admit_below:.0%}."
+        f"{flood} let in what fits below {plan.target:.0%} of it, counting what admitted runs are "
+        "still going to write."
     )
 
 
@@ -55,8 +62,15 @@ def status_line(record: Record) -> str:
     parts = [f"{name} {_percent(usage.now)}" for name, usage in record.signals.items()]
     if record.admitters:
         bits = " ".join(_bit_word(bit) for bit in record.bits)
-        admitted = sum(tally.admitted for tally in record.admitters.values())
-        parts += [f"admitters {bits}", f"admitted {admitted}", f"denied {record.denied}"]
+        parts += [
+            f"reserved {record.reserved / MEBIBYTE:.1f} MiB",
+            f"room {'-' if record.room is None else f'{record.room:.0f} runs'}",
+            f"admitters {bits}",
+            f"admitted {record.admitted}",
+            f"paced {record.paced}",
+            f"denied {record.denied}",
+            f"waiting {record.waiting}",
+        ]
     else:
         parts += [f"written {record.written}", f"refused {record.refused}"]
     return f"{record.elapsed:6.1f} s  {' | '.join(parts)}"
@@ -128,18 +142,25 @@ def _admitter_table(record: Record) -> Table:
     table = Table(show_edge=False)
     table.add_column("admitter")
     table.add_column("its bit")
-    for column in ("admitted", "denied", "first denial", "re-admission"):
+    for column in ("admitted", "paced", "denied", "first denial", "re-admission"):
         table.add_column(column, justify="right")
     for name, tally in record.admitters.items():
         table.add_row(
             name,
             _bit_text(tally.bit),
             str(tally.admitted),
+            str(tally.paced),
             str(tally.denied),
             _seconds(tally.denied_at),
             _seconds(tally.readmitted_at),
         )
     return table
+
+
+def _room_line(record: Record) -> Text:
+    reserved = f"{record.reserved / MEBIBYTE:.1f} MiB reserved for admitted runs"
+    room = "room not known" if record.room is None else f"room for {record.room:.0f} more runs"
+    return Text(f"{room}, {reserved}, {record.waiting} clients wait")
 
 
 def _decision_line(record: Record) -> Text:

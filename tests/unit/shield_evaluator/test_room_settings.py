@@ -31,6 +31,12 @@ def test_a_run_cost_alone_takes_the_documented_defaults() -> None:
     ) == _room_plan(run_cost="4Mi")
 
 
+def test_a_run_cost_is_a_plain_number_which_a_decision_can_carry() -> None:
+    room_plan = _room_plan(run_cost="4Mi")
+    assert room_plan is not None
+    assert int is type(room_plan.run_cost)
+
+
 def test_every_room_setting_reaches_the_plan() -> None:
     assert RoomPlan(
         target=0.7,

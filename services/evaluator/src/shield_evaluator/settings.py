@@ -110,7 +110,7 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
             raise ValueError(f"target ({target:g}) must be below set ({self.set:g})")
         return RoomPlan(
             target=target,
-            run_cost=self.run_cost,
+            run_cost=int(self.run_cost),  # a plain number, which a decision can carry
             lag_ms=(DEFAULT_LAG if self.lag is None else self.lag).milliseconds,
             grows_over_ms=(
                 DEFAULT_GROWS_OVER if self.grows_over is None else self.grows_over

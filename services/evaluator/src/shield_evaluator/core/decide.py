@@ -248,6 +248,7 @@ def _admitting(tier: str, bit: TierBit, signals: Sequence[SignalInTier]) -> Tier
 
 
 def _without_room(room: TierRoom, bit: TierBit, signals: Sequence[SignalInTier]) -> TierDecision:
+    # No reset: the tier opens with room for some runs, not below a value.
     fullest = next(signal for signal in signals if signal.name == room.signal)
     return TierDecision(
         allow=False,
@@ -256,7 +257,6 @@ def _without_room(room: TierRoom, bit: TierBit, signals: Sequence[SignalInTier])
         signal=fullest.name,
         value=fullest.value,
         set=fullest.threshold.set,
-        reset=fullest.threshold.reset,
         unit=fullest.unit,
     )
 
