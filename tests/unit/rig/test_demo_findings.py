@@ -11,13 +11,16 @@ def good_record() -> Record:
         record.admitters[name] = tally = AdmitterTally()
         for at, allowed in [(1.0, True), (2.0, False), (3.0, True), (4.0, False)]:
             tally.count(at, allowed=allowed)
+        tally.count(1.5, allowed=False, paced=True)
     record.agreement.add(1.0, [True, True])
     record.use(DB_FILE, 0.1)
     return record
 
 
-def broken_promises(record: Record, *, with_shield: bool = True) -> list[str]:
-    findings = judge(record, with_shield=with_shield)
+def broken_promises(
+    record: Record, *, with_shield: bool = True, with_room: bool = True
+) -> list[str]:
+    findings = judge(record, with_shield=with_shield, with_room=with_room)
     return [finding.promise for finding in findings if not finding.holds]
 
 
@@ -36,6 +39,33 @@ def overfilled_record() -> Record:
     return record
 
 
+def test_a_demo_without_room_succeeds_with_nospace() -> None:
+    assert [] == broken_promises(overfilled_record(), with_room=False)
+
+
+def test_a_demo_without_room_that_does_not_fill_etcd_fails() -> None:
+    assert 1 == len(broken_promises(good_record(), with_room=False))
+
+
+def test_a_demo_in_which_etcd_reaches_the_latches_fails() -> None:
+    record = good_record()
+    record.use(DB_FILE, record.plan.deny_from)
+    assert ["etcd stayed below the latches"] == broken_promises(record)
+
+
+def test_a_demo_in_which_no_run_is_paced_fails() -> None:
+    record = good_record()
+    for tally in record.admitters.values():
+        tally.paced = 0
+    assert ["runs were paced before etcd was full"] == broken_promises(record)
+
+
+def test_a_paced_run_is_neither_admitted_nor_denied() -> None:
+    tally = AdmitterTally()
+    tally.count(1.0, allowed=False, paced=True)
+    assert (0, 0, 1, None) == (tally.admitted, tally.denied, tally.paced, tally.denied_at)
+
+
 def test_a_demo_with_the_shield_fails_on_nospace() -> None:
     assert ["etcd never raised NOSPACE"] == broken_promises(overfilled_record())
 
@@ -51,7 +81,7 @@ def test_a_demo_without_the_shield_that_fills_nothing_fails() -> None:
 def test_a_demo_without_a_measurement_of_etcd_fails() -> None:
     record = good_record()
     record.signals[DB_FILE].peak = 0.0
-    assert ["etcd never raised NOSPACE"] == broken_promises(record)
+    assert ["etcd never raised NOSPACE", "etcd stayed below the latches"] == broken_promises(record)
 
 
 def test_a_demo_with_an_admitter_that_never_denied_fails() -> None:

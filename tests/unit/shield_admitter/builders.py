@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shield_admitter.core.decision_age import FreshnessLimits, Held
+from shield_admitter.core.decision_age import CachedDecision, FreshnessLimits
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.core.rules import Matcher, compile_globs
 from shield_admitter.core.verdict import Mode, Policy
@@ -41,8 +41,8 @@ def decision(**changes: Any) -> Decision:
     return Decision(**(fields | changes))
 
 
-def held(*, age_ms: int = 0, now_ms: int = 0, **changes: Any) -> Held:
-    return Held(decision(**changes), now_ms - age_ms)
+def cached(*, age_ms: int = 0, now_ms: int = 0, **changes: Any) -> CachedDecision:
+    return CachedDecision(decision(**changes), now_ms - age_ms)
 
 
 def request(**changes: Any) -> Request:

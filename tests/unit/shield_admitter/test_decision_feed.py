@@ -38,7 +38,7 @@ class World:
             limits=LIMITS,
             refresh=0.01,
             now_ms=lambda: self.local_ms,
-            chance=lambda: 0.0,
+            random=lambda: 0.0,
             on_document=lambda source, result: self.counts.update([(source, result)]),
         )
 
@@ -56,11 +56,11 @@ class World:
 
     @property
     def freshness(self) -> Freshness:
-        return freshness(self.feed.held, LIMITS, now_ms=self.local_ms)
+        return freshness(self.feed.cached, LIMITS, now_ms=self.local_ms)
 
     @property
     def order(self) -> tuple[int, int] | None:
-        return None if self.feed.held is None else self.feed.held.decision.order
+        return None if self.feed.cached is None else self.feed.cached.decision.order
 
 
 @pytest.fixture
@@ -91,8 +91,8 @@ async def test_a_late_joiner_takes_the_age_from_what_is_left(world: World) -> No
     world.write()
     world.passes(20)
     await world.feed.read()
-    assert world.feed.held is not None
-    assert 20_000 == world.feed.held.age_ms(world.local_ms)
+    assert world.feed.cached is not None
+    assert 20_000 == world.feed.cached.age_ms(world.local_ms)
 
 
 async def test_a_decision_that_is_read_again_only_gets_older(world: World) -> None:
@@ -100,8 +100,8 @@ async def test_a_decision_that_is_read_again_only_gets_older(world: World) -> No
     await world.feed.read()
     world.passes(29)
     await world.feed.read()
-    assert world.feed.held is not None
-    assert 29_000 == world.feed.held.age_ms(world.local_ms)
+    assert world.feed.cached is not None
+    assert 29_000 == world.feed.cached.age_ms(world.local_ms)
 
 
 async def test_a_published_decision_is_held_at_once(world: World) -> None:
@@ -244,7 +244,7 @@ async def test_r10_a_silent_subscription_is_dropped_and_made_anew(world: World) 
 async def test_a_document_does_not_switch_the_watchdog_off(world: World) -> None:
     world.write(interval_ms=2**53 - 1)
     await world.feed.read()
-    assert 180 >= world.feed.patience
+    assert 180 >= world.feed.silence_limit
 
 
 async def test_new_settings_keep_the_held_decision(world: World) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from shield_admitter.core.decision_age import Held
+from shield_admitter.cli.explanation import Explanation, explain_request, text_lines
+from shield_admitter.core.decision_age import CachedDecision
 from shield_admitter.core.review import UserInfo
-from shield_admitter.explanation import Explanation, explain_request, in_words
 from shield_admitter.settings import AdmitterSettings
 from shield_common.config.loader import parse
-from tests.unit.shield_admitter.builders import NOW, decision, held, request
+from tests.unit.shield_admitter.builders import NOW, cached, decision, request
 
 CONFIG = """
 cluster: rh01
@@ -29,16 +29,20 @@ SETTINGS = parse(CONFIG, AdmitterSettings, source="c", environment={})
 FINAL = parse(CONFIG + "denial: {code: 403}", AdmitterSettings, source="c", environment={})
 
 
-def explained(now: Held | None = None, problem: str | None = None, **changes: Any) -> Explanation:
-    return explain_request(request(**changes), now, SETTINGS, now_ms=0, utc=NOW, problem=problem)
+def explained(
+    now: CachedDecision | None = None, problem: str | None = None, **changes: Any
+) -> Explanation:
+    return explain_request(
+        request(**changes), now, SETTINGS, now_ms=0, utc_now=NOW, problem=problem
+    )
 
 
 def words(explanation: Explanation) -> str:
-    return "\n".join(in_words(explanation, SETTINGS))
+    return "\n".join(text_lines(explanation, SETTINGS))
 
 
 def test_the_rule_is_named_by_its_place_and_content() -> None:
-    rule = explained(held(), namespace="x-releng").tier_rule
+    rule = explained(cached(), namespace="x-releng").tier_rule
     assert rule is not None
     assert ("tiers[1]", {"tier": "critical", "namespaces": ["*-releng"], "groups": ["staff"]}) == (
         rule.path,
@@ -46,16 +50,16 @@ def test_the_rule_is_named_by_its_place_and_content() -> None:
     )
 
 
-def test_a_denial_is_explained_in_words() -> None:
+def test_a_denial_is_explained_text_lines() -> None:
     assert (
         "Denied: the decision denies its tier.\n"
         "Tier: standard (no rule of tiers matches, so default_tier).\n"
         "Mode: enforce.\n"
         "Decision: fresh, 3 s old.\n"
-        'Comes back by itself: retry_after[1]: {"users":["ada"],"seconds":5}.\n'
+        'Client tries again: retry_after[1]: {"users":["ada"],"seconds":5}.\n'
         "Message: PipelineRun admission currently not allowed: etcd is at 93.4% of its quota"
         " (denied since 09:58:10Z, until below 80%). Tier: standard."
-    ) == words(explained(held(age_ms=3_000))).replace(
+    ) == words(explained(cached(age_ms=3_000))).replace(
         '{"seconds":5,"users":["ada"]}', '{"users":["ada"],"seconds":5}'
     )
 
@@ -65,13 +69,16 @@ def test_a_denial_is_explained_in_words() -> None:
     [
         (explained(None, "Redis does not answer: x."), "Decision: Redis does not answer: x."),
         (explained(None), "Admitted: there is no current decision, and on_unknown is allow."),
-        (explained(held(), operation="DELETE"), "is not judged."),
+        (explained(cached(), operation="DELETE"), "is not judged."),
         (
-            explained(held(tiers={}), namespace="mintmaker"),
+            explained(cached(tiers={}), namespace="mintmaker"),
             "Admitted: the decision denies its tier, but the mode is audit.",
         ),
-        (explained(Held(decision(allow=True, tiers={}), 0)), "Admitted: the decision admits its"),
-        (explained(held(), namespace="mintmaker"), "Mode: audit."),
+        (
+            explained(CachedDecision(decision(allow=True, tiers={}), 0)),
+            "Admitted: the decision admits its",
+        ),
+        (explained(cached(), namespace="mintmaker"), "Mode: audit."),
     ],
     ids=["no Redis", "unknown", "not judged", "audit", "admitted", "mode of the tier"],
 )
@@ -79,15 +86,15 @@ def test_every_way_to_a_verdict_has_its_words(explanation: Explanation, line: st
     assert line in words(explanation)
 
 
-def test_nobody_comes_back_by_themselves_after_a_403() -> None:
-    explanation = explain_request(request(), held(), FINAL, now_ms=0, utc=NOW)
+def test_a_client_does_not_try_again_after_a_403() -> None:
+    explanation = explain_request(request(), cached(), FINAL, now_ms=0, utc_now=NOW)
     assert explanation.retry is None
-    assert "Comes back by itself: no, denial.code is 403." in in_words(explanation, FINAL)
+    assert "Client tries again: no, denial.code is 403." in text_lines(explanation, FINAL)
 
 
 def test_an_exemption_is_named_with_its_reason() -> None:
 
-    explanation = explained(held(), userInfo=UserInfo("fixer"))
+    explanation = explained(cached(), userInfo=UserInfo("fixer"))
     assert explanation.exemption is not None
     assert "repair" == explanation.exemption.content["reason"]
     assert "Admitted: it is exempt." in words(explanation)
@@ -95,6 +102,6 @@ def test_an_exemption_is_named_with_its_reason() -> None:
 
 def test_an_expired_exemption_is_none() -> None:
     explanation = explain_request(
-        request(), held(), SETTINGS, now_ms=0, utc=NOW + timedelta(days=99)
+        request(), cached(), SETTINGS, now_ms=0, utc_now=NOW + timedelta(days=99)
     )
     assert explanation.exemption is None

@@ -65,7 +65,7 @@ def test_the_environment_names_redis() -> None:
     [
         ("modus: warn", "unknown field `modus`"),
         ("mode: deny", "mode: Invalid enum value 'deny'"),
-        ("tier_modes: {gold: warn}", "tier_modes.gold: no rule leads to a tier of that name"),
+        ("tier_modes: {gold: warn}", "tier_modes.gold: no rule sets a tier of that name"),
         ("tier_modes: {standard: no}", "tier_modes.standard: Invalid enum value"),
         ("tiers: [{tier: gold}]", "tiers[0]: needs at least one of namespaces, users, groups"),
         ("tiers: [{namespaces: [a]}]", "tiers[0]: Object missing required field `tier`"),

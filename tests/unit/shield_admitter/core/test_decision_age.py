@@ -4,9 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.decision_age import Acceptance, Freshness, Held, accept, freshness
+from shield_admitter.core.decision_age import (
+    Acceptance,
+    CachedDecision,
+    Freshness,
+    accept,
+    freshness,
+)
 from shield_common.decision import Decision
-from tests.unit.shield_admitter.builders import LIMITS, decision, held
+from tests.unit.shield_admitter.builders import LIMITS, cached, decision
 
 
 @pytest.mark.parametrize(
@@ -21,7 +27,7 @@ from tests.unit.shield_admitter.builders import LIMITS, decision, held
     ],
 )
 def test_an_age_has_a_name(age_ms: int, name: Freshness) -> None:
-    assert name is freshness(held(age_ms=age_ms), LIMITS, now_ms=0)
+    assert name is freshness(cached(age_ms=age_ms), LIMITS, now_ms=0)
 
 
 def test_nothing_held_is_neither_fresh_nor_expired() -> None:
@@ -29,8 +35,8 @@ def test_nothing_held_is_neither_fresh_nor_expired() -> None:
 
 
 def take(
-    now: Held | None, document: Decision, now_ms: int, remaining_ms: int | None = None
-) -> tuple[Held, Acceptance]:
+    now: CachedDecision | None, document: Decision, now_ms: int, remaining_ms: int | None = None
+) -> tuple[CachedDecision, Acceptance]:
     return accept(now, document, LIMITS, now_ms=now_ms, remaining_ms=remaining_ms)
 
 
@@ -67,12 +73,12 @@ def test_a_story_of_one_admitter() -> None:
     ],
 )
 def test_order_is_epoch_before_sequence(epoch: int, sequence: int, result: Acceptance) -> None:
-    now = Held(decision(epoch=7, sequence=11), 0)
+    now = CachedDecision(decision(epoch=7, sequence=11), 0)
     assert result is take(now, decision(epoch=epoch, sequence=sequence), 1_000)[1]
 
 
 def test_an_expired_decision_does_not_become_new_by_repetition() -> None:
-    now = Held(decision(), 0)
+    now = CachedDecision(decision(), 0)
     again, result = take(now, decision(), 400_000, remaining_ms=300_000)
     assert (now, Acceptance.REPEATED) == (again, result)
 
@@ -95,7 +101,7 @@ def test_a_document_that_outlives_its_own_span_is_new() -> None:
 def test_while_it_is_current_the_order_never_goes_down(
     story: list[tuple[int, int, int, int | None]],
 ) -> None:
-    now: Held | None = None
+    now: CachedDecision | None = None
     clock = 0
     for wait, epoch, sequence, remaining in story:
         clock += wait

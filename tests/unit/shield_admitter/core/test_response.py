@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.decision_age import Held
-from shield_admitter.core.response import MAX_WARNING, DenialStyle, Renderer
+from shield_admitter.core.decision_age import CachedDecision
+from shield_admitter.core.pacing import Pacing
+from shield_admitter.core.response import MAX_WARNING, DenialFormat, admission_response, encode
 from shield_admitter.core.rules import Exemption
 from shield_admitter.core.verdict import Mode, Policy, Verdict, judge
 from shield_common.decision import TierDecision
@@ -19,30 +20,29 @@ from tests.unit.shield_admitter.builders import (
     DENYING,
     NOW,
     SINCE,
-    decision,
-    held,
+    cached,
     matcher,
     policy,
     request,
 )
 
 
-def verdict(now: Held | None, rules: Policy | None = None) -> Verdict:
-    return judge(request(), now, rules or policy(), now_ms=0, utc=NOW)
+def verdict(now: CachedDecision | None, rules: Policy | None = None) -> Verdict:
+    return judge(request(), now, rules or policy(), Pacing(), now_ms=0, utc_now=NOW)
 
 
 def answer(
     what: Verdict,
     *,
-    style: DenialStyle | None = None,
+    denial_format: DenialFormat | None = None,
     uid: str = "u-1",
     kind: str = "PipelineRun",
     retry_after: int | None = None,
 ) -> dict[str, Any]:
-    body = Renderer(style or DenialStyle()).render(
-        what, uid=uid, kind=kind, retry_after=retry_after
+    response_struct = admission_response(
+        what, denial_format or DenialFormat(), uid=uid, kind=kind, retry_after=retry_after
     )
-    document: dict[str, Any] = json.loads(body)
+    document: dict[str, Any] = json.loads(encode(response_struct))
     assert ("admission.k8s.io/v1", "AdmissionReview") == (document["apiVersion"], document["kind"])
     response: dict[str, Any] = document["response"]
     return response
@@ -50,7 +50,7 @@ def answer(
 
 def message(entry: TierDecision | None = DENYING, **changes: Any) -> str:
     tiers = {} if entry is None else {"standard": entry}
-    text: str = answer(verdict(held(tiers=tiers, **changes)))["status"]["message"]
+    text: str = answer(verdict(cached(tiers=tiers, **changes)))["status"]["message"]
     return text
 
 
@@ -121,23 +121,25 @@ def test_times_are_shown_in_utc_where_they_can_be(since: datetime, shown: str) -
 
 @pytest.mark.parametrize(("code", "reason"), [(429, "TooManyRequests"), (403, "Forbidden")])
 def test_a_denial_has_the_configured_code(code: int, reason: str) -> None:
-    status = answer(verdict(held()), style=DenialStyle(code=code))["status"]
+    status = answer(verdict(cached()), denial_format=DenialFormat(code=code))["status"]
     assert ("Failure", code, reason) == (status["status"], status["code"], status["reason"])
 
 
 def test_the_configured_url_wins_over_the_decision_s() -> None:
-    now = held(status_url="https://theirs.example.com")
-    status = answer(verdict(now), style=DenialStyle(url="https://ours.example.com"))["status"]
+    now = cached(status_url="https://theirs.example.com")
+    status = answer(verdict(now), denial_format=DenialFormat(url="https://ours.example.com"))[
+        "status"
+    ]
     assert status["message"].endswith(" See https://ours.example.com")
 
 
 def test_the_kind_is_the_request_s() -> None:
-    text: str = answer(verdict(held()), kind="TaskRun")["status"]["message"]
+    text: str = answer(verdict(cached()), kind="TaskRun")["status"]["message"]
     assert text.startswith("TaskRun admission currently not allowed: ")
 
 
 def test_an_endless_kind_is_cut() -> None:
-    assert 400 > len(answer(verdict(held()), kind="k" * 100_000)["status"]["message"])
+    assert 400 > len(answer(verdict(cached()), kind="k" * 100_000)["status"]["message"])
 
 
 def test_control_characters_do_not_reach_the_message() -> None:
@@ -146,34 +148,34 @@ def test_control_characters_do_not_reach_the_message() -> None:
 
 
 def test_retry_after_stands_where_the_api_server_looks() -> None:
-    status = answer(verdict(held()), retry_after=17)["status"]
+    status = answer(verdict(cached()), retry_after=17)["status"]
     assert {"retryAfterSeconds": 17} == status["details"]
     assert 429 == status["code"]
 
 
 def test_without_retry_after_there_are_no_details() -> None:
-    assert "details" not in answer(verdict(held()))["status"]
+    assert "details" not in answer(verdict(cached()))["status"]
 
 
 def test_an_admission_has_no_status() -> None:
-    response = answer(verdict(held(tiers={"standard": ADMITTING})))
+    response = answer(verdict(cached(tiers={"standard": ADMITTING})))
     assert response["allowed"] is True
     assert "status" not in response
 
 
 def test_an_admission_ignores_retry_after() -> None:
-    response = answer(verdict(held(tiers={"standard": ADMITTING})), retry_after=17)
+    response = answer(verdict(cached(tiers={"standard": ADMITTING})), retry_after=17)
     assert {"uid", "allowed", "auditAnnotations"} == set(response)
 
 
 def test_in_the_warn_band_the_decision_s_warning_is_passed_on() -> None:
     entry = msgspec.structs.replace(ADMITTING, warning="etcd is at 85% of its quota")
-    response = answer(verdict(held(tiers={"standard": entry})))
+    response = answer(verdict(cached(tiers={"standard": entry})))
     assert ["etcd is at 85% of its quota"] == response["warnings"]
 
 
 def test_mode_warn_says_what_would_have_been_denied() -> None:
-    response = answer(verdict(held(), policy(mode=Mode.WARN)))
+    response = answer(verdict(cached(), policy(mode=Mode.WARN)))
     expected = (
         "etcd-shield would deny this: etcd is at 93.4% of its quota"
         " (denied since 09:58:10Z, until below 80%)"
@@ -183,13 +185,13 @@ def test_mode_warn_says_what_would_have_been_denied() -> None:
 
 @pytest.mark.parametrize("mode", [Mode.AUDIT, Mode.OFF, Mode.ENFORCE])
 def test_other_modes_warn_of_nothing(mode: Mode) -> None:
-    assert "warnings" not in answer(verdict(held(), policy(mode=mode)))
+    assert "warnings" not in answer(verdict(cached(), policy(mode=mode)))
 
 
 @given(st.text(min_size=1, max_size=400))
 def test_a_warning_is_one_short_printable_line(text: str) -> None:
     entry = msgspec.structs.replace(ADMITTING, warning=text)
-    (warning,) = answer(verdict(held(tiers={"standard": entry})))["warnings"]
+    (warning,) = answer(verdict(cached(tiers={"standard": entry})))["warnings"]
     assert MAX_WARNING >= len(warning)
     assert warning.isprintable()
 
@@ -198,7 +200,7 @@ def test_a_warning_is_one_short_printable_line(text: str) -> None:
     ("what", "annotations"),
     [
         (
-            verdict(held()),
+            verdict(cached()),
             {
                 "verdict": "denied",
                 "reason": "shield",
@@ -207,7 +209,7 @@ def test_a_warning_is_one_short_printable_line(text: str) -> None:
             },
         ),
         (
-            verdict(held(), policy(mode=Mode.AUDIT)),
+            verdict(cached(), policy(mode=Mode.AUDIT)),
             {
                 "verdict": "audited",
                 "reason": "shield",
@@ -220,12 +222,12 @@ def test_a_warning_is_one_short_printable_line(text: str) -> None:
             {"verdict": "admitted", "reason": "unknown", "tier": "standard"},
         ),
         (
-            verdict(held(), policy(operations=frozenset())),
+            verdict(cached(), policy(operations=frozenset())),
             {"verdict": "admitted", "reason": "not_judged"},
         ),
         (
             verdict(
-                held(),
+                cached(),
                 policy(
                     exemptions=[
                         Exemption(matcher(users=("*",)), "repair", NOW + timedelta(days=1), 0)
@@ -251,22 +253,5 @@ def test_audit_annotations_tell_tier_verdict_and_reason(
 @given(uid=st.text(min_size=1), reason=st.text(max_size=100), retry=st.integers(1, 450))
 def test_every_answer_is_json_and_echoes_the_uid(uid: str, reason: str, retry: int) -> None:
     entry = msgspec.structs.replace(DENYING, reason=reason)
-    what = verdict(held(tiers={"standard": entry}))
+    what = verdict(cached(tiers={"standard": entry}))
     assert uid == answer(what, uid=uid, retry_after=retry)["uid"]
-
-
-def test_another_decision_is_rendered_anew() -> None:
-    renderer = Renderer(DenialStyle())
-    worse = msgspec.structs.replace(DENYING, reason="etcd is at 95% of its quota")
-    bodies = [
-        renderer.render(verdict(Held(document, 0)), uid="u", kind="PipelineRun", retry_after=None)
-        for document in (decision(), decision(sequence=9_999, tiers={"standard": worse}))
-    ]
-    assert [b"93.4%" in bodies[0], b"95%" in bodies[1]] == [True, True]
-
-
-def test_what_is_kept_between_requests_is_bounded() -> None:
-    renderer = Renderer(DenialStyle())
-    for number in range(2_000):
-        renderer.render(verdict(held()), uid="u", kind=f"K{number}", retry_after=None)
-    assert 300 > renderer.kept

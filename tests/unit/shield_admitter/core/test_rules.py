@@ -11,9 +11,9 @@ from shield_admitter.core.rules import (
     Matcher,
     RetryRule,
     TierRule,
-    find_exemption,
-    find_retry,
-    find_tier,
+    matching_exemption,
+    matching_retry_rule,
+    matching_tier_rule,
 )
 from tests.unit.shield_admitter.builders import NOW, matcher, request
 
@@ -95,28 +95,28 @@ def test_the_first_tier_rule_that_matches_counts() -> None:
         TierRule("background", matcher(users=("ada",)), 1),
         TierRule("critical", matcher(namespaces=("team-*",)), 2),
     ]
-    assert rules[1] is find_tier(rules, request())
+    assert rules[1] is matching_tier_rule(rules, request())
 
 
 def test_no_tier_rule_may_match() -> None:
-    assert find_tier([TierRule("critical", matcher(users=("eve",)), 0)], request()) is None
+    assert matching_tier_rule([TierRule("critical", matcher(users=("eve",)), 0)], request()) is None
 
 
 def test_an_exemption_counts_until_it_expires() -> None:
     exemption = Exemption(matcher(users=("ada",)), "repair", NOW, 0)
-    assert exemption is find_exemption([exemption], request(), NOW - timedelta(microseconds=1))
-    assert find_exemption([exemption], request(), NOW) is None
+    assert exemption is matching_exemption([exemption], request(), NOW - timedelta(microseconds=1))
+    assert matching_exemption([exemption], request(), NOW) is None
 
 
 def test_a_later_exemption_counts_when_an_earlier_one_has_expired() -> None:
     over = Exemption(matcher(users=("ada",)), "then", NOW, 0)
     valid = Exemption(matcher(users=("ada",)), "now", NOW + timedelta(days=1), 1)
-    assert valid is find_exemption([over, valid], request(), NOW)
+    assert valid is matching_exemption([over, valid], request(), NOW)
 
 
 def test_the_first_retry_rule_that_matches_counts() -> None:
     rules = [RetryRule(30, matcher(users=("bot-*",)), 0), RetryRule(5, matcher(users=("*",)), 1)]
-    assert rules[1] is find_retry(rules, request())
+    assert rules[1] is matching_retry_rule(rules, request())
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,4 @@ def test_the_first_retry_rule_that_matches_counts() -> None:
     [(30, 0.0, 15), (30, 0.5, 30), (30, 1.0, 45), (1, 0.0, 1), (1, 1.0, 2), (300, 0.999, 450)],
 )
 def test_retries_are_spread_by_half(seconds: int, chance: float, told: int) -> None:
-    assert told == RetryRule(seconds, matcher(users=("*",)), 0).jittered(chance)
+    assert told == RetryRule(seconds, matcher(users=("*",)), 0).jittered_seconds(chance)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.decision_age import Freshness, Held
+from shield_admitter.core.decision_age import CachedDecision, Freshness
+from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.review import Kind
 from shield_admitter.core.rules import Exemption, RetryRule, TierRule
 from shield_admitter.core.verdict import Mode, Outcome, Policy, Reason, Verdict, allows, judge
@@ -17,8 +18,8 @@ from tests.unit.shield_admitter.builders import (
     DENYING,
     NOW,
     SINCE,
+    cached,
     decision,
-    held,
     matcher,
     policy,
     request,
@@ -28,8 +29,10 @@ EVERYONE = matcher(users=("*",))
 TO_CRITICAL = TierRule("critical", EVERYONE, 0)
 
 
-def judged(now: Held | None = None, rules: Policy | None = None, **changes: Any) -> Verdict:
-    return judge(request(**changes), now, rules or policy(), now_ms=0, utc=NOW)
+def judged(
+    now: CachedDecision | None = None, rules: Policy | None = None, **changes: Any
+) -> Verdict:
+    return judge(request(**changes), now, rules or policy(), Pacing(), now_ms=0, utc_now=NOW)
 
 
 def override(*, allow: bool, tiers: tuple[str, ...] | None = None) -> Override:
@@ -46,27 +49,27 @@ def override(*, allow: bool, tiers: tuple[str, ...] | None = None) -> Override:
     ],
 )
 def test_the_mode_says_what_a_denying_tier_does(mode: Mode, outcome: Outcome) -> None:
-    assert outcome is judged(held(), policy(mode=mode)).outcome
+    assert outcome is judged(cached(), policy(mode=mode)).outcome
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_an_admitting_tier_admits_in_every_mode(mode: Mode) -> None:
-    assert judged(held(tiers={"standard": ADMITTING}), policy(mode=mode)).allowed
+    assert judged(cached(tiers={"standard": ADMITTING}), policy(mode=mode)).allowed
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_only_a_denial_does_not_allow(outcome: Outcome) -> None:
+def test_only_a_denied_or_paced_request_is_not_allowed(outcome: Outcome) -> None:
     verdict = Verdict(outcome, Reason.SHIELD, "standard", Freshness.FRESH)
-    assert (outcome is not Outcome.DENIED) == verdict.allowed
+    assert (outcome in {Outcome.DENIED, Outcome.PACED}) is not verdict.allowed
 
 
 def test_a_tier_s_own_mode_wins_over_the_global_one() -> None:
     rules = policy(mode=Mode.ENFORCE, tier_modes={"standard": Mode.WARN})
-    assert Outcome.WARNED is judged(held(), rules).outcome
+    assert Outcome.WARNED is judged(cached(), rules).outcome
 
 
 def test_the_rule_that_matches_names_the_tier() -> None:
-    verdict = judged(held(), policy(tiers=[TO_CRITICAL]))
+    verdict = judged(cached(), policy(tiers=[TO_CRITICAL]))
     assert ("critical", TO_CRITICAL, Outcome.ADMITTED) == (
         verdict.tier,
         verdict.tier_rule,
@@ -75,20 +78,20 @@ def test_the_rule_that_matches_names_the_tier() -> None:
 
 
 def test_without_a_matching_rule_it_is_the_default_tier() -> None:
-    verdict = judged(held(), policy(tiers=[TierRule("critical", matcher(users=("eve",)), 0)]))
+    verdict = judged(cached(), policy(tiers=[TierRule("critical", matcher(users=("eve",)), 0)]))
     assert ("standard", None) == (verdict.tier, verdict.tier_rule)
 
 
 @pytest.mark.parametrize("bit", [True, False], ids=["allow", "deny"])
 def test_a_tier_that_the_decision_lacks_has_the_default_bit(bit: bool) -> None:
-    verdict = judged(held(allow=bit, tiers={}))
-    assert (bit, Reason.SHIELD, None) == (verdict.allowed, verdict.reason, verdict.entry)
+    verdict = judged(cached(allow=bit, tiers={}))
+    assert (bit, Reason.SHIELD, None) == (verdict.allowed, verdict.reason, verdict.tier_decision)
 
 
 @pytest.mark.parametrize("allow_unknown", [True, False], ids=["allow", "deny"])
-@pytest.mark.parametrize("now", [None, held(age_ms=300_000)], ids=["none yet", "expired"])
+@pytest.mark.parametrize("now", [None, cached(age_ms=300_000)], ids=["none yet", "expired"])
 def test_without_a_current_decision_the_policy_speaks(
-    now: Held | None, allow_unknown: bool
+    now: CachedDecision | None, allow_unknown: bool
 ) -> None:
     verdict = judged(now, policy(allow_unknown=allow_unknown))
     assert (allow_unknown, Reason.UNKNOWN, None) == (
@@ -100,7 +103,7 @@ def test_without_a_current_decision_the_policy_speaks(
 
 @pytest.mark.parametrize(("age_ms", "freshness"), [(0, Freshness.FRESH), (30_000, Freshness.STALE)])
 def test_a_stale_decision_is_still_in_force(age_ms: int, freshness: Freshness) -> None:
-    verdict = judged(held(age_ms=age_ms), policy(allow_unknown=True))
+    verdict = judged(cached(age_ms=age_ms), policy(allow_unknown=True))
     assert (Outcome.DENIED, freshness) == (verdict.outcome, verdict.freshness)
 
 
@@ -122,7 +125,7 @@ def test_the_mode_holds_for_unknown_decisions_too(mode: Mode, outcome: Outcome) 
 def test_an_exemption_admits_until_it_expires(
     expires: Any, outcome: Outcome, reason: Reason
 ) -> None:
-    verdict = judged(held(), policy(exemptions=[Exemption(EVERYONE, "repair", expires, 0)]))
+    verdict = judged(cached(), policy(exemptions=[Exemption(EVERYONE, "repair", expires, 0)]))
     assert (outcome, reason) == (verdict.outcome, verdict.reason)
 
 
@@ -133,30 +136,32 @@ def test_an_exemption_admits_also_when_nothing_is_known() -> None:
 
 @pytest.mark.parametrize("operation", ["UPDATE", "DELETE", "CONNECT", "", "create"])
 def test_a18_other_operations_are_admitted_unjudged(operation: str) -> None:
-    verdict = judged(held(), operation=operation)
+    verdict = judged(cached(), operation=operation)
     assert (True, Reason.NOT_JUDGED, "") == (verdict.allowed, verdict.reason, verdict.tier)
 
 
 def test_a18_operations_can_be_configured() -> None:
-    assert not judged(held(), policy(operations=frozenset({"UPDATE"})), operation="UPDATE").allowed
+    assert not judged(
+        cached(), policy(operations=frozenset({"DELETE"})), operation="DELETE"
+    ).allowed
 
 
 def test_a18_subresources_are_admitted_unjudged() -> None:
-    assert Reason.NOT_JUDGED is judged(held(), subResource="status").reason
+    assert Reason.NOT_JUDGED is judged(cached(), subResource="status").reason
 
 
 def test_a18_other_kinds_are_admitted_unjudged() -> None:
-    assert Reason.NOT_JUDGED is judged(held(), kind=Kind("", "v1", "Pod")).reason
+    assert Reason.NOT_JUDGED is judged(cached(), kind=Kind("", "v1", "Pod")).reason
 
 
 def test_a18_every_kind_can_be_judged() -> None:
     rules = policy(kinds=frozenset({"*"}))
-    assert not judged(held(), rules, kind=Kind("", "v1", "Pod")).allowed
+    assert not judged(cached(), rules, kind=Kind("", "v1", "Pod")).allowed
 
 
 @pytest.mark.parametrize("dry_run", [True, False, None])
 def test_a18_a_dry_run_gets_the_same_answer(dry_run: bool | None) -> None:
-    assert Outcome.DENIED is judged(held(), dryRun=dry_run).outcome
+    assert Outcome.DENIED is judged(cached(), dryRun=dry_run).outcome
 
 
 @pytest.mark.parametrize(
@@ -165,18 +170,18 @@ def test_a18_a_dry_run_gets_the_same_answer(dry_run: bool | None) -> None:
     ids=["of all tiers", "of this tier", "of another tier"],
 )
 def test_an_override_is_named_as_the_reason(tiers: tuple[str, ...] | None, reason: Reason) -> None:
-    assert reason is judged(held(override=override(allow=False, tiers=tiers))).reason
+    assert reason is judged(cached(override=override(allow=False, tiers=tiers))).reason
 
 
 def test_a_denied_requester_learns_when_to_come_back() -> None:
     rule = RetryRule(30, EVERYONE, 0)
-    assert rule is judged(held(), policy(retry_rules=[rule])).retry
+    assert rule is judged(cached(), policy(retry_rules=[rule])).retry_rule
 
 
 @pytest.mark.parametrize("mode", [Mode.WARN, Mode.AUDIT, Mode.OFF])
 def test_an_admitted_requester_is_not_told_to_come_back(mode: Mode) -> None:
     rules = policy(mode=mode, retry_rules=[RetryRule(30, EVERYONE, 0)])
-    assert judged(held(), rules).retry is None
+    assert judged(cached(), rules).retry_rule is None
 
 
 def test_a_tier_s_own_bit_counts_before_the_default_one() -> None:
@@ -195,7 +200,7 @@ def test_nothing_is_denied_that_is_not_judged_enforced_and_denying(
     age_ms: int, allow_unknown: bool, mode: Mode, operation: str, kind: str
 ) -> None:
     rules = policy(mode=mode, allow_unknown=allow_unknown)
-    verdict = judged(held(age_ms=age_ms), rules, operation=operation, kind=Kind("", "", kind))
+    verdict = judged(cached(age_ms=age_ms), rules, operation=operation, kind=Kind("", "", kind))
     denying = age_ms < 300_000 or not allow_unknown
     expected = mode is Mode.ENFORCE and denying and (operation, kind) == ("CREATE", "PipelineRun")
     assert expected == (not verdict.allowed)

@@ -151,6 +151,7 @@ def _reason_text(explanation: Explanation, settings: AdmitterSettings) -> str:
     return {
         Reason.SHIELD: shield,
         Reason.OVERRIDE: f"{shield}, by an operator's override",
+        Reason.ROOM: "its tier has no room for one more run right now",
         Reason.UNKNOWN: unknown,
         Reason.EXEMPT: "it is exempt",
         Reason.NOT_JUDGED: "its operation, kind or subresource is not judged",

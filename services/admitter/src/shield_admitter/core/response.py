@@ -8,7 +8,6 @@ form, the kind and the uid here and in `review`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,11 +16,9 @@ from msgspec import Struct
 from shield_admitter.core.pacing import runs_per_minute
 from shield_admitter.core.review import API_VERSION, KIND
 from shield_admitter.core.verdict import Outcome, Reason
-from shield_common.text import format_value
+from shield_common.text import format_time, format_value, printable, truncate
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from shield_admitter.core.verdict import Verdict
 
 MAX_WARNING: Final = 120  # characters; kubectl shows a warning on one line
@@ -117,7 +114,7 @@ def admission_response(
             None if retry_after is None else StatusDetails(retry_after),
         )
     warning = _warning(verdict)
-    warnings = [_shorten(warning)] if warning else None
+    warnings = [truncate(printable(warning), MAX_WARNING)] if warning else None
     return AdmissionResponse(uid, verdict.allowed, _annotations(verdict), warnings, status)
 
 
@@ -135,7 +132,7 @@ def denial_message(verdict: Verdict, kind: str, denial_format: DenialFormat) -> 
     kind = kind[:MAX_KIND]
     text = f"{kind} admission currently not allowed: {_explanation(verdict)}. Tier: {verdict.tier}."
     url = denial_format.url or (verdict.decision and verdict.decision.status_url)
-    return _printable(f"{text} See {url}" if url else text)
+    return printable(f"{text} See {url}" if url else text)
 
 
 def _annotations(verdict: Verdict) -> AuditAnnotations:
@@ -157,19 +154,12 @@ def _explanation(verdict: Verdict) -> str:
         return _room(runs_per_minute(verdict.decision, verdict.tier))
     if tier_decision is None:
         return "etcd-shield denies every tier that it has no thresholds for"
-    period = [f"denied since {_time(tier_decision.since)}"]
+    period = [f"denied since {format_time(tier_decision.since)}"]
     if tier_decision.unit == "alert" and tier_decision.signal is not None:
         period.append("until it stops")
     elif tier_decision.reset is not None:
         period.append(f"until below {format_value(tier_decision.reset, tier_decision.unit)}")
     return f"{tier_decision.reason or 'etcd is close to its quota'} ({', '.join(period)})"
-
-
-def _time(moment: datetime) -> str:
-    try:
-        return f"{moment.astimezone(UTC):%H:%M:%S}Z"
-    except OverflowError:  # the first or last day that datetime can express
-        return f"{moment:%H:%M:%S%z}"
 
 
 def _room(per_minute: float) -> str:
@@ -185,15 +175,3 @@ def _warning(verdict: Verdict) -> str | None:
     if verdict.outcome is Outcome.ADMITTED and verdict.tier_decision is not None:
         return verdict.tier_decision.warning
     return None
-
-
-def _shorten(text: str) -> str:
-    """Cut to one short line: the API server drops warnings with control characters."""
-    text = _printable(text)
-    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 1] + "…"
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else "?" for c in text)
