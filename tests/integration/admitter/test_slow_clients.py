@@ -6,13 +6,13 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from shield_admitter.http.budget import POOL
+from shield_admitter.http.limits import BODY_POOL
 from tests.integration.admitter.http_client import Client, connected, post
 from tests.integration.admitter.site import Site
 from tests.rig.ports import LOOPBACK
 from tests.rig.reviews import ReviewRequest, admission_review
 
-# The edge gives up after 5 s (handshake, head) or 3 s (body), which tests/unit holds it to on a
+# The server's deadlines are 5 s (handshake, head) and 3 s (body), which tests/unit checks on a
 # stepped clock; the rest is what a busy machine may add before the test gets to look.
 PATIENCE = 20.0
 HALF_HEAD = b"POST /validate HTTP/1.1\r\nHost: sh"
@@ -132,5 +132,5 @@ async def test_a8_large_bodies_that_never_end_take_bounded_memory_together(site:
     # Those that had memory are too late, those in line for it are told to come again.
     assert {408, 503} >= set(statuses)
     # All of them would be 210 MB; the pool is 59 MB, and a body that grows is copied.
-    assert 2 * POOL > site.peak_rss() - before
+    assert 2 * BODY_POOL > site.peak_rss() - before
     assert 200 == (await site.ask(review)).status

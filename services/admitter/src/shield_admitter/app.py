@@ -21,7 +21,6 @@ from shield_admitter.settings import RESTART_KEYS
 from shield_admitter.webhook import Webhook
 from shield_common import logs
 from shield_common.config.reload import SettingsReloader
-from shield_common.config.types import parse_address
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, probes_app
@@ -175,7 +174,7 @@ class Admitter:
         # The first request finds a decision if there is one; otherwise `follow` keeps asking.
         with contextlib.suppress(StoreError):
             await self._feed.read()
-        await self._server.start(*parse_address(self._settings.listen))
+        await self._server.start(self._settings.listen)
         self._is_listening = True
         for task in self._tasks:
             await task.start()

@@ -1,1 +1,1 @@
-"""Unit tests of the HTTP edge: bytes in, bytes out."""
+"""Unit tests of the webhook's HTTP server: bytes in, bytes out."""

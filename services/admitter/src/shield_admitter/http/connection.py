@@ -87,6 +87,10 @@ _EMPTY_LINE: Final = (b"\r", b"\r\n")
 _HEAD_END: Final = b"\r\n\r\n"
 # Headers that are read and must not be repeated. llhttp itself refuses a second Content-Length.
 _SINGLE_HEADERS: Final = (b"host", b"content-type", b"transfer-encoding", b"expect")
+# RFC 9112, 3.2: a Host that is no ``host[:port]`` (RFC 3986, 3.2.2) is answered with 400.
+_HOST: Final = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?", re.ASCII
+)
 
 
 class _RejectedError(Exception):
@@ -145,6 +149,8 @@ def _check_head(
             raise _malformed(f"duplicate {name.decode('ascii')} header")
     if version == "1.1" and b"host" not in values:
         raise _malformed("no Host header")
+    if not _HOST.fullmatch(values.get(b"host", b"").strip()):
+        raise _malformed("the Host header is no host")
     coding = values.get(b"transfer-encoding")
     if coding is not None:
         if version == "1.0":
@@ -177,8 +183,10 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body",
+        "_body_part",
         "_chunks",
         "_forbidden",
+        "_framing",
         "_head",
         "_head_response",
         "_headers",
@@ -213,7 +221,9 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._length = 0
         self._chunks = 0
+        self._framing = 0  # bytes of the body that are not its content
         self._body: bytes | bytearray = b""
+        self._body_part = b""  # the last one of the bytes that are being parsed
         self._reserved = 0
         self._write_paused = False
         self._unsent_since: float | None = None
@@ -250,17 +260,19 @@ class Connection(asyncio.Protocol):
             return
         state, requests_left = self.state, self._requests_left
         self._received += data
-        if state is not _BODY and self._is_rejected_unread():
+        if state is _BODY:
+            self._framing += len(data)
+        elif self._is_rejected_unread():
             return
-        try:
-            self._parser.feed_data(data)
-        except HttpParserCallbackError as error:
-            self._callback_failed(error.__context__)
-        except HttpParserUpgrade:
-            pass  # on_headers_complete has rejected it
-        except HttpParserError as error:  # the message is llhttp's own and quotes nothing
-            self._reject(_malformed(str(error)))
-        if self.state is not state or self._requests_left != requests_left:
+        self._parse(data)
+        self._body_part, body_part = b"", self._body_part
+        is_next = self._requests_left != requests_left
+        if self.state is _HEAD and is_next:
+            self._received = self._next_head(body_part)
+            self._is_rejected_unread()
+        elif self.state is _BODY and self._framing > limits.MAX_FRAMING:
+            self._reject(_malformed("too many bytes around the body's chunks"))
+        if self.state is not state or is_next:
             self._enter(self.state)
         if self.state is not _HEAD and (
             self.state is not _IDLE or self._received not in _EMPTY_LINE
@@ -349,6 +361,7 @@ class Connection(asyncio.Protocol):
         self._headers = []
         self._length = 0
         self._chunks = 0
+        self._framing = 0
         self._head_response = None
 
     def on_url(self, url: bytes) -> None:
@@ -359,6 +372,9 @@ class Connection(asyncio.Protocol):
         """Keep a header."""
         if self.state is _BODY:
             raise _malformed("trailer fields are not supported")
+        if len(self._headers) >= limits.MAX_HEADERS:
+            message = f"the head has more than {limits.MAX_HEADERS} headers"
+            raise _malformed(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         name = name.lower()
         if name == b"content-length":  # llhttp has checked that it is a number, and there only once
             self._length = int(value)
@@ -398,14 +414,19 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
+        self._framing -= len(body)
+        self._body_part = body
         if not self._body:
             self._body = body  # mostly the whole body, which then is not copied again
         else:
             if isinstance(self._body, bytes):
                 self._body = bytearray(self._body)
             self._body += body
-        if len(self._body) > limits.SMALL_BODY + self._reserved:
-            self._reserve(len(self._body))
+        size = len(self._body)
+        if size > self._server.handler.max_body:
+            raise self._body_too_large()
+        if size > limits.SMALL_BODY + self._reserved:
+            self._reserve(size)
 
     def on_message_complete(self) -> None:
         """Answer the request."""
@@ -413,6 +434,8 @@ class Connection(asyncio.Protocol):
         self._release_body()
         self._requests_left -= 1
         self.is_fresh = False
+        if self._chunks:
+            self._body_part = b""  # the end of the chunks is behind it
         # A client that uses another method is no API server; its next bytes are not worth parsing.
         close = (
             response.close
@@ -428,6 +451,17 @@ class Connection(asyncio.Protocol):
 
     # Details.
 
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except HttpParserCallbackError as error:
+            self._callback_failed(error.__context__)
+        except HttpParserUpgrade:
+            pass  # on_headers_complete has rejected it
+        except HttpParserError as error:  # the message is llhttp's own and quotes nothing
+            if self.state < _LINGER:  # otherwise it is about bytes behind the last request
+                self._reject(_malformed(str(error)))
+
     def _is_rejected_unread(self) -> bool:
         """Reject what must not even be parsed: further empty lines, and a head without end."""
         received = self._received
@@ -439,9 +473,18 @@ class Connection(asyncio.Protocol):
             self._reject(_malformed(message, status))
         return self.state is _LINGER
 
+    def _next_head(self, body_part: bytes) -> bytes:
+        """Return the beginning of a head that arrived together with the end of a request.
+
+        An incomplete head contains no empty line, so it begins after the last one, or after the
+        body that follows that one.
+
+        Args:
+            body_part: the last bytes of that request's body.
+        """
+        return self._received.rpartition(_HEAD_END)[2].removeprefix(body_part)
+
     def _reserve(self, size: int) -> None:
-        if size > self._server.handler.max_body:
-            raise self._body_too_large()
         while size > limits.SMALL_BODY + self._reserved:
             if not self._server.body_memory.reserve(limits.BODY_STEP):
                 message = "too many large reviews at once"

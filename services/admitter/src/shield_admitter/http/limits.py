@@ -30,8 +30,13 @@ CLOSE_SECONDS: Final = 3.0  # for the peer to confirm the end of TLS and TCP
 TLS_SHUTDOWN_SECONDS: Final = 2.0  # of these, for TLS alone
 
 MAX_HEAD: Final = 16 * 1024  # bytes; the API server sends some 300
+# The API server sends 7, proxies some more. A kept header of 4 bytes takes 100.
+MAX_HEADERS: Final = 100
 # Go's clients write chunks of 4 KiB or more, so 8 MiB need 2,048. Each chunk costs a call.
 MAX_CHUNKS: Final = 4096
+# Bytes of sizes, extensions and trailer fields around a body's chunks. The parser keeps a trailer
+# field until it is complete.
+MAX_FRAMING: Final = 16 * MAX_CHUNKS
 # Bytes that may wait for a client that does not read, before it is not read from either. An answer
 # has 1 to 3 KiB.
 WRITE_BUFFER: Final = 16 * 1024
@@ -83,7 +88,7 @@ def unsent_bytes(connected: socket.socket | None) -> int:
     count = array.array("i", [0])
     try:
         fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, count)  # SIOCOUTQ, see tcp(7)
-    except OSError:  # closed in this moment, or a system without it
+    except (OSError, ValueError):  # closed in this moment, or a system without it
         return 0
     return count[0]
 

@@ -20,6 +20,7 @@ from shield_admitter.http.connection import Connection, State
 from shield_admitter.http.messages import Rejection, error_response
 from shield_common import logs
 from shield_common.lifecycle import BackgroundTask
+from shield_common.listen import listen
 
 if TYPE_CHECKING:
     import ssl
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from shield_admitter.http.messages import Handler, Response
 
-BACKLOG: Final = 1024  # connections that wait to be accepted, for when all clients come at once
 SWEEP_SECONDS: Final = 0.5
 ACCEPT_PAUSE_SECONDS: Final = 0.1  # while the process is out of file descriptors
 
@@ -103,13 +103,16 @@ class Server:
         """The first port that is listened on."""
         return int(self._sockets[0].getsockname()[1])
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, address: str) -> None:
         """Listen.
+
+        Args:
+            address: as `shield_common.listen.listen` takes it.
 
         Raises:
             OSError: the address cannot be bound.
         """
-        self._sockets = _listen(host, port)
+        self._sockets = await listen(address)
         self._acceptors = [
             BackgroundTask("accept", _Acceptor(self, listener).run) for listener in self._sockets
         ]
@@ -307,25 +310,3 @@ def _certificate_names(certificate: dict[str, Any]) -> frozenset[str]:
         [value for kind, value in subject if kind == "commonName"]
         + [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
     )
-
-
-def _listen(host: str, port: int) -> list[socket.socket]:
-    addresses = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    listeners: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, address in addresses:
-            listener = socket.socket(family, kind, protocol)
-            listeners.append(listener)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(address)
-            listener.listen(BACKLOG)
-            listener.setblocking(False)  # noqa: FBT003 - the socket module's own signature
-    except OSError:
-        for listener in listeners:
-            listener.close()
-        raise
-    return listeners
