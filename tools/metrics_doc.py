@@ -92,8 +92,8 @@ def admitter_registry() -> CollectorRegistry:
         limits=FreshnessLimits(30_000, 300_000),
         allow_unknown=True,
     )
-    metrics = AdmitterMetrics(policy, held=lambda: None, now_ms=lambda: 0)
-    metrics.task_crashes.labels("follow")
+    metrics = AdmitterMetrics(policy, now_ms=lambda: 0)
+    metrics.create_task_series(["follow"])
     return metrics.registry
 
 

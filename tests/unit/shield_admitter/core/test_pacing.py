@@ -195,7 +195,7 @@ def _update(before: str | None, after: str | None) -> Request:
         pytest.param(None, None, False, id="label-of-a-running-run"),
     ],
 )
-def test_t8_of_updates_only_those_that_start_a_run_are_judged(
+def test_of_updates_only_those_that_start_a_run_are_judged(
     before: str | None, after: str | None, *, judged: bool
 ) -> None:
     admitter = _Admitter(_decision(share=0), operations=frozenset({"CREATE", "UPDATE"}))

@@ -116,7 +116,7 @@ def test_a9_whatever_ends_a_body_its_memory_is_returned(exchange: Exchange, end:
     assert 0 == exchange.body_memory.used
 
 
-def test_s3_a_body_in_very_many_chunks_is_answered_400(exchange: Exchange) -> None:
+def test_a_body_in_very_many_chunks_is_answered_400(exchange: Exchange) -> None:
     request = in_chunks(b"x" * (MAX_CHUNKS + 1), size=1)
     assert ["400 close"] == exchange.receive(*reads(request))
     assert (["http"], []) == (exchange.echo.rejections, exchange.echo.bodies)
@@ -130,7 +130,7 @@ def test_a7_a_body_in_as_many_chunks_as_are_allowed_is_accepted(exchange: Exchan
 @pytest.mark.parametrize(
     "begin", [b"3;", b"0\r\n", b"0\r\nX: "], ids=["extension", "name", "value"]
 )
-def test_s3_endless_bytes_around_chunks_are_answered_400(exchange: Exchange, begin: bytes) -> None:
+def test_endless_bytes_around_chunks_are_answered_400(exchange: Exchange, begin: bytes) -> None:
     parts = [CHUNKED + begin, *[b"x" * 1_000] * (MAX_FRAMING // 1_000 + 2)]
     assert ["400 close"] == exchange.receive(*parts)
     assert State.LINGER is exchange.connection.state

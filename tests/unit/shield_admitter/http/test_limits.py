@@ -42,7 +42,7 @@ def test_a9_returned_memory_is_reserved_again() -> None:
     assert [False, True] == [memory.reserve(size) for size in (5, 4)]
 
 
-def test_s1_all_connections_at_their_worst_fit_the_chart_s_memory_limit() -> None:
+def test_all_connections_at_their_worst_fit_the_chart_s_memory_limit() -> None:
     values = yaml.safe_load(CHART.read_text())["admitter"]
     limit = Size.parse(values["resources"]["limits"]["memory"])
     max_body = Size.parse(values["config"]["max_body"])
@@ -58,7 +58,7 @@ def test_s1_all_connections_at_their_worst_fit_the_chart_s_memory_limit() -> Non
     [(100, 200, 200 - OTHER_FILES), (100, 5000, 1000), (10, 10, 1)],
     ids=["lowered", "enough", "at least one"],
 )
-def test_s9_the_soft_limit_of_files_becomes_the_hard_one(
+def test_the_soft_limit_of_files_becomes_the_hard_one(
     soft: int, hard: int, expected: int
 ) -> None:
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < hard:
@@ -73,11 +73,11 @@ def test_s9_the_soft_limit_of_files_becomes_the_hard_one(
     assert [expected, hard, hard] == [int(word) for word in child.stdout.split()]
 
 
-def test_s9_a_generous_limit_leaves_the_connections_alone() -> None:
+def test_a_generous_limit_leaves_the_connections_alone() -> None:
     assert 1 == raise_open_file_limit(1)
 
 
-def test_s1_bytes_that_the_client_did_not_take_are_seen() -> None:
+def test_bytes_that_the_client_did_not_take_are_seen() -> None:
     client, server = socket.socketpair()
     with client, server:
         assert 0 == unsent_bytes(server)
@@ -86,7 +86,7 @@ def test_s1_bytes_that_the_client_did_not_take_are_seen() -> None:
     assert 0 == unsent_bytes(None)
 
 
-def test_s1_a_closed_socket_has_nothing_unsent() -> None:
+def test_a_closed_socket_has_nothing_unsent() -> None:
     closed = socket.socket()
     closed.close()
     assert 0 == unsent_bytes(closed)

@@ -208,7 +208,7 @@ def test_a11_a_second_empty_line_is_answered_400(exchange: Exchange, parts: list
     [b"POST /", b"POST / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nX: "],
     ids=["target", "name", "value"],
 )
-def test_s3_a_head_without_end_is_rejected_wherever_it_begins(
+def test_a_head_without_end_is_rejected_wherever_it_begins(
     exchange: Exchange, request_: bytes, before: bytes, endless: bytes
 ) -> None:
     count = len(exchange.receive(before + request_)) if before else 0
@@ -220,7 +220,7 @@ def test_s3_a_head_without_end_is_rejected_wherever_it_begins(
     assert "431 close" == whole.receive(before + begin + b"x" * 60_000)[-1]
 
 
-def test_s3_a_pipelined_head_may_be_as_large_as_the_first(exchange: Exchange) -> None:
+def test_a_pipelined_head_may_be_as_large_as_the_first(exchange: Exchange) -> None:
     body = b"x" * 30_000
     large = REQUEST.replace(b" 3", b" 30000").replace(b"abc", body)
     head = post(b"X: " + b"y" * (MAX_HEAD - 100), b"Content-Length: 3")
@@ -228,11 +228,11 @@ def test_s3_a_pipelined_head_may_be_as_large_as_the_first(exchange: Exchange) ->
     assert ["200", "200"] == exchange.receive(*parts)
 
 
-def test_s3_many_headers_are_rejected(exchange: Exchange) -> None:
+def test_many_headers_are_rejected(exchange: Exchange) -> None:
     assert "431" == rejected(exchange, post(*[b"a:"] * MAX_HEADERS))
 
 
-def test_s3_as_many_headers_as_are_allowed_are_accepted(exchange: Exchange) -> None:
+def test_as_many_headers_as_are_allowed_are_accepted(exchange: Exchange) -> None:
     assert ["200"] == exchange.receive(post(*[b"a:"] * (MAX_HEADERS - 1)))
 
 

@@ -138,7 +138,7 @@ async def test_a10_deadlines_are_noticed_without_any_bytes(site: Site) -> None:
     await closed(client)
 
 
-async def test_s3_the_oldest_half_sent_head_is_evicted_before_idle_clients(site: Site) -> None:
+async def test_the_oldest_half_sent_head_is_evicted_before_idle_clients(site: Site) -> None:
     api_server, oldest, younger = (
         await site.idle(),
         await site.client(sends=HALF_HEAD),
@@ -150,7 +150,7 @@ async def test_s3_the_oldest_half_sent_head_is_evicted_before_idle_clients(site:
     assert ["busy"] == site.echo.rejections
 
 
-async def test_s3_a_silent_client_is_evicted_before_one_that_has_sent_requests(site: Site) -> None:
+async def test_a_silent_client_is_evicted_before_one_that_has_sent_requests(site: Site) -> None:
     api_server, silent, other = await site.idle(), await site.client(), await site.idle()
     await site.client()
     await closed(silent)
@@ -291,7 +291,7 @@ async def test_connections_end_after_different_numbers_of_requests(
     assert ["200"] * (expected - 1) + ["200 close"] == answers(written)
 
 
-async def test_t10_an_address_in_use_is_an_error(site: Site) -> None:
+async def test_an_address_in_use_is_an_error(site: Site) -> None:
     other = Server(Echo(), context=None, max_connections=1, time=lambda: 0.0, random=lambda: 0.5)
     with pytest.raises(OSError, match="cannot listen"):
         await other.start(f"{LOOPBACK}:{site.server.port}")
