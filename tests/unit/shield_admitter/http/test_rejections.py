@@ -104,6 +104,7 @@ def test_a_host_may_be_any_name_or_address(exchange: Exchange, host: bytes) -> N
     "request_",
     [
         GO.replace(b"\r\n", b"\n"),
+        GO.replace(b"\r\n", b"\n").replace(b" 3\n", b" 20000\n") + b"x" * 20_000,
         GO.replace(b"\r\nHost", b"\nHost"),
         GO.replace(b"\r\nAccept:", b"\nAccept:"),
         GO.replace(b"\r\n\r\n", b"\n\n"),
@@ -115,6 +116,7 @@ def test_a_host_may_be_any_name_or_address(exchange: Exchange, host: bytes) -> N
     ],
     ids=[
         "all",
+        "all before a large body",
         "request line",
         "header",
         "end",

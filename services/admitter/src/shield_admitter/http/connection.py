@@ -85,6 +85,7 @@ _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _EMPTY_LINES: Final = re.compile(rb"\r\Z|\r\n(?![\r\n])")
 _EMPTY_LINE: Final = (b"\r", b"\r\n")
 _HEAD_END: Final = b"\r\n\r\n"
+_BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n")
 # Headers that are read and must not be repeated. llhttp itself refuses a second Content-Length.
 _SINGLE_HEADERS: Final = (b"host", b"content-type", b"transfer-encoding", b"expect")
 # RFC 9112, 3.2: a Host that is no ``host[:port]`` (RFC 3986, 3.2.2) is answered with 400.
@@ -468,6 +469,9 @@ class Connection(asyncio.Protocol):
         if self.state is _IDLE and received[0] in b"\r\n" and not _EMPTY_LINES.match(received):
             self._reject(_malformed("empty lines before the request"))
         elif len(received) > limits.MAX_HEAD and received.find(_HEAD_END, 0, limits.MAX_HEAD) < 0:
+            if _BARE_LINE_FEED.search(received, 0, limits.MAX_HEAD):
+                self._reject(_malformed("line ends other than CR LF"))
+                return True
             message = f"the head is larger than {limits.MAX_HEAD} bytes"
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             self._reject(_malformed(message, status))
