@@ -18,6 +18,9 @@ STANDARD = "evaluator.config.tiers.standard"
 DB_FILE = f"{STANDARD}.db-file"
 QUERY = "etcd_mvcc_db_total_size_in_bytes"
 SIGNALS = [{"name": "db-file", "query": QUERY}, {"name": "db-in-use", "query": QUERY}]
+TIERS = ("critical", "standard", "background")
+NO_SET = {"set": None, "reset": None, "warn": None}
+NO_BOUNDS = {**NO_SET, "run_cost": None}
 RULE = {"tier": "critical", "users": ["a"]}
 LATER = "2030-01-01T00:00:00Z"
 
@@ -50,6 +53,26 @@ EVALUATOR: dict[str, dict[str, Any]] = {
             signal(unit="number")["evaluator"], nested(DB_FILE, {"set": 1e19})["evaluator"]
         ),
     },
+    "run cost of an alert": overlaid(signal(query=None, alert="Full"), nested(DB_FILE, NO_SET)),
+    "run cost of a number": signal(unit="number"),
+    "run cost too small": nested(DB_FILE, {"run_cost": "1000"}),
+    "run cost too large": nested(DB_FILE, {"run_cost": "2Gi"}),
+    "run cost of 0 bytes": nested(DB_FILE, {"run_cost": 0}),
+    "no room below set": nested(DB_FILE, {"set": 0.02, "reset": 0.01, "warn": None}),
+    "target above set": nested(DB_FILE, {"target": 0.95}),
+    "target of 0": nested(DB_FILE, {"target": 0}),
+    "target without a run cost": nested(DB_FILE, {"target": 0.8, "run_cost": None}),
+    "spend without a run cost": nested(DB_FILE, {"spend": "1m", "run_cost": None}),
+    "lag without a run cost": nested(DB_FILE, {"lag": "0s", "run_cost": None}),
+    "spend of 0": nested(DB_FILE, {"spend": "0s"}),
+    "grows_over of 0": nested(DB_FILE, {"grows_over": "0s"}),
+    "reopen of 1": nested(DB_FILE, {"reopen": 1}),
+    "member_label of an alert": signal(query=None, alert="Full", member_label="pod"),
+    "quota of an alert": signal(query=None, alert="Full", quota="8Gi"),
+    "quota of a number": signal(unit="number", quota="8Gi"),
+    "quota with another unit": signal(quota="8GB"),
+    "quota with a fraction": signal(quota="8.5Gi"),
+    "quota of 0": signal(quota=0),
     "query and alert": signal(alert="Full"),
     "neither query nor alert": signal(query=None),
     "blank query": signal(query="  "),
@@ -177,10 +200,17 @@ def test_the_chart_refuses_it(chart: Chart, service: str, values: dict[str, Any]
             "admitter.config.exemptions",
             [{"users": ["a"], "reason": "x", "expires": "2028-02-29T23:59:59.5+01:00"}],
         ),
-        overlaid(signal(query=None, alert="Full"), nested(DB_FILE, {"set": None, "reset": None})),
+        overlaid(
+            signal(query=None, alert="Full"),
+            nested("evaluator.config.tiers", {tier: {"db-file": NO_BOUNDS} for tier in TIERS}),
+        ),
+        nested(DB_FILE, {"target": 0.5, "spend": "1m", "reopen": 2, "run_cost": 1048576}),
+        signal(quota="8Gi", member_label="pod"),
+        signal(quota=8589934592),
+        signal(quota="max(quota_bytes)"),
     ],
     ids=["warn removed", "warn equals set", "set of 1", "longer lease", "URLs", "bytes",
-         "a leap day", "an alert"],
+         "a leap day", "an alert", "room", "a quota", "a quota in bytes", "a quota by query"],
 )  # fmt: skip
 def test_what_both_services_take_is_rendered(
     chart: Chart, tmp_path: Path, values: dict[str, Any]

@@ -89,22 +89,30 @@ succeed and change nothing: everything that a service refuses is refused here. t
 {{- end -}}
 {{- end -}}
 {{- $names := dict -}}
-{{- range $config.signals -}}
+{{- range $one := $config.signals -}}
 {{- $signal := printf "%s.signals: %s" $path .name -}}
-{{- if hasKey $names .name -}}
-{{- fail (printf "%s.signals: two are called %s." $path .name) -}}
+{{- if hasKey $names $one.name -}}
+{{- fail (printf "%s.signals: two are called %s." $path $one.name) -}}
 {{- end -}}
-{{- $_ := set $names .name true -}}
-{{- if eq (empty .query) (empty .alert) -}}
+{{- $_ := set $names $one.name true -}}
+{{- if eq (empty $one.query) (empty $one.alert) -}}
 {{- fail (printf "%s needs either a query or an alert." $signal) -}}
 {{- end -}}
-{{- if and .query (not (regexMatch "\\S" .query)) -}}
+{{- if and $one.query (not (regexMatch "\\S" $one.query)) -}}
 {{- fail (printf "%s: query is empty." $signal) -}}
 {{- end -}}
-{{- if and .alert .members -}}
-{{- fail (printf "%s: members goes with query, not with alert." $signal) -}}
+{{- range $key := list "members" "member_label" "quota" -}}
+{{- if and $one.alert (get $one $key) -}}
+{{- fail (printf "%s: %s goes with query, not with alert." $signal $key) -}}
 {{- end -}}
-{{- include "etcd-shield.checks.positive" (dict "duration" .blind_after "path" (printf "%s: blind_after" $signal)) -}}
+{{- end -}}
+{{- if and $one.quota (eq ($one.unit | default "ratio") "number") -}}
+{{- fail (printf "%s: with a quota the unit is ratio." $signal) -}}
+{{- end -}}
+{{- if and (kindIs "string" $one.quota) (regexMatch "^ *[0-9.]+ *[A-Za-z]* *$" $one.quota) (not (regexMatch "^ *[1-9][0-9]{0,11}(Ki|Mi|Gi|KiB|MiB|GiB)? *$" $one.quota)) -}}
+{{- fail (printf "%s: quota: %s is no size such as 8Gi." $signal $one.quota) -}}
+{{- end -}}
+{{- include "etcd-shield.checks.positive" (dict "duration" $one.blind_after "path" (printf "%s: blind_after" $signal)) -}}
 {{- end -}}
 {{- if not (hasKey $config.tiers $config.default_tier) -}}
 {{- fail (printf "%s.default_tier: %s.tiers has no tier %s." $path $path $config.default_tier) -}}
@@ -160,9 +168,41 @@ succeed and change nothing: everything that a service refuses is refused here. t
 {{- if eq $reset 0.0 -}}
 {{- fail (printf "%s: reset must be above 0: no value is below 0, so the tier would stay denied for ever." $path) -}}
 {{- end -}}
+{{- include "etcd-shield.checks.room" (merge (dict "set" $set) .) -}}
 {{- if hasKey $threshold "warn" -}}
 {{- if gt ($threshold.warn | float64) $set -}}
 {{- fail (printf "%s: warn (%v) must not be above set (%v). Values merge key by key, so this may be the chart's own warn: set a lower one, or `warn: null`." $path $threshold.warn $set) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* etcd-shield.checks.room (dict "path" … "signal" … "threshold" … "set" 0.9): settings of a threshold's room. */}}
+{{- define "etcd-shield.checks.room" -}}
+{{- $threshold := .threshold -}}
+{{- $path := .path -}}
+{{- if hasKey $threshold "run_cost" -}}
+{{- if or .signal.alert (eq (.signal.unit | default "ratio") "number") -}}
+{{- fail (printf "%s: run_cost goes with a share of etcd's quota, not with an alert or a number. Values merge key by key, so this may be the chart's own: set `run_cost: null`." $path) -}}
+{{- end -}}
+{{- $cost := include "etcd-shield.bytes" $threshold.run_cost | int64 -}}
+{{- if or (lt $cost 1024) (gt $cost 1073741824) -}}
+{{- fail (printf "%s: run_cost must be from 1Ki to 1Gi." $path) -}}
+{{- end -}}
+{{- $target := ternary (get $threshold "target") (subf .set 0.02) (hasKey $threshold "target") | float64 -}}
+{{- if or (le $target 0.0) (gt $target 1.0) (ge $target .set) -}}
+{{- fail (printf "%s: target (%v; 0.02 below set unless given) must be above 0 and below set (%v)." $path $target .set) -}}
+{{- end -}}
+{{- range $key := list "grows_over" "spend" -}}
+{{- include "etcd-shield.checks.positive" (dict "duration" (get $threshold $key) "path" (printf "%s: %s" $path $key)) -}}
+{{- end -}}
+{{- if and (hasKey $threshold "reopen") (lt (int $threshold.reopen) 2) -}}
+{{- fail (printf "%s: reopen must be at least 2 runs, or the tier would flap." $path) -}}
+{{- end -}}
+{{- else -}}
+{{- range $key := list "target" "lag" "grows_over" "spend" "reopen" -}}
+{{- if hasKey $threshold $key -}}
+{{- fail (printf "%s: %s needs run_cost." $path $key) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
