@@ -58,9 +58,7 @@ def test_all_connections_at_their_worst_fit_the_chart_s_memory_limit() -> None:
     [(100, 200, 200 - OTHER_FILES), (100, 5000, 1000), (10, 10, 1)],
     ids=["lowered", "enough", "at least one"],
 )
-def test_the_soft_limit_of_files_becomes_the_hard_one(
-    soft: int, hard: int, expected: int
-) -> None:
+def test_the_soft_limit_of_files_becomes_the_hard_one(soft: int, hard: int, expected: int) -> None:
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < hard:
         pytest.skip("the hard limit of open files is too low here")
     source = (
