@@ -184,7 +184,7 @@ def test_an_answer_that_is_taken_in_time_keeps_the_connection(exchange: Exchange
     assert "" == exchange.transport.ended
 
 
-def test_s1_a_client_that_does_not_read_is_not_read_from(exchange: Exchange) -> None:
+def test_a_client_that_does_not_read_is_not_read_from(exchange: Exchange) -> None:
     reads = []
     for change in (exchange.connection.pause_writing, exchange.connection.resume_writing):
         change()
