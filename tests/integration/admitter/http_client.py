@@ -68,6 +68,15 @@ class Client:
         with suppress(ConnectionError):
             await self._writer.drain()
 
+    async def send_strictly(self, data: bytes) -> None:
+        """Send, and raise ConnectionError if the server has closed."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def stop_reading(self) -> None:
+        """Take nothing more from the socket."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined] # a read-write transport
+
     async def receive(self) -> Response:
         async with asyncio.timeout(ANSWER_SECONDS):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")

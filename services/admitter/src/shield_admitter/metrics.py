@@ -7,17 +7,14 @@ the configuration.
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.process_collector import ProcessCollector
 
 from shield_admitter.admission_counts import RESULTS as FLUSH_RESULTS
 from shield_admitter.core.decision_age import Acceptance, Freshness, freshness
-from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, allows
+from shield_admitter.core.verdict import AUDITED, NO_TIER, PACED, WARNED, Outcome, Reason, allows
 from shield_admitter.http.messages import Rejection
-from shield_common.config.reload import RELOAD_RESULTS
+from shield_admitter.tally import CounterTally, HistogramTally
+from shield_common.metrics import PREFIX, ServiceMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,8 +62,8 @@ DOCUMENT_RESULTS: Final = (
 )
 
 
-class Metrics:
-    """All series of the admitter, on a registry of their own.
+class Metrics(ServiceMetrics):
+    """All series of the admitter.
 
     What other parts know already (the decision, connections, the certificate) is read from them at
     each scrape, from `observe` on.
@@ -79,78 +76,39 @@ class Metrics:
             policy: the tiers, and what an absent decision means.
             now_ms: a monotonic clock, for the age of the decision.
         """
-        registry = self.registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-
-        def gauge(name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
-            return Gauge(f"etcd_shield_{name}", text, labels, registry=registry)
-
-        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
-            return Counter(f"etcd_shield_{name}", text, labels, registry=registry)
-
+        super().__init__("shield-admitter")
         self._policy = policy
         self._now_ms = now_ms
         self._feed: DecisionFeed | None = None
-        self._requests = counter(
-            "admission_requests",
+        self._requests = CounterTally(
+            f"{PREFIX}admission_requests",
             "Requests, by verdict, tier and reason; rejected ones never came to a verdict.",
             ("verdict", "tier", "reason"),
         )
-        # The children of _requests: looking one up here takes a tenth of what `labels` takes.
-        self._verdicts: dict[tuple[Outcome, str, Reason], Counter] = {}
-        self._duration = Histogram(
-            "etcd_shield_admission_duration_seconds",
+        self._duration = HistogramTally(
+            f"{PREFIX}admission_duration_seconds",
             "From a review's last byte to its answer.",
-            buckets=BUCKETS,
-            registry=registry,
+            BUCKETS,
         )
-        self._paced = counter(
-            "paced", "Runs that were asked to come back, because room is handed out.", ("tier",)
-        )
-        self._pending_counts = gauge(
-            "admission_counts_pending", "Admitted runs that the store's counters lack."
-        )
-        self._count_flushes = counter(
-            "admission_count_flushes",
-            "Additions to the store's counters of admitted runs, by result.",
-            ("result",),
-        )
-        self._in_flight = gauge(
+        self.registry.register(self._requests)
+        self.registry.register(self._duration)
+        self._in_flight = self.gauge(
             "admission_in_flight", "Requests of which a part has arrived and which are unanswered."
         )
-        self._documents = counter(
-            "decision_updates", "Decision documents, by source and result.", ("source", "result")
-        )
-        self._redis_up = gauge("redis_up", "1 while Redis answers this admitter.")
-        self._certificate_end = gauge(
+        self._connections = self.gauge("connections", "Webhook connections, handshakes included.")
+        self._handshake_failures = self.counter("tls_handshake_failures", "Failed TLS handshakes.")
+        self._certificate_end = self.gauge(
             "tls_certificate_not_after_timestamp_seconds",
             "End of the webhook certificate's validity, Unix time.",
         )
-        self._certificate_reloads = counter(
-            "tls_certificate_reloads", "Certificate reloads, by result.", ("result",)
+        self._certificate_reloads = self.counter(
+            "tls_certificate_reloads",
+            "Certificate reloads, by result.",
+            {"result": ("success", "failure")},
         )
-        self._connections = gauge("connections", "Webhook connections, handshakes included.")
-        self._handshake_failures = counter("tls_handshake_failures", "Failed TLS handshakes.")
-        self._config_reloads = counter("config_reloads", "Configuration reloads.", ("result",))
-        self._task_crashes = counter("task_crashes", "Background tasks that crashed.", ("task",))
-        self._tier_allow = gauge(
-            "tier_allow", "1 while this admitter admits the tier, 0 while it denies.", ("tier",)
-        )
-        gauge(
-            "allow", "1 while this admitter admits the default tier, 0 while it denies."
-        ).set_function(self._allows_default_tier)
-        gauge("decision_age_seconds", "Age of the cached decision; +Inf without one.").set_function(
-            self._age_seconds
-        )
-        states = gauge(
-            "decision_freshness", "1 for the cached decision's present freshness.", ("state",)
-        )
-        for state in Freshness:
-            states.labels(state.value).set_function(partial(self._has_freshness, state))
-        gauge("build_info", "1, with the version as a label.", ("version",)).labels(
-            version("shield-admitter")
-        ).set(1)
-        self._create_series()
+        self._create_decision_series()
+        self._create_room_series()
+        self._create_request_series()
 
     def observe(
         self,
@@ -175,8 +133,8 @@ class Metrics:
 
     def count_verdict(self, verdict: Verdict, seconds: float) -> None:
         """Count an answered review and the time that it took."""
-        self._verdicts[verdict.outcome, verdict.tier, verdict.reason].inc()
-        if verdict.outcome is Outcome.PACED:
+        self._requests.count(verdict.outcome, verdict.tier, verdict.reason)
+        if verdict.outcome is PACED:
             self._paced.labels(verdict.tier).inc()
         self._duration.observe(seconds)
 
@@ -186,7 +144,7 @@ class Metrics:
 
     def count_rejection(self, reason: str) -> None:
         """Count a request that never came to a verdict."""
-        self._requests.labels(REJECTED, NO_TIER, reason).inc()
+        self._requests.count(REJECTED, NO_TIER, reason)
 
     def count_document(self, source: str, result: str) -> None:
         """Count a decision document."""
@@ -202,49 +160,77 @@ class Metrics:
 
     def count_config_reload(self, result: str) -> None:
         """Count a reload of the configuration."""
-        self._config_reloads.labels(result).inc()
+        self.config_reloads.labels(result).inc()
 
     def count_crash(self, task: str) -> None:
         """Count a crash of a background task."""
-        self._task_crashes.labels(task).inc()
+        self.task_crashes.labels(task).inc()
 
     def create_task_series(self, tasks: Iterable[str]) -> None:
         """Create the crash counters of background tasks, so that they exist before any crash."""
         for task in tasks:
-            self._task_crashes.labels(task)
+            self.task_crashes.labels(task)
 
-    def _create_series(self) -> None:
+    def _create_decision_series(self) -> None:
+        self._documents = self.counter(
+            "decision_updates",
+            "Decision documents, by source and result.",
+            {"source": SOURCES, "result": DOCUMENT_RESULTS},
+        )
+        self._redis_up = self.gauge("redis_up", "1 while Redis answers this admitter.")
+        self._tier_allow = self.gauge(
+            "tier_allow",
+            "1 while this admitter admits the tier, 0 while it denies.",
+            {"tier": ()},
+        )
+        self.gauge(
+            "allow", "1 while this admitter admits the default tier, 0 while it denies."
+        ).set_function(self._allows_default_tier)
+        self.gauge(
+            "decision_age_seconds", "Age of the cached decision; +Inf without one."
+        ).set_function(self._age_seconds)
+        states = self.gauge(
+            "decision_freshness",
+            "1 for the cached decision's present freshness.",
+            {"state": tuple(Freshness)},
+        )
+        for state in Freshness:
+            states.labels(state).set_function(partial(self._has_freshness, state))
+
+    def _create_room_series(self) -> None:
+        self._paced = self.counter(
+            "paced",
+            "Runs that were asked to come back, because room is handed out.",
+            {"tier": ()},
+        )
+        self._pending_counts = self.gauge(
+            "admission_counts_pending", "Admitted runs that the store's counters lack."
+        )
+        self._count_flushes = self.counter(
+            "admission_count_flushes",
+            "Additions to the store's counters of admitted runs, by result.",
+            {"result": FLUSH_RESULTS},
+        )
+
+    def _create_request_series(self) -> None:
         self._create_tier_series()
-        self._create_verdict(Outcome.ADMITTED, NO_TIER, Reason.NOT_JUDGED)
+        self._requests.create(Outcome.ADMITTED, NO_TIER, Reason.NOT_JUDGED)
         for rejection in REJECTIONS:
-            self._requests.labels(REJECTED, NO_TIER, rejection)
-        for source in SOURCES:
-            for result in DOCUMENT_RESULTS:
-                self._documents.labels(source, result)
-        for result in RELOAD_RESULTS:
-            self._config_reloads.labels(result)
-        for result in FLUSH_RESULTS:
-            self._count_flushes.labels(result)
-        for result in ("success", "failure"):
-            self._certificate_reloads.labels(result)
+            self._requests.create(REJECTED, NO_TIER, rejection)
 
     def _create_tier_series(self) -> None:
         tiers = {rule.tier for rule in self._policy.tiers} | {self._policy.default_tier}
         for tier in sorted(tiers):
             for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
                 for outcome in Outcome:
-                    if outcome is not Outcome.PACED:
-                        self._create_verdict(outcome, tier, reason)
-            for outcome in (Outcome.PACED, Outcome.WARNED, Outcome.AUDITED):
-                self._create_verdict(outcome, tier, Reason.ROOM)
+                    if outcome is not PACED:
+                        self._requests.create(outcome, tier, reason)
+            for outcome in (PACED, WARNED, AUDITED):
+                self._requests.create(outcome, tier, Reason.ROOM)
             self._paced.labels(tier)
             for reason in (Reason.EXEMPT, Reason.MODE_OFF):
-                self._create_verdict(Outcome.ADMITTED, tier, reason)
+                self._requests.create(Outcome.ADMITTED, tier, reason)
             self._tier_allow.labels(tier).set_function(partial(self._allows, tier))
-
-    def _create_verdict(self, outcome: Outcome, tier: str, reason: Reason) -> None:
-        labels = (outcome.value, tier, reason.value)
-        self._verdicts[outcome, tier, reason] = self._requests.labels(*labels)
 
     def _cached(self) -> CachedDecision | None:
         return None if self._feed is None else self._feed.cached

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from shield_admitter.core.pacing import retry_seconds
 from shield_admitter.core.response import admission_response, encode
 from shield_admitter.core.review import ReviewError, decode
-from shield_admitter.core.verdict import Outcome, judge
+from shield_admitter.core.verdict import ADMITTED, judge
 from shield_admitter.http.messages import Response, error_response, unavailable
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Webhook:
         if verdict.allowed and verdict.starts_run:
             self._pacing.take(verdict.tier)
             self._counts.count(verdict.tier)
-        if verdict.outcome is not Outcome.ADMITTED:
+        if verdict.outcome is not ADMITTED:
             self._denial_log.write(request, verdict)
         self._metrics.count_verdict(verdict, time.perf_counter() - started)
         return Response(content)

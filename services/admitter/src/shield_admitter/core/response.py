@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from shield_admitter.core.pacing import runs_per_minute
 from shield_admitter.core.review import API_VERSION, KIND
-from shield_admitter.core.verdict import Outcome, Reason
+from shield_admitter.core.verdict import ADMITTED, ROOM, WARNED
 from shield_common.text import format_time, format_value, printable, truncate
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _explanation(verdict: Verdict) -> str:
     tier_decision = verdict.tier_decision
     if verdict.decision is None:
         return "etcd-shield has no current decision"
-    if verdict.reason is Reason.ROOM:
+    if verdict.reason is ROOM:
         return _room(runs_per_minute(verdict.decision, verdict.tier))
     if tier_decision is None:
         return "etcd-shield denies every tier that it has no thresholds for"
@@ -170,8 +170,8 @@ def _room(per_minute: float) -> str:
 
 
 def _warning(verdict: Verdict) -> str | None:
-    if verdict.outcome is Outcome.WARNED:
+    if verdict.outcome is WARNED:
         return f"etcd-shield would deny this: {_explanation(verdict)}"
-    if verdict.outcome is Outcome.ADMITTED and verdict.tier_decision is not None:
+    if verdict.outcome is ADMITTED and verdict.tier_decision is not None:
         return verdict.tier_decision.warning
     return None

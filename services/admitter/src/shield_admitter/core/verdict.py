@@ -43,6 +43,9 @@ class Mode(enum.StrEnum):
     OFF = "off"
 
 
+_OFF: Final = Mode.OFF
+
+
 class Outcome(enum.StrEnum):
     """The verdict in one word, as metrics count it."""
 
@@ -51,6 +54,10 @@ class Outcome(enum.StrEnum):
     PACED = "paced"  # denied for now: this admitter's share of the room is used up
     WARNED = "warned"  # admitted in mode warn, would have been denied
     AUDITED = "audited"  # admitted in mode audit, would have been denied
+
+
+# On Python 3.11 an enum's member takes 1 µs when it is looked up in its class, 20 ns as a global.
+ADMITTED, DENIED, PACED, WARNED, AUDITED = Outcome
 
 
 class Reason(enum.StrEnum):
@@ -63,6 +70,9 @@ class Reason(enum.StrEnum):
     EXEMPT = "exempt"
     NOT_JUDGED = "not_judged"  # another operation or kind, or a subresource
     MODE_OFF = "mode_off"
+
+
+SHIELD, ROOM, OVERRIDE, UNKNOWN, EXEMPT, NOT_JUDGED, MODE_OFF = Reason
 
 
 NO_TIER: Final = ""  # requests that are not judged belong to no tier
@@ -154,20 +164,18 @@ def judge(
     """
     age = freshness(cached, policy.limits, now_ms=now_ms)
     if not _is_judged(request, policy):
-        return Verdict(Outcome.ADMITTED, Reason.NOT_JUDGED, NO_TIER, age)
+        return Verdict(ADMITTED, NOT_JUDGED, NO_TIER, age)
     rule = matching_tier_rule(policy.tiers, request)
     tier = policy.default_tier if rule is None else rule.tier
     mode = policy.tier_modes.get(tier, policy.mode)
     starts_run = request.starts_run and not request.dryRun
-    if mode is Mode.OFF:
-        return Verdict(
-            Outcome.ADMITTED, Reason.MODE_OFF, tier, age, tier_rule=rule, starts_run=starts_run
-        )
+    if mode is _OFF:
+        return Verdict(ADMITTED, MODE_OFF, tier, age, tier_rule=rule, starts_run=starts_run)
     exemption = matching_exemption(policy.exemptions, request, utc_now)
     if exemption is not None:
         return Verdict(
-            Outcome.ADMITTED,
-            Reason.EXEMPT,
+            ADMITTED,
+            EXEMPT,
             tier,
             age,
             tier_rule=rule,
@@ -176,12 +184,12 @@ def judge(
         )
     decision = cached.decision if cached is not None and age.in_force else None
     allowed = policy.allow_unknown if decision is None else allows(decision, tier)
-    outcome = Outcome.ADMITTED if allowed else _DENIAL_BY_MODE[mode]
+    outcome = ADMITTED if allowed else _DENIAL_BY_MODE[mode]
     reason, wait = _reason(decision, tier), None
     if allowed and decision is not None and cached is not None and request.starts_run:
         wait = _wait(pacing, cached, tier, now_ms)
     if wait is not None:
-        outcome, reason = _PACING_BY_MODE[mode], Reason.ROOM
+        outcome, reason = _PACING_BY_MODE[mode], ROOM
     retry_rule = None
     if outcome in _REFUSALS:
         retry_rule = matching_retry_rule(policy.retry_rules, request)
@@ -199,13 +207,13 @@ def judge(
     )
 
 
-_REFUSALS: Final = frozenset({Outcome.DENIED, Outcome.PACED})
+_REFUSALS: Final = frozenset({DENIED, PACED})
 _DENIAL_BY_MODE: Final = {
-    Mode.ENFORCE: Outcome.DENIED,
-    Mode.WARN: Outcome.WARNED,
-    Mode.AUDIT: Outcome.AUDITED,
+    Mode.ENFORCE: DENIED,
+    Mode.WARN: WARNED,
+    Mode.AUDIT: AUDITED,
 }
-_PACING_BY_MODE: Final = {**_DENIAL_BY_MODE, Mode.ENFORCE: Outcome.PACED}
+_PACING_BY_MODE: Final = {**_DENIAL_BY_MODE, Mode.ENFORCE: PACED}
 
 
 def allows(decision: Decision, tier: str) -> bool:
@@ -234,7 +242,7 @@ def _is_judged(request: Request, policy: Policy) -> bool:
 
 def _reason(decision: Decision | None, tier: str) -> Reason:
     if decision is None:
-        return Reason.UNKNOWN
+        return UNKNOWN
     if decision.override is not None and decision.override.covers(tier):
-        return Reason.OVERRIDE
-    return Reason.SHIELD
+        return OVERRIDE
+    return SHIELD

@@ -191,6 +191,7 @@ class Connection(asyncio.Protocol):
         "_head",
         "_head_response",
         "_headers",
+        "_is_pipelined",
         "_length",
         "_parser",
         "_received",
@@ -216,6 +217,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._forbidden: Response | None = None
         self._received = b""
+        self._is_pipelined = False  # whether _received begins with an earlier request
         self._head = RequestHead(b"", b"")
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_response: Response | None = None  # known before the body
@@ -270,6 +272,7 @@ class Connection(asyncio.Protocol):
         is_next = self._requests_left != requests_left
         if self.state is _HEAD and is_next:
             self._received = self._next_head(body_part)
+            self._is_pipelined = False
             self._is_rejected_unread()
         elif self.state is _BODY and self._framing > limits.MAX_FRAMING:
             self._reject(_malformed("too many bytes around the body's chunks"))
@@ -279,6 +282,7 @@ class Connection(asyncio.Protocol):
             self.state is not _IDLE or self._received not in _EMPTY_LINE
         ):
             self._received = b""
+            self._is_pipelined = False
 
     def eof_received(self) -> None:
         """Let the transport close: a client that sends nothing more has all its answers."""
@@ -389,7 +393,8 @@ class Connection(asyncio.Protocol):
             parser.get_method(), self._target, parser.get_http_version(), tuple(self._headers)
         )
         # Another protocol's name (RTSP) and further spaces do not show in the callbacks.
-        if checked.request_line not in self._received:
+        start = self._received.find(checked.request_line)
+        if start < 0 or (start > len(b"\r\n") and not self._is_pipelined):
             raise _malformed("not an HTTP/1.1 request line")
         if parser.should_upgrade():
             raise _malformed("protocol upgrades are not supported")
@@ -435,6 +440,7 @@ class Connection(asyncio.Protocol):
         self._release_body()
         self._requests_left -= 1
         self.is_fresh = False
+        self._is_pipelined = True
         if self._chunks:
             self._body_part = b""  # the end of the chunks is behind it
         # A client that uses another method is no API server; its next bytes are not worth parsing.
