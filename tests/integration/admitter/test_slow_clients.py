@@ -28,7 +28,7 @@ class AdmitterWithFewFiles(Admitter):
     """May have 80 open files, and 160 when it asks for more."""
 
     def command(self) -> list[str]:
-        limits = 'ulimit -Hn 160 && ulimit -Sn 80 && exec "$@"'
+        limits = 'ulimit -Sn 80 && ulimit -Hn 160 && exec "$@"'
         return ["sh", "-c", limits, "sh", *super().command()]
 
 

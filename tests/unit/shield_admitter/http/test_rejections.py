@@ -300,3 +300,17 @@ def test_a11_requests_read_as_if_each_came_alone(requests: list[bytes]) -> None:
         if expected[-1].endswith("close"):
             break
     assert expected == exchange.receive(b"".join(requests))
+
+
+def test_a11_bare_line_feeds_are_told_from_a_large_head() -> None:
+    request = post(b"X: " + b"y" * 2 * MAX_HEAD).replace(b"\r\n", b"\n")
+    assert ["400 close"] == Exchange().receive(request)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [post(version=b"RTSP/1.1"), b"POST  / HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ids=["another protocol", "two spaces"],
+)
+def test_a11_a_request_line_is_not_judged_by_that_of_the_next_request(first: bytes) -> None:
+    assert ["400 close"] == Exchange().receive(first + post())

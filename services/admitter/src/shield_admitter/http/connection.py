@@ -85,7 +85,6 @@ _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _EMPTY_LINES: Final = re.compile(rb"\r\Z|\r\n(?![\r\n])")
 _EMPTY_LINE: Final = (b"\r", b"\r\n")
 _HEAD_END: Final = b"\r\n\r\n"
-_BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n")
 # Headers that are read and must not be repeated. llhttp itself refuses a second Content-Length.
 _SINGLE_HEADERS: Final = (b"host", b"content-type", b"transfer-encoding", b"expect")
 # RFC 9112, 3.2: a Host that is no ``host[:port]`` (RFC 3986, 3.2.2) is answered with 400.
@@ -265,7 +264,7 @@ class Connection(asyncio.Protocol):
         self._received += data
         if state is _BODY:
             self._framing += len(data)
-        elif self._is_rejected_unread():
+        elif self._is_rejected_unread(data):
             return
         self._parse(data)
         self._body_part, body_part = b"", self._body_part
@@ -273,7 +272,7 @@ class Connection(asyncio.Protocol):
         if self.state is _HEAD and is_next:
             self._received = self._next_head(body_part)
             self._is_pipelined = False
-            self._is_rejected_unread()
+            self._is_rejected_unread(b"")
         elif self.state is _BODY and self._framing > limits.MAX_FRAMING:
             self._reject(_malformed("too many bytes around the body's chunks"))
         if self.state is not state or is_next:
@@ -469,18 +468,22 @@ class Connection(asyncio.Protocol):
             if self.state < _LINGER:  # otherwise it is about bytes behind the last request
                 self._reject(_malformed(str(error)))
 
-    def _is_rejected_unread(self) -> bool:
-        """Reject what must not even be parsed: further empty lines, and a head without end."""
+    def _is_rejected_unread(self, data: bytes) -> bool:
+        """Reject further empty lines, and a head that is too large.
+
+        Args:
+            data: the end of what has been received, which is not parsed yet.
+        """
         received = self._received
         if self.state is _IDLE and received[0] in b"\r\n" and not _EMPTY_LINES.match(received):
             self._reject(_malformed("empty lines before the request"))
         elif len(received) > limits.MAX_HEAD and received.find(_HEAD_END, 0, limits.MAX_HEAD) < 0:
-            if _BARE_LINE_FEED.search(received, 0, limits.MAX_HEAD):
-                self._reject(_malformed("line ends other than CR LF"))
-                return True
-            message = f"the head is larger than {limits.MAX_HEAD} bytes"
-            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            self._reject(_malformed(message, status))
+            # Parsing the part that may arrive tells a malformed head from a large one.
+            self._parse(data[: max(0, limits.MAX_HEAD - len(received) + len(data))])
+            if self.state < _LINGER:
+                message = f"the head is larger than {limits.MAX_HEAD} bytes"
+                status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                self._reject(_malformed(message, status))
         return self.state is _LINGER
 
     def _next_head(self, body_part: bytes) -> bytes:
