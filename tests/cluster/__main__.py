@@ -27,14 +27,20 @@ def main() -> int:
         epilog="Everything else goes to pytest.",
     )
     parser.add_argument("--keep", action="store_true", help="no tests; the node stays until Ctrl-C")
+    parser.add_argument("--build", action="store_true", help="only build what is not cached")
     arguments, rest = parser.parse_known_args()
     if ability.main():
         return 1
+    # The node is ended in order, also where a shell let Ctrl-C be ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         if arguments.keep:
             return _kept()
         # Before pytest, which gives a test minutes: what is not cached can take longer.
         asyncio.run(_build())
+        if arguments.build:
+            return 0
     except (RigError, subprocess.CalledProcessError) as error:
         print(f"make cluster: {error}", file=sys.stderr)
         return 1
@@ -52,7 +58,6 @@ async def _build() -> None:
 
 
 def _kept() -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(_keep())
     except KeyboardInterrupt:

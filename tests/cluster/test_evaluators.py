@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from tests.cluster.load import creations
 from tests.cluster.release import ROLLOUT_SECONDS, Release
+from tests.e2e.apiserver import Object
 from tests.rig.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,9 +25,14 @@ async def pair(shield: Release) -> AsyncIterator[Release]:
         await shield.wait_rolled_out()
 
 
+def is_ready(pod: Object) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return "True" in {c["status"] for c in conditions if "Ready" == c["type"]}
+
+
 async def writers(release: Release) -> list[str]:
     """Return the names of the pods that hold the lease."""
-    names = [pod["metadata"]["name"] for pod in await release.pods("evaluator")]
+    names = [pod["metadata"]["name"] for pod in await release.pods("evaluator") if is_ready(pod)]
     held = "etcd_shield_lease_held"
     return [name for name in names if 1 == await release.metric("evaluator", held, pod=name)]
 
