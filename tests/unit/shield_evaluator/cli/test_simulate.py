@@ -1,5 +1,6 @@
 """What `shield-evaluator simulate` takes, refuses and prints."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from shield_evaluator.backtest import recording
+from shield_evaluator.backtest.runs import count_runs
 from shield_evaluator.cli import main
 from shield_evaluator.simulate.scenarios import SCENARIOS
+from tests.histories.runs import Load, samples_with_runs
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "examples" / "evaluator.yaml"
 # A minute of nothing: for what does not depend on what happens.
@@ -27,8 +31,8 @@ def _simulate(*arguments: str | Path) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give either --scenario, or --rate with --for"),
-        (("--scenario", "quiet-day", "--rate", "1/s"), "give either --scenario"),
+        ((), "give one of --scenario, --rate with --for, --arrivals"),
+        (("--scenario", "quiet-day", "--rate", "1/s"), "give one of"),
         (("--rate", "1/s"), "--rate and --for go together"),
         (("--for", "1m"), "--rate and --for go together"),
         (("--rate", "fast", "--for", "1m"), "'fast' is not a rate such as 3/s or 40/m"),
@@ -111,6 +115,39 @@ def test_a_signal_that_is_not_about_etcds_size_is_pointed_out(tmp_path: Path) ->
 
     assert 0 == result.exit_code
     assert "signal full reads nothing of a simulated etcd" in result.stderr
+
+
+def test_runs_arrive_as_they_were_created_in_a_recording(tmp_path: Path) -> None:
+    load = Load(hours=0.5, rate=lambda hours: 2.0 if hours < 0.25 else 0.0)
+    samples = samples_with_runs(load, {"db-file": "a", "db-in-use": "b"})
+    runs, file = count_runs(samples), tmp_path / "half-an-hour.json"
+    file.write_bytes(recording.encode(samples))
+
+    result = _simulate("--arrivals", file, "--output", "json")
+
+    (simulation,) = json.loads(result.stdout)["simulations"]
+    tier = simulation["variants"]["no shield"]["tiers"]["standard"]
+    assert runs is not None
+    assert pytest.approx(runs.runs, abs=1) == tier["arrived"]
+
+
+def test_a_recording_without_runs_is_refused(tmp_path: Path) -> None:
+    samples = samples_with_runs(Load(hours=0.1), {"db-file": "a", "db-in-use": "b"})
+    file = tmp_path / "old.json"
+    old = dataclasses.replace(samples, queries=samples.queries[:2])
+    file.write_bytes(recording.encode(old))
+
+    result = _simulate("--arrivals", file)
+
+    assert 2 == result.exit_code
+    assert "old.json has no created runs" in result.stderr
+
+
+def test_a_recording_that_cannot_be_read_ends_with_1() -> None:
+    result = _simulate("--arrivals", "absent.json")
+
+    assert 1 == result.exit_code
+    assert "absent.json: cannot be read" in result.stderr
 
 
 def test_a_picture_is_drawn(tmp_path: Path) -> None:

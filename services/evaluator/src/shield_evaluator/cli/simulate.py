@@ -14,7 +14,13 @@ from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_evaluator.backtest.recording import replacing
 from shield_evaluator.backtest.samples import SamplesError
 from shield_evaluator.cli.pictures import plot_format, plot_option
-from shield_evaluator.cli.simulated_world import ALL, changed, phases, world_options
+from shield_evaluator.cli.simulated_world import (
+    ALL,
+    changed,
+    phases,
+    recorded,
+    world_options,
+)
 from shield_evaluator.cli.terminal import (
     cell,
     console,
@@ -94,10 +100,11 @@ def simulate(
       shield-evaluator simulate --config evaluator.yaml --scenario all
       shield-evaluator simulate --config evaluator.yaml --rate 3/s --for 20m --in-use 40%
       shield-evaluator simulate --rate 3/s --for 20m --run-writes 8Mi --run-cost 4Mi
+      shield-evaluator simulate --config evaluator.yaml --arrivals week.json --in-use 30%
 
     What is in square brackets is the value of what is not given.
 
-    Exit codes: 0 simulated (whatever came of etcd), 1 the picture cannot be written, 2 bad
+    Exit codes: 0 simulated (whatever came of etcd), 1 a file cannot be read or written, 2 bad
     configuration or usage, 130 interrupted.
     """  # noqa: D301 - click's mark for lines to keep is a backspace
     form = plot_format(plot)
@@ -108,6 +115,8 @@ def simulate(
             results = {name: _simulated(world, chosen) for name, world in worlds.items()}
         except ValueError as error:
             fail(str(error), EXIT_BAD_CONFIG)
+        except SamplesError as error:
+            fail(str(error), EXIT_FAILED)
         if plot is not None:
             if len(results) > 1:
                 fail("--plot draws one scenario, not all of them", EXIT_BAD_CONFIG)
@@ -123,9 +132,13 @@ def simulate(
 def _worlds(options: Mapping[str, Any]) -> dict[str, World]:
     """Return the worlds to simulate, by name."""
     scenario, rates, lengths = options["scenario"], options["rates"], options["lengths"]
-    if (scenario is None) == (not rates and not lengths):
-        raise ValueError("give either --scenario, or --rate with --for")
-    if scenario is None:
+    file: Path | None = options["arrivals"]
+    phased = bool(rates or lengths)
+    if [scenario is not None, phased, file is not None].count(True) != 1:
+        raise ValueError("give one of --scenario, --rate with --for, --arrivals")
+    if file is not None:
+        return {file.name: changed(recorded(file), options)}
+    if phased:
         world = phases(rates, lengths, options["usual_rate"], options["before"], options["after"])
         text = ", then ".join(
             f"{rate:g}/s for {length / 60:g}m" for rate, length in zip(rates, lengths, strict=True)

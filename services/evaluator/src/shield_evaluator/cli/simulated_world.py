@@ -6,10 +6,14 @@ A scenario or the rates give the world; every further option changes one thing a
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from shield_evaluator.backtest import recording
+from shield_evaluator.backtest.runs import count_runs
 from shield_evaluator.cli.values import (
     PART,
     RATE,
@@ -82,6 +86,12 @@ def world_options(command: Command) -> Command:
             "--for", "lengths", type=SECONDS, multiple=True, metavar="DURATION", help="How long."
         ),
         click.option(
+            "--arrivals",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Runs as they were created in a recording of backtest or calibrate.",
+        ),
+        click.option(
             "--usual-rate",
             type=RATE,
             metavar="RATE",
@@ -150,6 +160,25 @@ def phases(
     if after:
         changes.append((second, usual))
     return World(seconds=second + after, arrivals=Arrivals(changes))
+
+
+def recorded(path: Path) -> World:
+    """Return a world in which runs are asked for as they were created in a recording.
+
+    Raises:
+        SamplesError: the file cannot be read, or is not a recording.
+        ValueError: it has no runs, or is too long.
+    """
+    samples = recording.read(path)
+    runs = count_runs(samples)
+    if runs is None:
+        raise ValueError(f"--arrivals: {path.name} has no created runs: record it again")
+    step = samples.grid.step_ms / 1000
+    changes = [
+        (round(index * step), (after - before) / step)
+        for index, (before, after) in enumerate(pairwise(runs.totals))
+    ]
+    return World(seconds=max(1, round(len(changes) * step)), arrivals=Arrivals(changes))
 
 
 def changed(world: World, options: Mapping[str, Any]) -> World:
