@@ -147,6 +147,22 @@ async def test_check_passes_when_an_admitter_could_work(site: Site) -> None:
     assert "decision: denies" in out
 
 
+async def test_check_says_that_the_certificate_is_for_another_name(site: Site) -> None:
+    site.admitter.write()
+    await site.publisher.publish(allow=False)
+    status, out, _ = await command(site, "check", "--host", "shield.other.svc")
+    assert 1 == status
+    assert "certificate: is not for shield.other.svc, but for " in out
+
+
+async def test_check_leaves_the_counters_as_they_are(site: Site) -> None:
+    site.admitter.write()
+    await site.publisher.publish(allow=False)
+    await site.publisher.store.add_admitted({"standard": 3})
+    await command(site, "check")
+    assert {"standard": 3} == (await site.publisher.store.read_admitted()).totals
+
+
 async def test_check_names_everything_that_is_in_the_way(site: Site) -> None:
     site.admitter.write()
     site.admitter.certificate.key_file.write_text("no key")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,11 +16,13 @@ from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.options import config_option, load_settings, output_option, read_decision
 from shield_admitter.core.decision_age import Freshness, freshness
 from shield_common.command_line import EXIT_FAILED
+from shield_common.store.check import try_admitter_operations
+from shield_common.text import printable
+from shield_common.tls.certificate import read_certificate
 from shield_common.tls.contexts import TLSError
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from shield_admitter.settings import AdmitterSettings
 
@@ -44,11 +47,17 @@ class Finding(Struct, frozen=True):
 @click.command()
 @config_option
 @click.option("--offline", is_flag=True, help="Check files only, not Redis.")
+@click.option(
+    "--host",
+    metavar="NAME",
+    help="Also check that the certificate is for this name: the webhook's SERVICE.NAMESPACE.svc.",
+)
 @output_option
-def check(*, config: Path, offline: bool, output: str) -> None:
+def check(*, config: Path, offline: bool, host: str | None, output: str) -> None:
     """Check whether an admitter could run with this configuration.
 
-    Reads the configuration and the certificate, and reads the decision from Redis once.
+    Reads the configuration and the certificate, reads the decision from Redis once, and tries
+    everything else that an admitter does in Redis, without changing anything.
 
     Exit codes: 0 it could run, 1 a check failed, 2 bad configuration or usage.
     """
@@ -56,15 +65,16 @@ def check(*, config: Path, offline: bool, output: str) -> None:
     findings = [
         Finding("configuration", ok=True, says=str(config)),
         *_exemptions(settings, utc_now()),
-        _certificate(settings, utc_now()),
+        _certificate(settings, utc_now(), host),
     ]
     if not offline:
-        findings.append(asyncio.run(_decision(settings)))
+        findings += asyncio.run(_redis(settings))
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
     else:
         for finding in findings:
-            click.echo(f"{'ok' if finding.ok else 'FAILED':6}  {finding.name}: {finding.says}")
+            line = f"{'ok' if finding.ok else 'FAILED':6}  {finding.name}: {finding.says}"
+            click.echo(printable(line))
     sys.exit(0 if all(finding.ok for finding in findings) else EXIT_FAILED)
 
 
@@ -76,7 +86,7 @@ def _exemptions(settings: AdmitterSettings, utc: datetime) -> list[Finding]:
     ]
 
 
-def _certificate(settings: AdmitterSettings, utc: datetime) -> Finding:
+def _certificate(settings: AdmitterSettings, utc: datetime, host: str | None) -> Finding:
     try:
         certificate = settings.tls.load_certificate()
     except TLSError as error:
@@ -84,8 +94,24 @@ def _certificate(settings: AdmitterSettings, utc: datetime) -> Finding:
     ends = certificate.not_after
     if ends <= utc:
         return Finding("certificate", ok=False, says=f"expired at {ends:%Y-%m-%dT%H:%M:%SZ}")
+    names = read_certificate(Path(settings.tls.cert_file))
+    if host is not None and not names.is_for(host):
+        listed = ", ".join(names.names) or "no name"
+        return Finding("certificate", ok=False, says=f"is not for {host}, but for {listed}")
     soon = ", which is soon" if ends - utc < EXPIRES_SOON else ""
     return Finding("certificate", ok=True, says=f"valid until {ends:%Y-%m-%dT%H:%M:%SZ}{soon}")
+
+
+async def _redis(settings: AdmitterSettings) -> list[Finding]:
+    tried = await try_admitter_operations(
+        settings.redis, cluster=settings.cluster, tier=settings.default_tier
+    )
+    problems = [
+        Finding(operation.name, ok=not operation.needed, says=operation.problem)
+        for operation in tried
+        if operation.problem is not None
+    ]
+    return [await _decision(settings), *problems]
 
 
 async def _decision(settings: AdmitterSettings) -> Finding:
