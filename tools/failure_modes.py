@@ -14,10 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "failure-modes.md"
-ROW = re.compile(r"^\| (?P<id>[AREKPS]\d+) \| (?P<text>.*?) \| (?P<tests>[^|]*)\|$")
+ROW = re.compile(r"^\| (?P<id>[ABEKPRS]\d+) \| (?P<text>.*?) \| (?P<tests>[^|]*)\|$")
 # What shows a row besides tests with its name.
-COMMANDS = {"S1": "`make demo`", "S3": "`tox run -e soak`"}
-NAME = re.compile(r"^test_(?P<id>[arekps]\d+)_")
+COMMANDS = {"B1": "`make demo`", "S1": "`make demo`", "S3": "`tox run -e soak`"}
+NAME = re.compile(r"^test_(?P<id>[abekprs]\d+)_")
 
 
 def rows_with_tests(root: Path) -> dict[str, list[str]]:

@@ -369,7 +369,7 @@ def test_room_is_never_negative_whatever_the_counters_say(
     admitters=st.integers(1, 5),
     data=st.data(),
 )
-def test_all_admitters_together_exceed_the_room_by_one_run_each_at_most(
+def test_b2_all_admitters_together_exceed_the_room_by_one_run_each_at_most(
     values: list[float], admitters: int, data: st.DataObject
 ) -> None:
     plan, state, total = _plan(), RoomState(), 0

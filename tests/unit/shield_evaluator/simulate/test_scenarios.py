@@ -53,7 +53,7 @@ def test_with_the_right_run_cost_etcd_never_fills_and_latches_hardly_close() -> 
 
 
 @pytest.mark.parametrize("factor", [0.5, 2], ids=["half", "double"])
-def test_with_a_run_cost_that_is_wrong_by_two_etcd_never_fills(factor: float) -> None:
+def test_b7_with_a_run_cost_that_is_wrong_by_two_etcd_never_fills(factor: float) -> None:
     outcomes = _outcomes(with_run_cost(LATCHES, round(factor * RIGHT)))
 
     assert {} == _outages(outcomes)
