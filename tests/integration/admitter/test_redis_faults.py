@@ -246,6 +246,8 @@ async def test_r11_garbage_keeps_the_last_good_decision(site: Site, source: str)
     older = Publisher(RedisSettings(url=site.redis.url), epoch=6).document(allow=True)
     async with client(site.redis) as redis:
         for document, result in (*GARBAGE, (older, "older")):
+            if source == "subscription" and not document:
+                continue  # `check` publishes it to try its rights; it is not counted
             before = await updates(site, source, result)
             if source == "get":
                 await redis.set(KEYS.decision, document, px=60_000)
