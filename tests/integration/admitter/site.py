@@ -77,6 +77,17 @@ class Site:
         lines = self.admitter.child.log_file.read_text().splitlines()
         return [json.loads(line) for line in lines]
 
+    async def logged(self, event: str, *, at_least: int = 1) -> list[dict[str, Any]]:
+        """Return the lines of an event; a thread writes them, so wait until there are enough."""
+
+        def lines() -> list[dict[str, Any]]:
+            return [line for line in self.log() if event in line["event"]]
+
+        await wait_until(
+            lambda: at_least <= len(lines()), within=WITHIN, what=f"{at_least} lines of {event!r}"
+        )
+        return lines()
+
     def rss(self) -> int:
         """Bytes of memory that the admitter has."""
         return self._memory("VmRSS")

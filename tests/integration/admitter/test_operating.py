@@ -48,7 +48,7 @@ async def test_e8_a_bad_new_file_keeps_the_old_one_and_is_counted(site: Site) ->
     site.admitter.write()
     await site.until_metric("config_reloads_total", 1.0, result="failure")
     assert not await site.allowed()
-    (line,) = [line for line in site.log() if "configuration refused" in line["event"]]
+    (line,) = await site.logged("configuration refused")
     assert "mode: Invalid enum value 'deny'" in line["problem"]
 
 
@@ -59,7 +59,7 @@ async def test_e8_a_file_that_needs_a_restart_counts_not_even_in_part(site: Site
     site.admitter.write()
     await site.until_metric("config_reloads_total", 1.0, result="restart_needed")
     assert not await site.allowed()
-    (line,) = [line for line in site.log() if "configuration refused" in line["event"]]
+    (line,) = await site.logged("configuration refused")
     assert "max_connections cannot change without a restart" == line["problem"]
 
 

@@ -225,7 +225,7 @@ async def test_more_clients_than_open_files_are_served(site: Site) -> None:
         site.rig, config(site.redis.url), site.authority.server("few"), "few-files"
     )
     await ready(site)
-    (warning,) = [line for line in site.log() if "max_connections lowered" in line["event"]]
+    (warning,) = await site.logged("max_connections lowered")
     assert (1024, 96) == (warning["configured"], warning["max_connections"])
     with ExitStack() as ends:
         for _ in range(120):
