@@ -100,8 +100,12 @@ async def test_the_metric_shows_the_tiers_that_are_overridden(clean: Site) -> No
 
 async def test_the_evaluator_logs_author_and_reason(clean: Site) -> None:
     await _deny(clean, "--all")
-    log = clean.evaluator.log_tail(200)
-    assert any("oncall" in line and "restore from backup" in line for line in log.splitlines())
+
+    def logged() -> bool:
+        lines = clean.evaluator.log_tail(200).splitlines()
+        return any("oncall" in line and "restore from backup" in line for line in lines)
+
+    await wait_until(logged, within=30, what="author and reason in the log")
 
 
 async def test_status_over_http_has_the_override(clean: Site) -> None:
