@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
-from shield_admitter.core.decision_age import FreshnessLimits
 from shield_admitter.core.verdict import Mode, Policy
 from shield_admitter.metrics import Metrics as AdmitterMetrics
+from shield_common.decision_age import FreshnessLimits
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
 from shield_evaluator.metrics import Metrics as EvaluatorMetrics
 

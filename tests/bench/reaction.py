@@ -22,10 +22,10 @@ from typing import Final
 from aiohttp import web
 from rich.console import Console
 
-from shield_admitter.core.decision_age import FreshnessLimits
-from shield_admitter.decision_feed import DecisionFeed
 from shield_common import logs
 from shield_common.decision import Decision, TierDecision, encode_decision
+from shield_common.decision_age import FreshnessLimits
+from shield_common.decision_feed import DecisionFeed
 from shield_common.logs import LogSettings
 from shield_common.store.protocol import Publication
 from shield_common.store.redis import RedisStore

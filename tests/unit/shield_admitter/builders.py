@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from shield_admitter.core.decision_age import CachedDecision, FreshnessLimits
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.core.rules import Matcher, compile_globs
 from shield_admitter.core.verdict import Mode, Policy
 from shield_common.decision import Decision, TierDecision
+from shield_common.decision_age import CachedDecision, FreshnessLimits
 
 LIMITS = FreshnessLimits(stale_after_ms=30_000, expired_after_ms=300_000)
 SINCE = datetime(2026, 11, 21, 9, 58, 10, tzinfo=UTC)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from shield_admitter.cli.explanation import Explanation, explain_request, text_lines
-from shield_admitter.core.decision_age import CachedDecision
 from shield_admitter.core.review import UserInfo
 from shield_admitter.settings import AdmitterSettings
 from shield_common.config.loader import parse
+from shield_common.decision_age import CachedDecision
 from tests.unit.shield_admitter.builders import NOW, cached, decision, request
 
 CONFIG = """

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from shield_admitter.admission_counts import AdmissionCounts
 from shield_admitter.core.pacing import Pacing
-from shield_admitter.decision_feed import DecisionFeed
 from shield_admitter.denial_log import DenialLog
 from shield_admitter.http.limits import raise_open_file_limit
 from shield_admitter.http.server import Server
@@ -21,6 +20,7 @@ from shield_admitter.settings import RESTART_KEYS
 from shield_admitter.webhook import Webhook
 from shield_common import logs
 from shield_common.config.reload import SettingsReloader
+from shield_common.decision_feed import DecisionFeed
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, probes_app

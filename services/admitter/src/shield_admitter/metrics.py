@@ -10,20 +10,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from shield_admitter.admission_counts import RESULTS as FLUSH_RESULTS
-from shield_admitter.core.decision_age import Acceptance, Freshness, freshness
 from shield_admitter.core.verdict import AUDITED, NO_TIER, PACED, WARNED, Outcome, Reason, allows
 from shield_admitter.http.messages import Rejection
 from shield_admitter.tally import CounterTally, HistogramTally
+from shield_common.decision_age import Acceptance, Freshness, freshness
 from shield_common.metrics import PREFIX, ServiceMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from shield_admitter.admission_counts import AdmissionCounts
-    from shield_admitter.core.decision_age import CachedDecision
     from shield_admitter.core.verdict import Policy, Verdict
-    from shield_admitter.decision_feed import DecisionFeed
     from shield_admitter.http.server import Server
+    from shield_common.decision_age import CachedDecision
+    from shield_common.decision_feed import DecisionFeed
     from shield_common.tls.contexts import ServerCertificate
 
 BUCKETS: Final = (

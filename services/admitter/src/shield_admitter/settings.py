@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta, field
 
-from shield_admitter.core.decision_age import FreshnessLimits
 from shield_admitter.core.response import DenialFormat
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule, TierRule, compile_globs
 from shield_admitter.core.verdict import Mode, Policy
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import LINK_PATTERN, MAX_LINK, Duration, Name, Size, parse_address
+from shield_common.decision_age import FreshnessLimits
 from shield_common.logs import LogSettings
 from shield_common.probes import MetricsSettings
 from shield_common.store.settings import RedisSettings

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from shield_admitter.admission_counts import AdmissionCounts
     from shield_admitter.core.pacing import Pacing
     from shield_admitter.core.verdict import Verdict
-    from shield_admitter.decision_feed import DecisionFeed
     from shield_admitter.denial_log import DenialLog
     from shield_admitter.http.messages import RequestHead
     from shield_admitter.metrics import Metrics
     from shield_admitter.settings import AdmitterSettings
+    from shield_common.decision_feed import DecisionFeed
 
 # /validate-resource and the Kubebuilder-style path are what existing webhook configurations of
 # the Go etcd-shield call.

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from shield_admitter.core.decision_age import CachedDecision, FreshnessLimits
 from shield_admitter.core.pacing import (
     MAX_WAIT_SECONDS,
     Pacing,
@@ -20,6 +19,7 @@ from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule
 from shield_admitter.core.verdict import Mode, Outcome, Policy, Reason, Verdict, judge
 from shield_common.decision import Decision, Override, TierDecision
+from shield_common.decision_age import CachedDecision, FreshnessLimits
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 TIER = "standard"

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.decision_age import CachedDecision
 from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.response import MAX_WARNING, DenialFormat, admission_response, encode
 from shield_admitter.core.rules import Exemption
 from shield_admitter.core.verdict import Mode, Policy, Verdict, judge
 from shield_common.decision import TierDecision
+from shield_common.decision_age import CachedDecision
 from tests.unit.shield_admitter.builders import (
     ADMITTING,
     DENYING,

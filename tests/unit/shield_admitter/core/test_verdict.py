@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.decision_age import CachedDecision, Freshness
 from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.review import Kind
 from shield_admitter.core.rules import Exemption, RetryRule, TierRule
 from shield_admitter.core.verdict import Mode, Outcome, Policy, Reason, Verdict, allows, judge
 from shield_common.decision import Override
+from shield_common.decision_age import CachedDecision, Freshness
 from tests.unit.shield_admitter.builders import (
     ADMITTING,
     DENYING,

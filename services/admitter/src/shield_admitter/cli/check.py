@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.options import config_option, load_settings, output_option, read_decision
-from shield_admitter.core.decision_age import Freshness, freshness
 from shield_common.command_line import EXIT_FAILED
+from shield_common.decision_age import Freshness, freshness
 from shield_common.store.check import try_admitter_operations
 from shield_common.text import printable
 from shield_common.tls.certificate import read_certificate

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from shield_admitter.core.decision_age import CachedDecision
     from shield_admitter.core.review import Request
     from shield_admitter.core.rules import Exemption, RetryRule, TierRule
     from shield_admitter.settings import AdmitterSettings
+    from shield_common.decision_age import CachedDecision
 
 
 class ConfiguredRule(Struct, frozen=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shield_admitter.decision_feed import DecisionFeed
 from shield_admitter.settings import AdmitterSettings
 from shield_common import command_line
+from shield_common.decision_feed import DecisionFeed
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from shield_admitter.core.decision_age import CachedDecision
+    from shield_common.decision_age import CachedDecision
 
 _PROGRAM: Final = command_line.Program("shield-admitter")
 fail = _PROGRAM.fail

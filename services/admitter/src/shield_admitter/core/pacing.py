@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from shield_common.bucket import WHOLE_RUN, Bucket
 
 if TYPE_CHECKING:
-    from shield_admitter.core.decision_age import CachedDecision
     from shield_common.decision import Decision, TierDecision
+    from shield_common.decision_age import CachedDecision
 
 MAX_WAIT_SECONDS: Final = 60  # what the room will be in a minute is not known
 _MINUTE_MS: Final = 60_000

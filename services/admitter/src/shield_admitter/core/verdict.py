@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from shield_admitter.core.decision_age import Freshness, freshness
 from shield_admitter.core.pacing import wait_seconds
 from shield_admitter.core.review import UPDATE
 from shield_admitter.core.rules import (
@@ -24,14 +23,15 @@ from shield_admitter.core.rules import (
     matching_tier_rule,
 )
 from shield_common.decision import Decision, TierDecision
+from shield_common.decision_age import Freshness, freshness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from shield_admitter.core.decision_age import CachedDecision, FreshnessLimits
     from shield_admitter.core.pacing import Pacing
     from shield_admitter.core.review import Request
+    from shield_common.decision_age import CachedDecision, FreshnessLimits
 
 
 class Mode(enum.StrEnum):

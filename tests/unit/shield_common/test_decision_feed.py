@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from shield_admitter.core.decision_age import Freshness, freshness
-from shield_admitter.decision_feed import DecisionFeed
 from shield_common.decision import encode_decision
+from shield_common.decision_age import Freshness, freshness
+from shield_common.decision_feed import DecisionFeed
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import StoreError
 from tests.fakes.memory_store import MemoryBackend, MemoryStore

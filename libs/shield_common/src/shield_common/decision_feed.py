@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from shield_admitter.core.decision_age import Acceptance, CachedDecision, accept
 from shield_common import logs
 from shield_common.decision import DecisionError, decode_decision
+from shield_common.decision_age import Acceptance, CachedDecision, accept
 from shield_common.lifecycle import backoff
 from shield_common.store.protocol import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shield_admitter.core.decision_age import FreshnessLimits
     from shield_common.decision import Decision
+    from shield_common.decision_age import FreshnessLimits
     from shield_common.store.protocol import DecisionReader
 
 # Decisions are published every interval. Three missing ones mean a dead connection, or a dead

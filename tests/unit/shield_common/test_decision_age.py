@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.decision_age import (
+from shield_common.decision import Decision
+from shield_common.decision_age import (
     Acceptance,
     CachedDecision,
     Freshness,
     accept,
     freshness,
 )
-from shield_common.decision import Decision
 from tests.unit.shield_admitter.builders import LIMITS, cached, decision
 
 
