@@ -1,0 +1,125 @@
+"""The report of held runs, which the controller writes and the evaluator and the status page read.
+
+Only the wire form belongs here: the types, their encoding, and which bytes are refused. What an
+absent report means is decided by the evaluator's slots.
+
+The form is fixed by ``docs/architecture.md`` (report of held runs, schema 1): a reader ignores
+fields that it does not know and refuses a higher ``schema``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shield_common.decision import Count, Moment, Text, Value
+
+SCHEMA: Final = 1
+
+# A hundred tiers and a hundred namespaces stay below 32 KiB; more is garbage.
+MAX_DOCUMENT_BYTES: Final = 256 * 1024
+MAX_NAMESPACES: Final = 100  # those with most held runs; the rest shows in the tiers' counts alone
+
+# The labels and annotations by which a held run is known; `docs/holding.md` names them to users.
+HELD_LABEL: Final = "etcd-shield.dev/held"  # value: the tier in which the run was held
+REASON_ANNOTATION: Final = "etcd-shield.dev/held-because"  # value: a sentence for people
+PENDING: Final = "PipelineRunPending"  # Tekton's `spec.status` of a run that must not start yet
+
+
+class HeldReportError(Exception):
+    """A document is no report of held runs; its reader goes on without it and counts the error.
+
+    Attributes:
+        problem: ``malformed``, ``schema`` or ``size``, for a metric label.
+    """
+
+    def __init__(self, problem: str, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+class TierHeld(Struct, frozen=True, kw_only=True):
+    """Held runs of one tier.
+
+    Attributes:
+        held: how many runs are held.
+        oldest_seconds: since the oldest of them was created; 0 without one.
+        released_per_minute: mean over the last five minutes.
+        stuck: how many of them Tekton's webhook refused to start.
+        counted: the admitters' cumulative count of held runs (field ``held:TIER`` of the admitted
+            hash), as read before the controller counted: growth beyond it is not in ``held`` yet.
+    """
+
+    held: Count
+    oldest_seconds: Value = 0.0
+    released_per_minute: Value = 0.0
+    stuck: Count = 0
+    counted: Count = 0
+
+
+class NamespaceHeld(Struct, frozen=True, kw_only=True):
+    """Held runs of one tier in one namespace.
+
+    Attributes:
+        tier: the tier.
+        namespace: the namespace.
+        held: how many runs are held.
+        oldest_seconds: since the oldest of them was created.
+    """
+
+    tier: Text
+    namespace: Text
+    held: Count
+    oldest_seconds: Value = 0.0
+
+
+class HeldReport(Struct, frozen=True, kw_only=True):
+    """All held runs, as the controller sees them.
+
+    Attributes:
+        reported_at: the controller's wall clock; for display only.
+        tiers: tier -> its held runs. A tier of which nothing is held or counted may be missing.
+        namespaces: where runs are held, most first; at most `MAX_NAMESPACES`.
+    """
+
+    schema: Count = SCHEMA
+    reported_at: Moment
+    tiers: dict[Text, TierHeld]
+    namespaces: Annotated[tuple[NamespaceHeld, ...], Meta(max_length=MAX_NAMESPACES)] = ()
+
+
+class _Header(Struct):
+    schema: int
+
+
+_header = msgspec.json.Decoder(_Header)
+_decoder = msgspec.json.Decoder(HeldReport)
+_encoder = msgspec.json.Encoder()
+
+
+def encode_held_report(report: HeldReport) -> bytes:
+    """Write the report as UTF-8 JSON."""
+    return _encoder.encode(report)
+
+
+def decode_held_report(document: bytes) -> HeldReport:
+    """Read a report.
+
+    Args:
+        document: UTF-8 JSON; not trusted, since others may be able to write to the store.
+
+    Raises:
+        HeldReportError: too large, no report, or of a higher schema than this reader knows.
+    """
+    if len(document) > MAX_DOCUMENT_BYTES:
+        problem = f"{len(document)} bytes, at most {MAX_DOCUMENT_BYTES} are read"
+        raise HeldReportError("size", problem)
+    try:
+        schema = _header.decode(document).schema
+        if schema > SCHEMA:
+            raise HeldReportError("schema", f"schema {schema}, this reader knows up to {SCHEMA}")
+        return _decoder.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HeldReportError("malformed", f"not a report of held runs: {error}") from error
