@@ -7,6 +7,7 @@ from tests.cluster.release import COMPONENTS, NAME, Release
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@pytest.mark.shows("N4")
 async def test_helm_test_passes_shows_its_log_and_exits_0(shield: Release) -> None:
     done = await shield.node.commands.helm_test(NAME, f"--namespace={NAME}", "--logs")
     assert 0 == done.status, done.err
@@ -20,6 +21,7 @@ async def test_every_pod_runs_in_a_restricted_namespace_without_a_restart(shield
     assert {0} == {container["restartCount"] for container in containers}
 
 
+@pytest.mark.shows("trial S12", "N2")
 async def test_a_redis_image_whose_default_is_protected_mode_serves_the_pods(
     shield: Release,
 ) -> None:

@@ -30,6 +30,7 @@ async def leaving(node: Node) -> AsyncIterator[Release]:
         await node.api.wait_gone(f"/api/v1/namespaces/{NAME}", within=GONE_SECONDS)
 
 
+@pytest.mark.shows("trial T26")
 async def test_an_uninstall_fails_no_creation_and_leaves_no_webhook(leaving: Release) -> None:
     async with creations(leaving) as load:
         await leaving.uninstall()

@@ -41,6 +41,7 @@ async def test_k1_pods_deleted_while_etcd_is_full_let_nothing_in(
 
 
 @pytest.mark.usefixtures("denying")
+@pytest.mark.shows("N5")
 async def test_k1_processes_killed_while_etcd_is_full_let_nothing_in(release: Release) -> None:
     await release.wait_rolled_out()
     async with creations(release) as load:

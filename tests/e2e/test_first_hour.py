@@ -98,6 +98,7 @@ async def _set_policy(shield: Installation, policy: str) -> None:
     assert 0 == done.status, done.err
 
 
+@pytest.mark.shows("trial T23")
 async def test_the_readme_s_exact_values_block_nothing(shield: Installation, place: str) -> None:
     said = await install(shield, first_values(README), SHORT)
     assert "If no admitter answers, new PipelineRuns are admitted" in said
@@ -105,6 +106,7 @@ async def test_the_readme_s_exact_values_block_nothing(shield: Installation, pla
     assert place in said
 
 
+@pytest.mark.shows("trial T23")
 async def test_denying_values_say_what_happens_and_the_way_out(
     shield: Installation, place: str
 ) -> None:
@@ -129,6 +131,7 @@ async def _wait_created(shield: Installation) -> None:
     await wait_until(created, within=CHANGE_SECONDS, what="creations to pass", every=0.3)
 
 
+@pytest.mark.shows("trial T23")
 async def test_the_migration_guide_s_installation_blocks_nothing(
     shield: Installation, place: str, tmp_path: Path
 ) -> None:
@@ -150,6 +153,7 @@ async def test_the_migration_guide_s_installation_blocks_nothing(
     assert "admitted" == await asked(shield)
 
 
+@pytest.mark.shows("trial T26")
 async def test_uninstalling_removes_the_webhook_before_anything_else(
     shield: Installation, place: str
 ) -> None:
@@ -182,6 +186,7 @@ async def _removals(shield: Installation, place: str) -> dict[str, int]:
     return first
 
 
+@pytest.mark.shows("trial T26")
 async def test_an_uninstallation_that_fails_has_removed_the_webhook(
     shield: Installation, place: str
 ) -> None:
@@ -234,6 +239,7 @@ def _forbidding_deletion(place: str) -> tuple[Object, Object]:
     return policy, binding
 
 
+@pytest.mark.shows("N1")
 async def test_the_webhook_belongs_to_its_namespace(shield: Installation, place: str) -> None:
     await install(shield, first_values(README), SHORT)
     uid = (await shield.api.get(f"/api/v1/namespaces/{place}")).body["metadata"]["uid"]
@@ -256,6 +262,7 @@ async def test_an_upgrade_changes_neither_passwords_nor_certificate(
     assert before == after
 
 
+@pytest.mark.shows("N3")
 async def test_thresholds_that_a_service_would_refuse_end_an_upgrade(
     shield: Installation, place: str
 ) -> None:

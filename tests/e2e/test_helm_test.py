@@ -116,6 +116,7 @@ async def helm_tests(shield: Installation, root: Path) -> Outcome:
     return Outcome(helm=done, out=out, left="Pod" == (await shield.api.get(POD)).body["kind"])
 
 
+@pytest.mark.shows("N4")
 async def test_helm_test_passes_when_the_services_are_ready_and_keeps_its_pod_for_the_log(
     shield: Installation, tmp_path: Path
 ) -> None:

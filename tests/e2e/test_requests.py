@@ -108,6 +108,7 @@ async def test_kubectl_shows_the_warning_in_the_warn_band(shield: Installation) 
     assert re.search(r"^Warning: etcd is at \d+\.\d% of its quota", done.err, re.MULTILINE)
 
 
+@pytest.mark.shows("trial T9")
 async def test_a_denied_create_is_retried_until_the_shield_opens(
     shield: Installation,
 ) -> None:

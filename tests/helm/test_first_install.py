@@ -40,6 +40,7 @@ def notes(chart: Chart, *values: dict[str, Any]) -> str:
     return " ".join(text.split())
 
 
+@pytest.mark.shows("trial T23")
 @pytest.mark.parametrize(
     "values",
     [
@@ -83,6 +84,7 @@ def test_an_external_redis_needs_no_image(chart: Chart) -> None:
     assert [] == chart.render(external, ours, images=False).of("StatefulSet")
 
 
+@pytest.mark.shows("trial T23")
 @pytest.mark.parametrize(
     ("values", "wanted"),
     [
@@ -108,6 +110,7 @@ def test_a_shield_that_denies_nothing_refuses_nothing_by_being_away(
     assert wanted == policy(chart.render(values))
 
 
+@pytest.mark.shows("trial T23")
 def test_the_notes_say_what_happens_without_an_admitter_and_the_way_out(with_notes: Chart) -> None:
     said = notes(with_notes)
     assert "If no admitter answers, every new PipelineRun is refused (failurePolicy: Fail)" in said
@@ -121,12 +124,14 @@ def test_in_audit_mode_the_notes_say_that_nothing_is_refused(with_notes: Chart) 
     assert "Nothing is denied yet: admitter.config.mode is audit." in said
 
 
+@pytest.mark.shows("trial T26", "N1")
 def test_the_notes_say_how_to_remove_it_and_why_not_by_the_namespace(with_notes: Chart) -> None:
     said = notes(with_notes)
     assert f"`helm uninstall etcd-shield -n {NAMESPACE}`, which removes the webhook first" in said
     assert "Do not delete the namespace instead: the webhook would stay" in said
 
 
+@pytest.mark.shows("trial T16", "trial T23")
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -176,6 +181,7 @@ def test_pull_secrets_of_parent_and_chart_are_each_named_once(chart: Chart) -> N
         assert ["plain", "both", "own"] == names
 
 
+@pytest.mark.shows("trial T23")
 def test_readme_s_first_file_denies_nothing_and_blocks_nothing(chart: Chart) -> None:
     text = (Path(CHART) / "README.md").read_text()
     assert "mode: audit" in text

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.helm.chart import CHART, ROOT
@@ -94,6 +95,7 @@ def test_the_schema_leaves_open_only_what_kubernetes_checks() -> None:
     assert set() == unbounded
 
 
+@pytest.mark.shows("trial T15")
 def test_a_parent_chart_may_have_global_values_of_its_own() -> None:
     known = schema()["properties"]["global"]
     assert "additionalProperties" not in known

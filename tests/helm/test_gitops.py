@@ -79,6 +79,7 @@ def kustomize_rendering(kubectl: str, directory: Path, text: str) -> list[Object
     return kustomized(kubectl, directory)
 
 
+@pytest.mark.shows("trial T20")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_kustomize_takes_every_rendering(
     chart: Chart, kubectl: str, tmp_path: Path, example: Path
@@ -87,6 +88,7 @@ def test_kustomize_takes_every_rendering(
     assert len(parsed(text)) == len(kustomize_rendering(kubectl, tmp_path, text))
 
 
+@pytest.mark.shows("trial T20")
 def test_kustomize_takes_labels_and_annotations_that_the_chart_sets_too(
     chart: Chart, kubectl: str, tmp_path: Path
 ) -> None:
@@ -109,6 +111,7 @@ def _maps(node: Any, name: str) -> Iterator[Mapping[str, str]]:
             yield from _maps(child, name)
 
 
+@pytest.mark.shows("trial T20")
 def test_the_chart_s_own_labels_and_annotations_win_everywhere(chart: Chart) -> None:
     rendered = chart.render(EVERYTHING_LABELLED)
     found = [
@@ -130,6 +133,7 @@ def test_selectors_still_find_their_pods(chart: Chart) -> None:
         assert spec["selector"]["matchLabels"].items() <= labels.items()
 
 
+@pytest.mark.shows("trial T20")
 def test_labels_of_a_pod_win_over_common_ones(chart: Chart) -> None:
     rendered = chart.render(EVERYTHING_LABELLED)
     deployment = rendered.one("Deployment", "etcd-shield-evaluator")
@@ -137,6 +141,7 @@ def test_labels_of_a_pod_win_over_common_ones(chart: Chart) -> None:
     assert "platform" == deployment["metadata"]["labels"]["team"]
 
 
+@pytest.mark.shows("trial T21")
 @pytest.mark.parametrize(
     "values",
     [
@@ -157,6 +162,7 @@ def test_two_renderings_without_generated_secrets_are_equal(
     assert [] == Rendered(parsed(first)).of("Secret")
 
 
+@pytest.mark.shows("trial T21")
 def test_two_renderings_of_the_defaults_differ_only_in_secrets(chart: Chart) -> None:
     first, second = (chart.render() for _ in range(2))
     same = [o for o in first.objects if o in second.objects]
@@ -191,6 +197,7 @@ def test_a_sync_wave_of_the_user_is_kept(chart: Chart) -> None:
     assert wave == rendered.one("ValidatingWebhookConfiguration")["metadata"]["annotations"]
 
 
+@pytest.mark.shows("trial T21")
 def test_the_argo_cd_example_renders_the_same_twice(chart: Chart) -> None:
     application = yaml.safe_load((PAGES / "argocd" / "application.yaml").read_text())
     source = application["spec"]["source"]
@@ -232,6 +239,7 @@ def parent(chart: Chart, tmp_path_factory: pytest.TempPathFactory) -> Chart:
     return Chart(chart.helm, directory)
 
 
+@pytest.mark.shows("trial T15")
 def test_a_parent_chart_switches_it_on(parent: Chart) -> None:
     rendered = parent.render(images=False, release="etcd-shield")
     assert (
@@ -242,11 +250,13 @@ def test_a_parent_chart_switches_it_on(parent: Chart) -> None:
     assert [{"name": "registry"}] == pod["imagePullSecrets"]
 
 
+@pytest.mark.shows("trial T15")
 def test_a_parent_chart_switches_it_off(parent: Chart) -> None:
     rendered = parent.render(nested("etcd-shield.enabled", value=False), images=False)
     assert ["ConfigMap"] == [o["kind"] for o in rendered.objects]
 
 
+@pytest.mark.shows("trial T15")
 @pytest.mark.parametrize(
     "values",
     [
@@ -262,6 +272,7 @@ def test_a_parent_chart_may_have_globals_of_its_own(parent: Chart, values: dict[
     assert parent.render(images, values, images=False).of("StatefulSet")
 
 
+@pytest.mark.shows("trial T24")
 @pytest.mark.parametrize("section", ["redis", "webhook", "evaluator"])
 def test_a_section_that_the_parent_sets_to_null_is_refused_with_a_sentence(
     parent: Chart, section: str

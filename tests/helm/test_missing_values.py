@@ -11,6 +11,8 @@ import yaml
 from tests.helm.chart import CHART, Chart, RenderError, nested
 from tests.helm.kubernetes_schemas import KubernetesSchemas
 
+pytestmark = pytest.mark.shows("trial T24")
+
 REQUIRED: dict[str, str] = json.loads((CHART / "files" / "required-values.json").read_text())
 # Maps whose keys are the user's, and what Kubernetes checks.
 SECTIONS = sorted({path.rpartition(".")[0] for path in REQUIRED} - {""})

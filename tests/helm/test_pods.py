@@ -141,12 +141,14 @@ def test_only_what_a_service_needs_once_restarts_pods(
     assert restarts == (before != after)
 
 
+@pytest.mark.shows("trial T17")
 def test_the_webhook_s_port_is_one_that_private_control_planes_reach(plain: Rendered) -> None:
     ports = {port["name"]: port["containerPort"] for port in plain.container("admitter")["ports"]}
     assert {"webhook": 10250, "metrics": 9100} == ports
     assert ":10250" == yaml.safe_load(plain.config("admitter"))["listen"]
 
 
+@pytest.mark.shows("trial T18")
 def test_on_the_node_s_network_no_usual_port_is_taken(chart: Chart) -> None:
     rendered = chart.render(nested("admitter.hostNetwork", value=True))
     config = yaml.safe_load(rendered.config("admitter"))
@@ -157,18 +159,21 @@ def test_on_the_node_s_network_no_usual_port_is_taken(chart: Chart) -> None:
     assert ":9100" == yaml.safe_load(rendered.config("evaluator"))["metrics"]["listen"]
 
 
+@pytest.mark.shows("trial T18")
 def test_on_the_node_s_network_a_rollout_needs_no_further_node(chart: Chart) -> None:
     rendered = chart.render(nested("admitter.hostNetwork", value=True))
     strategy = rendered.one("Deployment", "etcd-shield-admitter")["spec"]["strategy"]
     assert {"maxSurge": 0, "maxUnavailable": 1} == strategy["rollingUpdate"]
 
 
+@pytest.mark.shows("trial T18")
 @pytest.mark.parametrize("port", [10248, 10250, 10255, 10256])
 def test_a_node_s_own_port_is_refused(chart: Chart, port: int) -> None:
     with pytest.raises(RenderError, match="belong to the kubelet"):
         chart.render(nested("admitter", {"hostNetwork": True, "port": port}))
 
 
+@pytest.mark.shows("trial T16")
 @pytest.mark.parametrize(
     ("values", "classes"),
     [
@@ -190,6 +195,7 @@ def test_a_quota_admits_pods_of_the_system_s_classes(
     )  # fmt: skip
 
 
+@pytest.mark.shows("trial T16")
 @pytest.mark.parametrize(
     "values",
     [nested("priorityClassQuota.enabled", value=False), nested("admitter.priorityClassName", "")],
@@ -245,12 +251,14 @@ def test_old_replica_sets_are_bounded_everywhere(chart: Chart) -> None:
     assert [1, 1, 1] == [o["spec"]["revisionHistoryLimit"] for o in workloads]
 
 
+@pytest.mark.shows("trial T9")
 def test_denied_pipelines_as_code_comes_back_by_itself(plain: Rendered) -> None:
     rules = yaml.safe_load(plain.config("admitter"))["retry_after"]
     users = ["system:serviceaccount:*:pipelines-as-code-controller"]
     assert [{"seconds": 30, "users": users}] == rules
 
 
+@pytest.mark.shows("trial T24")
 def test_a_name_that_is_too_long_still_gives_valid_names(chart: Chart) -> None:
     rendered = chart.render(nested("fullnameOverride", "a" * 100))
     names = [o["metadata"]["name"] for o in rendered.of("Service")]

@@ -45,6 +45,7 @@ def users(directory: Path) -> dict[str, list[str]]:
     return {line.split()[1]: line.split()[2:] for line in lines}
 
 
+@pytest.mark.shows("trial T21")
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n", " \n\n"], ids=repr)
 def test_each_user_gets_the_hash_of_the_password_that_the_services_read(
     plain: Rendered, tmp_path: Path, ending: str
@@ -104,6 +105,7 @@ async def ask(server: RedisServer, user: str, *words: str) -> object:
     return answer
 
 
+@pytest.mark.shows("trial T13")
 @pytest.mark.parametrize(
     ("user", "command", "answer"),
     [

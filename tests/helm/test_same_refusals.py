@@ -14,6 +14,8 @@ from shield_common.config.loader import SettingsError, load
 from tests.helm.chart import CHART, IMAGES, Chart, RenderError, nested, overlaid
 from tests.helm.test_every_example import SETTINGS
 
+pytestmark = pytest.mark.shows("N3")
+
 STANDARD = "evaluator.config.tiers.standard"
 DB_FILE = f"{STANDARD}.db-file"
 QUERY = "etcd_mvcc_db_total_size_in_bytes"

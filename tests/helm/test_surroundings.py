@@ -27,6 +27,7 @@ def acl(rendered: Rendered) -> dict[str, str]:
     return {line.split()[1]: line for line in lines}
 
 
+@pytest.mark.shows("trial S12", "N2")
 @pytest.mark.parametrize("line", ["maxmemory-policy noeviction", "protected-mode no"])
 def test_redis_never_evicts_and_answers_pods_whatever_the_image_s_defaults(
     plain: Rendered, line: str
@@ -133,6 +134,7 @@ def _ports(node: Any) -> Iterator[object]:
             yield from _ports(child)
 
 
+@pytest.mark.shows("trial T19")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_network_policies_name_ports_by_number(chart: Chart, example: Path) -> None:
     policies = chart.render(example, images=False).of("NetworkPolicy")
@@ -227,6 +229,7 @@ def test_every_dashboard_is_a_labelled_config_map(chart: Chart) -> None:
     }
 
 
+@pytest.mark.shows("trial T22")
 def test_openshift_s_console_gets_dashboards_that_it_shows(chart: Chart) -> None:
     rendered = chart.render(CHART / "ci" / "openshift-values.yaml")
     label = "console.openshift.io/dashboard"
@@ -238,6 +241,7 @@ def test_openshift_s_console_gets_dashboards_that_it_shows(chart: Chart) -> None
     }
 
 
+@pytest.mark.shows("trial T22")
 def test_grafana_s_dashboards_are_refused_for_openshift_s_console(chart: Chart) -> None:
     dashboards = {"enabled": True, "labels": {"console.openshift.io/dashboard": "true"}}
     with pytest.raises(RenderError, match=r"set dashboards\.variant=openshift-console"):

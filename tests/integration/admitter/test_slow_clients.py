@@ -149,6 +149,7 @@ async def test_a8_large_bodies_that_never_end_take_bounded_memory_together(site:
     assert 200 == (await site.ask(review)).status
 
 
+@pytest.mark.shows("trial S3")
 async def test_half_sent_heads_do_not_evict_a_connection_in_use(site: Site) -> None:
     site.admitter.config["max_connections"] = 16
     await ready(site)
@@ -165,6 +166,7 @@ async def test_half_sent_heads_do_not_evict_a_connection_in_use(site: Site) -> N
             client.close()
 
 
+@pytest.mark.shows("trial S1")
 async def test_a_client_that_does_not_read_its_answers_is_closed(site: Site) -> None:
     await ready(site)
     before = site.rss()
@@ -181,6 +183,7 @@ async def test_a_client_that_does_not_read_its_answers_is_closed(site: Site) -> 
     assert 16 * 1024 * 1024 > site.rss() - before
 
 
+@pytest.mark.shows("trial S1")
 async def test_a_uid_of_megabytes_is_not_echoed(site: Site) -> None:
     await ready(site)
     before = site.rss()
@@ -192,6 +195,7 @@ async def test_a_uid_of_megabytes_is_not_echoed(site: Site) -> None:
     assert 48 * 1024 * 1024 > site.rss() - before
 
 
+@pytest.mark.shows("trial S3")
 async def test_a_body_in_one_byte_chunks_does_not_delay_others(site: Site) -> None:
     await ready(site)
     review = admission_review(ReviewRequest(size=200_000))
@@ -205,6 +209,7 @@ async def test_a_body_in_one_byte_chunks_does_not_delay_others(site: Site) -> No
     assert [] == load.failures
 
 
+@pytest.mark.shows("trial S3")
 async def test_millions_of_groups_do_not_stop_the_event_loop(site: Site) -> None:
     site.admitter.config["tiers"] = [
         {"tier": "critical", "groups": [f"*a*b*{number}*"]} for number in range(20)
@@ -220,6 +225,7 @@ async def test_millions_of_groups_do_not_stop_the_event_loop(site: Site) -> None
     assert 2.0 > max(load.seconds)
 
 
+@pytest.mark.shows("trial S9")
 async def test_more_clients_than_open_files_are_served(site: Site) -> None:
     site.admitter = AdmitterWithFewFiles(
         site.rig, config(site.redis.url), site.authority.server("few"), "few-files"

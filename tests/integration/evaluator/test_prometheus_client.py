@@ -213,6 +213,7 @@ class TestFailover:
             assert 2 == len(stub.requests)
 
 
+@pytest.mark.shows("trial S13")
 class TestAnEmptyOrIncompleteAnswer:
     @pytest.mark.parametrize(
         "answer",

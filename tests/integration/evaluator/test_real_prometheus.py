@@ -129,6 +129,7 @@ async def test_a_firing_alert_denies_and_an_inactive_one_admits(
         await stream.wait_for(allow=True)
 
 
+@pytest.mark.shows("trial S6")
 async def test_t3_a_restart_of_prometheus_admits_nothing_while_the_condition_lasts(
     rig: Rig, installation: Installation
 ) -> None:
@@ -146,6 +147,7 @@ async def test_t3_a_restart_of_prometheus_admits_nothing_while_the_condition_las
         assert not any(stream.bits)
 
 
+@pytest.mark.shows("trial T3", "trial S6")
 async def test_a_removed_rule_admits_nothing(rig: Rig, installation: Installation) -> None:
     alerting = Alerting(rig)
     alerting.write(firing=True)
@@ -168,6 +170,7 @@ async def test_t3_check_fails_for_an_alert_that_no_rule_defines(rig: Rig, tmp_pa
     assert (1, problem) == (status, trial["signals"]["db-file"]["problem"])
 
 
+@pytest.mark.shows("trial S5")
 async def test_t2_one_etcd_scraped_by_two_jobs_denies_and_never_admits(
     rig: Rig, installation: Installation, tmp_path: Path
 ) -> None:

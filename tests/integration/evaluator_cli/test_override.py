@@ -146,6 +146,7 @@ async def _set_by_another_program(site: Site) -> None:
     await store.close()
 
 
+@pytest.mark.shows("trial S10")
 @pytest.mark.parametrize(
     "command",
     [

@@ -278,6 +278,7 @@ class Clock:
         return self.now
 
 
+@pytest.mark.shows("trial S11")
 async def test_a_certificate_of_tomorrow_is_served_once_it_is_valid(authority: Authority) -> None:
     files = authority.server()
     clock = Clock(NOW)
@@ -294,6 +295,7 @@ async def test_a_certificate_of_tomorrow_is_served_once_it_is_valid(authority: A
     assert (tomorrow, None) == (certificate.certificate.not_before, problems[-1])
 
 
+@pytest.mark.shows("trial S11")
 async def test_a_certificate_of_tomorrow_that_was_taken_back_is_not_served(
     authority: Authority,
 ) -> None:
@@ -310,6 +312,7 @@ async def test_a_certificate_of_tomorrow_that_was_taken_back_is_not_served(
         assert kept == (await ask(port, client(authority))).certificate
 
 
+@pytest.mark.shows("trial S11")
 async def test_a_certificate_of_tomorrow_may_follow_an_expired_one(authority: Authority) -> None:
     files = authority.server(not_after=NOW - dt.timedelta(days=2))
     certificate = ServerCertificate(files.cert_file, files.key_file, utc=lambda: NOW)

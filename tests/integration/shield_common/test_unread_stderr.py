@@ -18,6 +18,8 @@ from tests.rig.services import service_script
 from tests.rig.waiting import wait_until
 from tests.unit.shield_evaluator.documents import minimal
 
+pytestmark = pytest.mark.shows("trial S8")
+
 PATIENCE = 30.0  # seconds; a start and an end on a busy machine
 
 

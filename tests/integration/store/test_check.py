@@ -50,16 +50,19 @@ async def admitter_misses(settings: RedisSettings) -> list[str]:
     return missing(await try_admitter_operations(settings, cluster=CLUSTER, tier="standard"))
 
 
+@pytest.mark.shows("trial T13")
 async def test_the_documented_evaluator_lacks_nothing(rig: Rig) -> None:
     _, settings = await server_with(rig, documented("evaluator"))
     assert [] == await evaluator_misses(settings)
 
 
+@pytest.mark.shows("trial T13")
 async def test_the_documented_admitter_lacks_nothing(rig: Rig) -> None:
     _, settings = await server_with(rig, documented("admitter"))
     assert [] == await admitter_misses(settings)
 
 
+@pytest.mark.shows("trial T13")
 async def test_the_documented_users_lack_nothing_in_a_redis_cluster(rig: Rig) -> None:
     (extra,) = re.finditer(r"In a Redis Cluster both users need `([^`]*)`", PAGE.read_text())
     nodes = [ClusterNode(rig, f"node-{number}") for number in range(3)]
@@ -105,6 +108,7 @@ async def test_the_documented_evaluator_can_do_nothing_else(rig: Rig) -> None:
         assert "OK" != answer, words
 
 
+@pytest.mark.shows("trial T13")
 @pytest.mark.parametrize(
     ("rights", "names"),
     [
@@ -140,6 +144,7 @@ async def test_what_an_evaluator_lacks_is_named(rig: Rig, rights: str, names: li
     assert names == await evaluator_misses(settings)
 
 
+@pytest.mark.shows("trial T13")
 async def test_an_evaluator_that_may_write_a_part_of_its_keys_is_told_the_rest(rig: Rig) -> None:
     rights = f"%R~* ~{KEYS.lease} ~{KEYS.epoch} &* +@all"
     _, settings = await server_with(rig, rights)
@@ -149,6 +154,7 @@ async def test_an_evaluator_that_may_write_a_part_of_its_keys_is_told_the_rest(r
     }
 
 
+@pytest.mark.shows("trial T13")
 @pytest.mark.parametrize(
     ("rights", "names"),
     [
@@ -165,6 +171,7 @@ async def test_what_an_admitter_lacks_is_named(rig: Rig, rights: str, names: lis
     assert names == await admitter_misses(settings)
 
 
+@pytest.mark.shows("trial T11")
 @pytest.mark.parametrize(
     ("renamed", "name"),
     [
@@ -180,6 +187,7 @@ async def test_a_command_that_was_renamed_away_is_named(rig: Rig, renamed: str, 
     assert name in await evaluator_misses(settings)
 
 
+@pytest.mark.shows("trial T11")
 async def test_only_questions_are_not_needed(rig: Rig) -> None:
     _, settings = await server_with(rig, "~* &* +@all")
     tried = await try_evaluator_operations(settings, cluster=CLUSTER)

@@ -99,12 +99,14 @@ async def test_a_new_epoch_lies_above_what_the_claimant_has_seen(site: Site) -> 
     assert seen + 1 == (await site.store.claim_lease("ada", LONG_MS, above=seen)).epoch
 
 
+@pytest.mark.shows("trial S7")
 async def test_the_first_epoch_is_the_servers_clock(site: Site) -> None:
     before = int(time.time())
     epoch = (await site.store.claim_lease("ada", LONG_MS)).epoch
     assert before <= epoch <= time.time()
 
 
+@pytest.mark.shows("trial S7")
 async def test_an_epoch_from_an_old_snapshot_rises_to_the_servers_clock(site: Site) -> None:
     await site.deployment.write(site.keys.epoch, b"1600000000")
     before = int(time.time())
@@ -112,6 +114,7 @@ async def test_an_epoch_from_an_old_snapshot_rises_to_the_servers_clock(site: Si
     assert before <= epoch <= time.time()
 
 
+@pytest.mark.shows("trial S7")
 async def test_an_epoch_ahead_of_the_servers_clock_still_rises(site: Site) -> None:
     await site.deployment.write(site.keys.epoch, b"9000000000")
     assert 9_000_000_001 == (await site.store.claim_lease("ada", LONG_MS)).epoch

@@ -92,6 +92,7 @@ async def test_r5_a_policy_that_may_not_be_read_is_unknown(reader: RedisStore) -
 
 
 # What stops a publication: each of these users lacks one thing that the script needs.
+@pytest.mark.shows("trial T13")
 @pytest.mark.parametrize(
     "rights",
     [
@@ -114,6 +115,7 @@ async def test_a_publication_that_lacks_a_permission_changes_nothing_for_readers
     assert 0 == await server.call("EXISTS", KEYS.decision, KEYS.allow, KEYS.latches, KEYS.epoch)
 
 
+@pytest.mark.shows("trial T13")
 async def test_an_override_that_cannot_be_announced_is_not_set(
     rig: Rig, open_store: OpenStore
 ) -> None:

@@ -12,6 +12,8 @@ from tests.rig.redis import RedisServer
 from tests.rig.redis_sentinel import MASTER_NAME, RedisSentinel, replica_of
 from tests.rig.server import start_all
 
+pytestmark = pytest.mark.shows("trial T14")
+
 # The rig asks for replicas as the default user; the product needs a user for everything else.
 GUARDED = (
     "user default on nopass -@all +sentinel|slaves",

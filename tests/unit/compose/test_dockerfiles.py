@@ -83,6 +83,7 @@ def test_a_health_check_needs_no_shell(name: str) -> None:
     assert re.search(r'^    CMD \["/opt/etcd-shield/bin/python", ', dockerfile(name), re.MULTILINE)
 
 
+@pytest.mark.shows("trial T25")
 @either
 def test_what_has_no_wheel_is_compiled_only_where_that_is_asked_for(name: str) -> None:
     text = dockerfile(name)
@@ -92,6 +93,7 @@ def test_what_has_no_wheel_is_compiled_only_where_that_is_asked_for(name: str) -
     assert [] == [line for line in installs if '--only-binary "$ONLY_BINARY"' not in line]
 
 
+@pytest.mark.shows("trial T25")
 @either
 def test_compilers_stay_in_the_build(name: str) -> None:
     text = dockerfile(name)

@@ -29,11 +29,13 @@ by_dashboard = pytest.mark.parametrize("name", NAMES)
 by_panel = pytest.mark.parametrize(("panel", "name"), PANELS)
 
 
+@pytest.mark.shows("trial T22")
 @by_panel
 def test_the_console_shows_the_panel(panel: dict[str, Any], name: str) -> None:
     assert panel["type"] in SHOWN, name
 
 
+@pytest.mark.shows("trial T22")
 @by_dashboard
 def test_no_panel_of_grafana_s_is_missing(name: str) -> None:
     titles = [panel["title"] for panel in GRAFANA[name]["panels"] if "row" != panel["type"]]
@@ -47,6 +49,7 @@ def test_a_panel_asks_for_metrics_that_exist(panel: dict[str, Any], name: str) -
     assert set() == unknown(asked)
 
 
+@pytest.mark.shows("trial T22")
 @by_panel
 def test_a_panel_uses_only_variables_that_the_console_fills(
     panel: dict[str, Any], name: str

@@ -58,6 +58,7 @@ async def test_an_address_gets_one_socket(opened: list[socket.socket]) -> None:
     assert LOOPBACK == one.getsockname()[0]
 
 
+@pytest.mark.shows("trial T10")
 @pytest.mark.parametrize("host", ["", "localhost"])
 @pytest.mark.parametrize("missing", [without_family, without_address])
 async def test_a_machine_without_ipv6_listens_on_ipv4(
@@ -67,6 +68,7 @@ async def test_a_machine_without_ipv6_listens_on_ipv4(
     assert {socket.AF_INET} == families(opened)
 
 
+@pytest.mark.shows("trial T10")
 async def test_a_machine_without_ipv4_listens_on_ipv6(opened: list[socket.socket]) -> None:
     if not socket.has_dualstack_ipv6():
         with pytest.raises(OSError, match="cannot listen"):
@@ -81,6 +83,7 @@ async def test_all_sockets_of_an_address_have_one_port(opened: list[socket.socke
     assert 1 == len({one.getsockname()[1] for one in opened})
 
 
+@pytest.mark.shows("trial T10")
 async def test_no_family_at_all_is_an_error_that_names_the_address() -> None:
     with pytest.raises(OSError, match=rf"cannot listen on {LOOPBACK}: Address family not"):
         await listen(f"{LOOPBACK}:0", open_socket=without_family(socket.AF_INET))

@@ -209,6 +209,7 @@ def lines_of(reading: int) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
+@pytest.mark.shows("trial S8")
 def test_a_stream_that_is_not_read_blocks_nothing_and_drops_are_counted(
     pipe: tuple[int, TextIO],
 ) -> None:
@@ -226,6 +227,7 @@ def test_a_stream_that_is_not_read_blocks_nothing_and_drops_are_counted(
     assert list(range(total - dropped)) == written
 
 
+@pytest.mark.shows("trial S8")
 def test_lines_are_written_again_once_the_stream_is_read(pipe: tuple[int, TextIO]) -> None:
     reading, stream = pipe
     logs.configure(LogSettings(format="json"), service="evaluator", stream=stream)
@@ -272,6 +274,7 @@ sys.exit(3)
 """
 
 
+@pytest.mark.shows("trial S8")
 def test_a_process_whose_standard_error_is_not_read_ends_with_its_own_exit_code() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -54,6 +54,7 @@ async def test_a_scraper_that_wants_openmetrics_gets_it(client: Client) -> None:
     assert (await response.text()).endswith("# EOF\n")
 
 
+@pytest.mark.shows("trial S4")
 @pytest.mark.parametrize(
     "accept",
     [

@@ -12,6 +12,8 @@ from shield_common.probes import MAX_REQUEST_BYTES, ProbesServer, Readiness, pro
 from tests.rig.ports import LOOPBACK
 from tests.rig.waiting import wait_until
 
+pytestmark = pytest.mark.shows("trial S4")
+
 PATIENCE = 20.0  # seconds; everything here happens at once unless the machine is busy
 NEVER = 3600.0
 MOST = 5  # connections

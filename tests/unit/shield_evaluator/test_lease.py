@@ -73,6 +73,7 @@ async def claim(writer: Writer, times: int = 1) -> list[EventDict]:
     return [line for line in lines if line["log_level"] == "warning"]
 
 
+@pytest.mark.shows("trial T12")
 @pytest.mark.parametrize("kind", ["connection", "authentication", "timeout", "permission"])
 async def test_a_store_that_fails_from_the_start_is_logged_once(
     store: FailingStore, writer: Writer, kind: str
@@ -84,6 +85,7 @@ async def test_a_store_that_fails_from_the_start_is_logged_once(
     ]
 
 
+@pytest.mark.shows("trial T12")
 async def test_another_kind_of_failure_is_logged_too(store: FailingStore, writer: Writer) -> None:
     store.error = StoreError("connection", "refused")
     await claim(writer)
@@ -92,6 +94,7 @@ async def test_another_kind_of_failure_is_logged_too(store: FailingStore, writer
     assert "authentication" == line["kind"]
 
 
+@pytest.mark.shows("trial T12")
 async def test_alternating_failures_are_one_episode(store: FailingStore, writer: Writer) -> None:
     for kind in ("timeout", "connection"):
         store.error = StoreError(kind, kind)
@@ -101,6 +104,7 @@ async def test_alternating_failures_are_one_episode(store: FailingStore, writer:
         assert [] == await claim(writer)
 
 
+@pytest.mark.shows("trial T12")
 async def test_a_second_episode_is_logged_again(store: FailingStore, writer: Writer) -> None:
     store.error = StoreError("connection", "refused")
     await claim(writer)
@@ -110,6 +114,7 @@ async def test_a_second_episode_is_logged_again(store: FailingStore, writer: Wri
     assert 1 == len(await claim(writer, times=3))
 
 
+@pytest.mark.shows("trial T12")
 async def test_a_store_that_works_from_the_start_is_not_reported_as_returned(
     writer: Writer,
 ) -> None:
@@ -118,6 +123,7 @@ async def test_a_store_that_works_from_the_start_is_not_reported_as_returned(
     assert "the store answers" not in [line["event"] for line in lines]
 
 
+@pytest.mark.shows("trial T11")
 async def test_a_question_that_a_proxy_ends_the_connection_for_does_not_stop_the_evaluator(
     store: FailingStore, writer: Writer
 ) -> None:
@@ -126,6 +132,7 @@ async def test_a_question_that_a_proxy_ends_the_connection_for_does_not_stop_the
     assert writer.held
 
 
+@pytest.mark.shows("trial T11")
 async def test_an_unreadable_policy_is_logged_once_and_not_asked_again(
     store: FailingStore, writer: Writer
 ) -> None:
@@ -137,6 +144,7 @@ async def test_an_unreadable_policy_is_logged_once_and_not_asked_again(
     assert asked == store.questions
 
 
+@pytest.mark.shows("trial T11")
 async def test_a_store_that_is_away_for_long_is_still_asked_for_its_policy(
     store: FailingStore, writer: Writer
 ) -> None:

@@ -168,6 +168,7 @@ def test_a_dry_run_gets_the_same_answer_and_uses_up_no_room() -> None:
     assert [Outcome.ADMITTED] * 3 == admitter.outcomes(3, _request(dryRun=True))
 
 
+@pytest.mark.shows("trial T8")
 def test_a_run_that_is_created_pending_waits_for_no_room_and_uses_up_none() -> None:
     admitter = _Admitter(_decision(share=1))
     pending = _request({"spec": {"status": "PipelineRunPending"}})
@@ -184,6 +185,7 @@ def _update(before: str | None, after: str | None) -> Request:
     )
 
 
+@pytest.mark.shows("trial T8")
 @pytest.mark.parametrize(
     ("before", "after", "judged"),
     [

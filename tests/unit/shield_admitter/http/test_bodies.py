@@ -116,6 +116,7 @@ def test_a9_whatever_ends_a_body_its_memory_is_returned(exchange: Exchange, end:
     assert 0 == exchange.body_memory.used
 
 
+@pytest.mark.shows("trial S3")
 def test_a_body_in_very_many_chunks_is_answered_400(exchange: Exchange) -> None:
     request = in_chunks(b"x" * (MAX_CHUNKS + 1), size=1)
     assert ["400 close"] == exchange.receive(*reads(request))
@@ -127,6 +128,7 @@ def test_a7_a_body_in_as_many_chunks_as_are_allowed_is_accepted(exchange: Exchan
     assert ["200"] == exchange.receive(*reads(request))
 
 
+@pytest.mark.shows("trial S3")
 @pytest.mark.parametrize(
     "begin", [b"3;", b"0\r\n", b"0\r\nX: "], ids=["extension", "name", "value"]
 )

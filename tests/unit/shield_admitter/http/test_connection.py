@@ -167,6 +167,7 @@ def test_a10_empty_lines_do_not_move_the_deadline(exchange: Exchange) -> None:
     assert deadline == exchange.connection.deadline
 
 
+@pytest.mark.shows("trial S1")
 def test_answers_that_are_not_taken_end_the_connection(exchange: Exchange) -> None:
     exchange.receive(REQUEST)
     exchange.transport.unsent = 1
@@ -184,6 +185,7 @@ def test_an_answer_that_is_taken_in_time_keeps_the_connection(exchange: Exchange
     assert "" == exchange.transport.ended
 
 
+@pytest.mark.shows("trial S1")
 def test_a_client_that_does_not_read_is_not_read_from(exchange: Exchange) -> None:
     reads = []
     for change in (exchange.connection.pause_writing, exchange.connection.resume_writing):
@@ -193,6 +195,7 @@ def test_a_client_that_does_not_read_is_not_read_from(exchange: Exchange) -> Non
     assert ["200"] == exchange.receive(REQUEST)
 
 
+@pytest.mark.shows("trial S1")
 def test_pipelined_requests_end_when_their_answers_are_not_read(exchange: Exchange) -> None:
     exchange.connection.pause_writing()
     assert [] == exchange.receive(REQUEST * 100)

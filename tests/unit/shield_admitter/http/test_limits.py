@@ -53,6 +53,7 @@ def test_all_connections_at_their_worst_fit_the_chart_s_memory_limit() -> None:
     assert limit >= IDLE_PROCESS + bodies + values["config"]["max_connections"] * connection
 
 
+@pytest.mark.shows("trial S9")
 @pytest.mark.parametrize(
     ("soft", "hard", "expected"),
     [(100, 200, 200 - OTHER_FILES), (100, 5000, 1000), (10, 10, 1)],
@@ -71,6 +72,7 @@ def test_the_soft_limit_of_files_becomes_the_hard_one(soft: int, hard: int, expe
     assert [expected, hard, hard] == [int(word) for word in child.stdout.split()]
 
 
+@pytest.mark.shows("trial S9")
 def test_a_generous_limit_leaves_the_connections_alone() -> None:
     assert 1 == raise_open_file_limit(1)
 

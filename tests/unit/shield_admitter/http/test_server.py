@@ -138,6 +138,7 @@ async def test_a10_deadlines_are_noticed_without_any_bytes(site: Site) -> None:
     await closed(client)
 
 
+@pytest.mark.shows("trial S3")
 async def test_the_oldest_half_sent_head_is_evicted_before_idle_clients(site: Site) -> None:
     api_server, oldest, younger = (
         await site.idle(),
@@ -164,6 +165,7 @@ async def test_a_newcomer_takes_the_place_of_the_client_that_is_idle_longest(sit
     assert [True, True] == [is_open(client) for client in others]
 
 
+@pytest.mark.shows("trial S3")
 async def test_a_flood_of_newcomers_evicts_only_half_sent_heads(site: Site) -> None:
     api_server = await site.idle()
     for _ in range(3 * ROOM):

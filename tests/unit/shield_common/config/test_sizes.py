@@ -5,6 +5,7 @@ import pytest
 from shield_common.config.types import Size
 
 
+@pytest.mark.shows("trial T24")
 @pytest.mark.parametrize(
     ("text", "size"),
     [

@@ -12,6 +12,8 @@ from rich.table import Table
 
 from shield_evaluator.cli.terminal import cell, echo, echo_json, fail, say
 
+pytestmark = pytest.mark.shows("trial S10")
+
 HOSTILE = {
     "OSC title": "\x1b]0;owned\x07",
     "OSC hyperlink": "\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\",

@@ -35,6 +35,7 @@ def test_two_samples_with_one_name_are_one_member() -> None:
     assert (2, True) == (seen.members, seen.partial)
 
 
+@pytest.mark.shows("trial S5")
 def test_t2_more_members_than_expected_are_partial() -> None:
     seen = observe(samples(0.1, 0.1, 0.1, 0.1), expected_members=3)
     assert seen.partial

@@ -396,6 +396,7 @@ def test_b2_all_admitters_together_exceed_the_room_by_one_run_each_at_most(
         assert admitted <= tier_room.runs + admitters
 
 
+@pytest.mark.shows("trial T1")
 def test_values_step_through_a_whole_burst_without_passing_the_target() -> None:
     """Runs are admitted as fast as shares allow; what they write appears as reserved falls."""
     plan, state, total = _plan(), RoomState(), 0

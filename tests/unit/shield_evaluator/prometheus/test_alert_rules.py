@@ -50,6 +50,7 @@ def test_t3_a_firing_alert_sets(answer: bytes) -> None:
     assert Evidence.ABOVE is evidence_of(observed(answer), THRESHOLD)
 
 
+@pytest.mark.shows("trial S6")
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
@@ -80,6 +81,7 @@ def test_t3_absence_that_proves_nothing_holds(answer: bytes, problem: str) -> No
     assert problem in (observation.problem or "")
 
 
+@pytest.mark.shows("trial S6")
 @pytest.mark.parametrize(
     ("started", "evidence"),
     [
