@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shield_common.store.keys import Keys
+from shield_common.store.keys import Keys, held_tier
 from shield_common.store.protocol import (
     AdmittedTotals,
     Claim,
@@ -205,19 +205,32 @@ class MemoryStore:
     async def add_admitted(self, counts: Mapping[str, int]) -> None:
         """See `AdmittedCounter`."""
         totals = self._server.admitted[self._keys.admitted]
-        for tier, count in counts.items():
-            totals[tier] = totals.get(tier, 0) + count
+        for name, count in counts.items():
+            totals[name] = totals.get(name, 0) + count
         if self._server.lost_answers:
             raise UnclearError("timeout", "the memory store was told to lose its answers")
 
     async def read_admitted(self) -> AdmittedTotals:
         """See `AdmittedCounter`."""
-        return AdmittedTotals(dict(self._server.admitted[self._keys.admitted]))
+        counts = self._server.admitted[self._keys.admitted]
+        held = {held_tier(field): count for field, count in counts.items()}
+        return AdmittedTotals(
+            {field: count for field, count in counts.items() if held_tier(field) is None},
+            held={tier: count for tier, count in held.items() if tier is not None},
+        )
 
-    async def remove_admitted(self, tiers: Collection[str]) -> None:
+    async def remove_admitted(self, fields: Collection[str]) -> None:
         """See `AdmittedCounter`."""
-        for tier in tiers:
-            self._server.admitted[self._keys.admitted].pop(tier, None)
+        for name in fields:
+            self._server.admitted[self._keys.admitted].pop(name, None)
+
+    async def read_held_report(self) -> StoredDocument | None:
+        """See `HeldReportReader`."""
+        return self._stored(self._keys.held)
+
+    async def write_held_report(self, document: bytes, ttl_ms: int) -> None:
+        """See `HeldReportWriter`."""
+        self._server.put(self._keys.held, document, ttl_ms)
 
     async def lease_holder(self) -> str | None:
         """See `StatusReader`."""

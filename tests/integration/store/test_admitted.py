@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shield_common.store.keys import held_field
 from shield_common.store.protocol import AdmittedTotals, UnclearError
 from shield_common.store.redis import RedisStore
 from shield_common.store.settings import RedisSettings
@@ -41,6 +42,33 @@ async def test_counts_of_all_admitters_add_up(site: Site) -> None:
     await second.add_admitted({"standard": 4})
     await second.close()
     assert AdmittedTotals({"standard": 7, "critical": 1}) == await site.store.read_admitted()
+
+
+async def test_held_runs_are_counted_apart_from_admitted_ones(site: Site) -> None:
+    longest = "t" * 63
+    await site.store.add_admitted(
+        {"standard": 3, held_field("standard"): 2, held_field(longest): 1}
+    )
+    await site.store.add_admitted({held_field("standard"): 5})
+    expected = AdmittedTotals({"standard": 3}, held={"standard": 7, longest: 1})
+    assert expected == await site.store.read_admitted()
+
+
+async def test_a_count_of_held_runs_is_removed_alone(site: Site) -> None:
+    await site.store.add_admitted({"standard": 3, held_field("standard"): 2})
+    await site.store.remove_admitted([held_field("standard")])
+    assert AdmittedTotals({"standard": 3}) == await site.store.read_admitted()
+
+
+async def test_a_report_of_held_runs_is_read_until_it_expires(site: Site) -> None:
+    assert await site.store.read_held_report() is None
+    await site.store.write_held_report(b"first", 60_000)
+    await site.store.write_held_report(b"second", 50_000)
+    stored = await site.store.read_held_report()
+    assert stored is not None
+    assert b"second" == stored.document
+    assert stored.remaining_ms is not None
+    assert 0 < stored.remaining_ms <= 50_000
 
 
 async def test_no_counts_change_nothing(site: Site) -> None:

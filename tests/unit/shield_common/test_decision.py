@@ -5,6 +5,7 @@ import datetime as dt
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from shield_common.decision import (
     Override,
     SignalObservation,
     TierDecision,
+    TierHold,
     decode_decision,
     decode_override,
     encode_decision,
@@ -80,6 +82,24 @@ def outcome(document: bytes) -> str:
     except DecisionError as error:
         return error.problem
     return "decision"
+
+
+def test_a_decision_without_holding_is_one_that_holds_nothing() -> None:
+    entry = decode_decision(json.dumps(PLAIN).encode()).tiers["standard"]
+    assert (None, 0) == (entry.hold, entry.priority)
+
+
+def test_slots_are_read_as_they_were_written() -> None:
+    hold = TierHold(slots=1000, share=333.3, held=43, wait_seconds=360, full=True, stalled=True)
+    entry = TierDecision(allow=False, since=NOON, hold=hold, priority=1)
+    decision = msgspec.structs.replace(DECISION, tiers={"standard": entry})
+    assert decision == decode_decision(encode_decision(decision))
+
+
+@pytest.mark.parametrize("slots", [-1, "many", None, 1e300])
+def test_slots_that_cannot_be_are_refused(slots: object) -> None:
+    hold = {"slots": slots, "share": 1, "held": 0}
+    assert "malformed" == problem_of(changed("tiers", "standard", "hold", to=hold))
 
 
 def test_a_decision_is_read_as_it_was_written() -> None:

@@ -42,6 +42,27 @@ class DecisionError(Exception):
         self.problem = problem
 
 
+class TierHold(Struct, frozen=True, kw_only=True):
+    """How many runs of one tier may be held instead of denied.
+
+    Attributes:
+        slots: how many more runs may be held; the same for every tier, which share them.
+        share: slots that one admitter may use until the next decision, whatever the tiers.
+        held: runs of the tier that are held: those reported, and those held since the report.
+        wait_seconds: how long a run that is held now will wait; null if that is not known.
+        full: etcd is so full that newcomers are denied although there may be slots.
+        stalled: the controller has stopped reporting, so held runs may wait for ever; newcomers
+            are held while the tier is closed, but do not queue behind them in an open tier.
+    """
+
+    slots: Value
+    share: Value
+    held: Count
+    wait_seconds: Value | None = None
+    full: bool = False
+    stalled: bool = False
+
+
 class TierDecision(Struct, frozen=True, kw_only=True):
     """Allow or deny for one tier, and why.
 
@@ -57,6 +78,8 @@ class TierDecision(Struct, frozen=True, kw_only=True):
         share: how many runs one admitter may admit until the next decision; null paces nobody.
         run_cost: bytes that one run of the tier adds to etcd.
         unit: how a value reads: ``ratio`` (0.9 is 90%), ``number``, or ``alert`` (1 is firing).
+        hold: how many runs may be held instead of denied; null holds nothing.
+        priority: the order in which tiers' held runs are released; 0 is first.
     """
 
     allow: bool
@@ -71,6 +94,8 @@ class TierDecision(Struct, frozen=True, kw_only=True):
     room: Value | None = None
     share: Value | None = None
     run_cost: Count | None = None
+    hold: TierHold | None = None
+    priority: Count = 0
 
 
 class SignalObservation(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ def test_the_names_are_those_of_the_documentation() -> None:
         "etcd-shield:{rh01}:lease",
         "etcd-shield:{rh01}:override",
         "etcd-shield:{rh01}:admitted",
+        "etcd-shield:{rh01}:held",
     ) == astuple(Keys.of("rh01"))
 
 

@@ -7,6 +7,11 @@ and one script may touch them all (https://redis.io/docs/latest/operate/oss_and_
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+# Fields of the hash of admitted runs that count held ones. No tier's name has a colon, so an
+# evaluator that does not know these fields reports them as no tier and ignores them.
+_HELD_FIELD: Final = "held:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,7 @@ class Keys:
     lease: str
     override: str
     admitted: str
+    held: str
 
     @classmethod
     def of(cls, cluster: str) -> Keys:
@@ -33,4 +39,15 @@ class Keys:
             lease=f"{prefix}lease",
             override=f"{prefix}override",
             admitted=f"{prefix}admitted",
+            held=f"{prefix}held",
         )
+
+
+def held_field(tier: str) -> str:
+    """Return the field of the hash of admitted runs that counts a tier's held runs."""
+    return _HELD_FIELD + tier
+
+
+def held_tier(field: str) -> str | None:
+    """Return the tier whose held runs a field counts; None if it counts no held runs."""
+    return field.removeprefix(_HELD_FIELD) if field.startswith(_HELD_FIELD) else None

@@ -7,7 +7,7 @@ evaluator, and the reader that counts bad documents has to receive them.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -127,10 +127,12 @@ class AdmittedTotals:
         totals: tier -> count, 0 to `MAX_COUNT`. A tier is missing if it has no count yet or if its
             count cannot be used; the reader then has no news of it, which is not the same as 0.
         problems: one sentence for each thing that cannot be used; empty if all is well.
+        held: tier -> runs that admitters have held instead of denying them, likewise.
     """
 
     totals: Mapping[str, int]
     problems: tuple[str, ...] = ()
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 class Subscription(Protocol):
@@ -248,7 +250,8 @@ class AdmittedCounter(Protocol):
         Never applied twice: the increments are sent once, on a connection that has just answered.
 
         Args:
-            counts: tier -> runs, each positive; an empty mapping sends nothing.
+            counts: tier -> admitted runs, `store.keys.held_field` of a tier -> held runs; each is
+                positive, and an empty mapping sends nothing.
 
         Raises:
             UnclearError: some or all counts may have been added, because the answer got lost or
@@ -266,8 +269,32 @@ class AdmittedCounter(Protocol):
         """
         ...
 
-    async def remove_admitted(self, tiers: Collection[str]) -> None:
-        """Remove the totals of tiers; admitters begin them again at 0.
+    async def remove_admitted(self, fields: Collection[str]) -> None:
+        """Remove totals, named as for `add_admitted`; admitters begin them again at 0.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        ...
+
+
+class HeldReportReader(Protocol):
+    """The controller's report of held runs, as the evaluator and the status command read it."""
+
+    async def read_held_report(self) -> StoredDocument | None:
+        """Read the report; None if there is none or it has expired.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        ...
+
+
+class HeldReportWriter(Protocol):
+    """The controller's report of held runs, as the controller writes it."""
+
+    async def write_held_report(self, document: bytes, ttl_ms: int) -> None:
+        """Replace the report; it expires after ``ttl_ms`` milliseconds.
 
         Raises:
             StoreError: the store did not answer.
@@ -290,7 +317,16 @@ class StatusReader(Protocol):
         ...
 
 
-class Store(DecisionReader, DecisionWriter, OverrideStore, AdmittedCounter, StatusReader, Protocol):
+class Store(
+    DecisionReader,
+    DecisionWriter,
+    OverrideStore,
+    AdmittedCounter,
+    HeldReportReader,
+    HeldReportWriter,
+    StatusReader,
+    Protocol,
+):
     """All operations of a store; callers ask for the narrower protocol that they need."""
 
     async def close(self) -> None:

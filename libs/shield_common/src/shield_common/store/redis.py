@@ -157,8 +157,8 @@ class RedisStore:
 
         async def add(connection: Connection) -> None:
             pipeline = connection.client.pipeline(transaction=False)
-            for tier, count in counts.items():
-                pipeline.hincrby(self._keys.admitted, tier, count)
+            for field, count in counts.items():
+                pipeline.hincrby(self._keys.admitted, field, count)
             answers.extend(await pipeline.execute(raise_on_error=False))
             if all(isinstance(answer, Exception) for answer in answers):
                 raise answers[0]  # in here, so that a connection to a replica is dropped
@@ -191,11 +191,20 @@ class RedisStore:
             return AdmittedTotals({}, (problem,))
         return decode_totals(items)
 
-    async def remove_admitted(self, tiers: Collection[str]) -> None:
+    async def remove_admitted(self, fields: Collection[str]) -> None:
         """See `AdmittedCounter`."""
-        if tiers:
+        if fields:
             key = self._keys.admitted
-            await self._run(lambda connection: connection.client.hdel(key, *tiers))
+            await self._run(lambda connection: connection.client.hdel(key, *fields))
+
+    async def read_held_report(self) -> StoredDocument | None:
+        """See `HeldReportReader`."""
+        return await self._stored(self._keys.held)
+
+    async def write_held_report(self, document: bytes, ttl_ms: int) -> None:
+        """See `HeldReportWriter`."""
+        key = self._keys.held
+        await self._run(lambda connection: connection.client.set(key, document, px=ttl_ms))
 
     async def lease_holder(self) -> str | None:
         """See `StatusReader`."""
