@@ -1,7 +1,10 @@
 """Counting admitted runs: added beside the request path, kept while the store is away (B3)."""
 
+from structlog.testing import capture_logs
+
 from shield_admitter.admission_counts import ADDED, DROPPED, KEPT, AdmissionCounts
 from shield_common.store.keys import Keys
+from shield_common.store.outage import OutageLog
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
 
 KEY = Keys.of("c").admitted
@@ -14,6 +17,7 @@ class _World:
         self.counts = AdmissionCounts(
             MemoryStore(self.backend, cluster="c"),
             random=lambda: 0.5,
+            outage=OutageLog(),
             on_flush=self.results.append,
         )
 
@@ -63,3 +67,16 @@ async def test_b3_runs_that_may_have_been_added_are_not_added_again() -> None:
     world.backend.lost_answers = False
     await world.counts.flush()
     assert ({"standard": 1}, [DROPPED]) == (world.totals, world.results)
+
+
+async def test_runs_that_may_be_lost_are_logged_once_when_the_store_is_back() -> None:
+    world = _World()
+    world.backend.lost_answers = True
+    for _ in range(3):
+        world.counts.count("standard")
+        await world.counts.flush()
+    world.backend.lost_answers = False
+    world.counts.count("standard")
+    with capture_logs() as lines:
+        await world.counts.flush()
+    assert [3] == [line["runs"] for line in lines if "runs" in line]

@@ -13,6 +13,7 @@ from shield_common import logs
 from shield_common.decision import DecisionError, decode_decision
 from shield_common.decision_age import Acceptance, CachedDecision, accept
 from shield_common.lifecycle import backoff
+from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import StoreError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class DecisionFeed:
         random: Callable[[], float],
         on_document: Callable[[str, str], None] = lambda _source, _result: None,
         on_decision: Callable[[Decision], None] = lambda _decision: None,
+        outage: OutageLog | None = None,
     ) -> None:
         """Keep the collaborators; nothing is read yet.
 
@@ -59,6 +61,7 @@ class DecisionFeed:
             random: a random number from 0 to 1, for jitter.
             on_document: called with the source and the result of every document.
             on_decision: called with every decision that replaces the cached one.
+            outage: the log of the store's failures, if others share it.
         """
         self._store = store
         self._cluster = cluster
@@ -71,7 +74,7 @@ class DecisionFeed:
         self._log = logs.get(__name__)
         self._is_rejecting = False
         self._is_silent = False
-        self._failing: dict[str, str] = {}  # source -> kind of error, one log line per episode
+        self._outage = OutageLog() if outage is None else outage
         self._problems = {"get": "not connected yet"}
         self.cached: CachedDecision | None = None
 
@@ -165,14 +168,9 @@ class DecisionFeed:
             self._log.warning("subscription silent, subscribing again")
 
     def _answered(self, source: str) -> None:
-        if self._failing.pop(source, None) is not None:
-            self._log.info("the store answers again", source=source)
+        self._outage.answered(source)
         self._problems.pop(source, None)
 
     def _failed(self, source: str, error: StoreError) -> None:
-        if self._failing.get(source) != error.kind:
-            self._log.warning(
-                "the store does not answer", source=source, kind=error.kind, problem=str(error)
-            )
-        self._failing[source] = error.kind
+        self._outage.failed(source, error)
         self._problems[source] = str(error)

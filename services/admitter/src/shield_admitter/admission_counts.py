@@ -18,6 +18,7 @@ from shield_common.store.protocol import StoreError, UnclearError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shield_common.store.outage import OutageLog
     from shield_common.store.protocol import AdmittedCounter
 
 # Runs must be reserved for in the evaluator's next cycle. A write of a few bytes four times a
@@ -27,6 +28,7 @@ FLUSH_SECONDS: Final = 0.25
 ADDED: Final = "added"
 KEPT: Final = "kept"
 DROPPED: Final = "dropped"
+SOURCE: Final = "counts"  # in the log of the store's failures
 RESULTS: Final = (ADDED, KEPT, DROPPED)
 
 
@@ -43,6 +45,7 @@ class AdmissionCounts:
         store: AdmittedCounter,
         *,
         random: Callable[[], float],
+        outage: OutageLog,
         on_flush: Callable[[str], None] = lambda _result: None,
     ) -> None:
         """Keep the collaborators.
@@ -50,6 +53,7 @@ class AdmissionCounts:
         Args:
             store: has the counters.
             random: a random number from 0 to 1, which spreads the retries of many admitters.
+            outage: the log of the store's failures.
             on_flush: counts flushes by result: ``added``, ``kept`` for later, or ``dropped``.
         """
         self.pending: Counter[str] = Counter()
@@ -58,6 +62,8 @@ class AdmissionCounts:
         self._random = random
         self._on_flush = on_flush
         self._log = logs.get(__name__)
+        self._outage = outage
+        self._dropped = 0  # runs since the last flush that was answered
 
     def count(self, tier: str) -> None:
         """Count one admitted run."""
@@ -79,22 +85,25 @@ class AdmissionCounts:
             await self._store.add_admitted(counts)
         except UnclearError as error:
             # Adding them again could count runs twice and close the shield for no reason.
-            self._failed(str(error), DROPPED, dropped=counts.total())
+            self._failed(error, DROPPED)
+            self._dropped += counts.total()
             return True
         except StoreError as error:
             self.pending.update(counts)
-            self._failed(str(error), KEPT)
+            self._failed(error, KEPT)
             return False
-        if self.problem is not None:
-            self._log.info("admitted runs are counted in the store again")
+        self._outage.answered(SOURCE)
+        if self._dropped:
+            self._log.warning(
+                "runs that were admitted while the store was away may not be counted",
+                runs=self._dropped,
+            )
+        self._dropped = 0
         self.problem = None
         self._on_flush(ADDED)
         return True
 
-    def _failed(self, problem: str, result: str, dropped: int = 0) -> None:
-        if dropped:
-            self._log.warning("admitted runs may not be counted", runs=dropped, problem=problem)
-        elif self.problem is None:
-            self._log.warning("admitted runs cannot be counted in the store", problem=problem)
-        self.problem = problem
+    def _failed(self, error: StoreError, result: str) -> None:
+        self._outage.failed(SOURCE, error, retries=result == KEPT)
+        self.problem = str(error)
         self._on_flush(result)

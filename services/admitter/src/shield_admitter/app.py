@@ -24,6 +24,7 @@ from shield_common.decision_feed import DecisionFeed
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, probes_app
+from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 from shield_common.tls.contexts import TLSError
@@ -98,8 +99,9 @@ class Admitter:
         certificate = settings.tls.load_certificate(on_reload=self._certificate_reloaded)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
         self._pacing = Pacing()
+        outage = OutageLog()
         self._counts = AdmissionCounts(
-            self._store, random=random.random, on_flush=self._metrics.count_flush
+            self._store, random=random.random, outage=outage, on_flush=self._metrics.count_flush
         )
         self._feed = DecisionFeed(
             self._store,
@@ -110,6 +112,7 @@ class Admitter:
             random=random.random,
             on_document=self._metrics.count_document,
             on_decision=self._pacing.accept,
+            outage=outage,
         )
         self._denial_log = DenialLog(now_ms=now_ms)
         self._grace_end_ms = now_ms() + settings.startup_grace.milliseconds
@@ -172,6 +175,7 @@ class Admitter:
         """
         await self._probes.start()
         # The first request finds a decision if there is one; otherwise `follow` keeps asking.
+        # A failure is logged at the first try of `follow`, a moment later.
         with contextlib.suppress(StoreError):
             await self._feed.read()
         await self._server.start(self._settings.listen)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common import logs
+from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import (
     DecisionReader,
     DecisionWriter,
@@ -67,7 +68,7 @@ class Writer:
         self.epoch = 0
         self.sequence = 0
         self.problem: str | None = "not connected yet"
-        self._logged_kinds: set[str] = set()  # of errors, since the store last answered
+        self._outage = OutageLog()
         self._unread_policies = 0
         self.admitters: int | None = None
         self._own_epoch: int | None = None
@@ -249,13 +250,9 @@ class Writer:
         self._failed(error)
 
     def _failed(self, error: StoreError) -> None:
-        if error.kind not in self._logged_kinds:
-            self._logged_kinds.add(error.kind)
-            self._log.warning("the store does not answer", problem=str(error), kind=error.kind)
+        self._outage.failed("writer", error)
         self.problem = str(error)
 
     def _answered(self) -> None:
-        if self._logged_kinds:
-            self._logged_kinds.clear()
-            self._log.info("the store answers")
+        self._outage.answered("writer")
         self.problem = None
