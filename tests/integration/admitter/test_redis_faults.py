@@ -162,6 +162,7 @@ async def refusals_within(seconds: float, site: Site, redis: Redis) -> tuple[int
     return after - before, ended - began
 
 
+@pytest.mark.shows("trial T12")
 async def test_r8_a_redis_that_takes_no_clients_is_tried_in_peace(site: Site) -> None:
     await denying(site)
     async with client(site.redis) as redis:
@@ -175,7 +176,7 @@ async def test_r8_a_redis_that_takes_no_clients_is_tried_in_peace(site: Site) ->
         await redis.config_set("maxclients", 100)
     await in_step(site)
     complaints = [line for line in site.log() if "the store does not answer" == line["event"]]
-    assert 10 > len(complaints)
+    assert len({line["kind"] for line in complaints}) == len(complaints)
 
 
 async def test_r9_a_rotated_password_needs_no_restart(rig: Rig, authority: Authority) -> None:
