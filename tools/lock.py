@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 COMMON: Final = "libs/shield_common/pyproject.toml"
 EVALUATOR: Final = "services/evaluator/pyproject.toml"
 ADMITTER: Final = "services/admitter/pyproject.toml"
+KUBECTL: Final = "clients/kubectl_shield/pyproject.toml"
 DIGEST: Final = "# declarations: sha256:"
 
 
@@ -40,11 +41,14 @@ class Lock(NamedTuple):
 
 # dev.txt first: it holds everything, and the images then get the very versions that were tested.
 LOCKS: Final = (
-    Lock("dev.txt", (COMMON, EVALUATOR, ADMITTER), group="dev", extras=("plot",)),
+    Lock("dev.txt", (COMMON, EVALUATOR, ADMITTER, KUBECTL), group="dev", extras=("plot",)),
     Lock("evaluator.txt", (COMMON, EVALUATOR), constraint="requirements/dev.txt"),
     Lock("admitter.txt", (COMMON, ADMITTER), constraint="requirements/dev.txt"),
+    Lock("kubectl.txt", (KUBECTL,), constraint="requirements/dev.txt"),
     Lock("build.txt", group="build", constraint="requirements/dev.txt"),
     Lock("fuzz.txt", group="fuzz", constraint="requirements/dev.txt"),
+    Lock("docs.txt", group="docs", constraint="requirements/dev.txt"),
+    Lock("release.txt", group="release", constraint="requirements/dev.txt"),
     Lock("tox.txt", group="tox"),
 )
 
