@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from tests.cluster.release import Release
-from tests.e2e.apiserver import Reply
+from tests.rig.kubernetes_api import Reply
 from tests.rig.waiting import wait_until
 
 STREAMS = 4

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from tests.cluster.api import Api
 from tests.cluster.control_plane import (
     PROMETHEUS_PORT,
     ApiServer,
@@ -20,9 +19,9 @@ from tests.cluster.images import Image
 from tests.cluster.machine import Machine
 from tests.cluster.node_servers import Containerd, Kubelet, KubeProxy
 from tests.cluster.objects import SYSTEM, cluster_dns, proxier_binding
-from tests.e2e.apiserver import Object
 from tests.e2e.commands import Commands
 from tests.rig.etcd import MEBIBYTE, EtcdServer
+from tests.rig.kubernetes_api import KubernetesApi, Object
 from tests.rig.ports import LOOPBACK
 from tests.rig.prometheus import PrometheusOptions
 from tests.rig.waiting import wait_until
@@ -64,7 +63,7 @@ class Node:
     etcd: EtcdServer
     prometheus: NodePrometheus
     containerd: Containerd
-    api: Api
+    api: KubernetesApi
     commands: Commands
     kubeconfig: Path
 
@@ -99,7 +98,7 @@ async def start(machine: Machine, programs: Programs, images: Awaitable[Sequence
         etcd=etcd,
         prometheus=prometheus,
         containerd=containerd,
-        api=Api(machine.http, api_server.url, api_server.trust),
+        api=KubernetesApi(machine.http, api_server.url, api_server.trust),
         commands=Commands(
             kubectl=programs.assets / "kubectl",
             helm=programs.helm,
@@ -132,7 +131,7 @@ async def start(machine: Machine, programs: Programs, images: Awaitable[Sequence
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
 
 
-async def wait_node_ready(api: Api) -> None:
+async def wait_node_ready(api: KubernetesApi) -> None:
     """Wait until the node takes pods."""
 
     async def ready() -> bool:
@@ -145,7 +144,7 @@ async def wait_node_ready(api: Api) -> None:
     await wait_until(ready, within=_START_SECONDS, what="the node to be Ready", every=0.3)
 
 
-async def wait_rolled_out(api: Api, path: str, *, within: float = _START_SECONDS) -> None:
+async def wait_rolled_out(api: KubernetesApi, path: str, *, within: float = _START_SECONDS) -> None:
     """Wait until a Deployment or StatefulSet runs what it describes, and nothing older."""
 
     async def done() -> bool:

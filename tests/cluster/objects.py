@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.cluster.images import COREDNS
 from tests.cluster.node_servers import DNS_ADDRESS
-from tests.e2e.apiserver import Object
+from tests.rig.kubernetes_api import Object
 
 SYSTEM = "kube-system"
 TEAM, RELENG = "team-a", "team-a-releng"

@@ -16,9 +16,9 @@ from tests.cluster.control_plane import NodePrometheus
 from tests.cluster.images import ROOT
 from tests.cluster.node import Node, wait_rolled_out
 from tests.cluster.objects import TEAM, namespace, pipeline_run
-from tests.e2e.apiserver import Object, Reply
 from tests.e2e.commands import CommandFailedError
 from tests.rig.errors import RigError
+from tests.rig.kubernetes_api import Object, Reply
 from tests.rig.waiting import wait_until
 
 CHART = ROOT / "deploy" / "helm" / "etcd-shield"

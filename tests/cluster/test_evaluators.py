@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from tests.cluster.load import creations
 from tests.cluster.release import ROLLOUT_SECONDS, Release
-from tests.e2e.apiserver import Object
+from tests.rig.kubernetes_api import Object
 from tests.rig.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

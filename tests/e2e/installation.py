@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.apiserver import KubeApiServer, Object
+from tests.e2e.apiserver import KubeApiServer
 from tests.e2e.balancer import Balancer
 from tests.e2e.commands import Commands
 from tests.e2e.objects import (
@@ -30,6 +30,7 @@ from tests.e2e.objects import (
 from tests.rig.certificates import CertificateFiles
 from tests.rig.etcd import MEBIBYTE, EtcdServer
 from tests.rig.files import replace
+from tests.rig.kubernetes_api import KubernetesApi, Object
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisOptions, RedisServer
@@ -95,7 +96,7 @@ class Installation:
 
     rig: Rig
     etcd: EtcdServer
-    api: KubeApiServer
+    api: KubernetesApi
     commands: Commands
     prometheus: PrometheusServer
     redis: RedisServer
@@ -150,13 +151,13 @@ class Installation:
         await wait_until(asked, within=CHANGE_SECONDS, what="the webhook to be called", every=0.3)
 
 
-async def secret(api: KubeApiServer, name: str) -> dict[str, bytes]:
+async def secret(api: KubernetesApi, name: str) -> dict[str, bytes]:
     """Return what a Secret of the release holds."""
     data = (await api.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}")).body["data"]
     return {key: base64.b64decode(value) for key, value in data.items()}
 
 
-async def config_map(api: KubeApiServer, name: str) -> dict[str, str]:
+async def config_map(api: KubernetesApi, name: str) -> dict[str, str]:
     """Return what a ConfigMap of the release holds."""
     found = await api.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/{name}")
     data: dict[str, str] = found.body["data"]
@@ -180,12 +181,13 @@ async def install(rig: Rig, *, assets: Path, helm: str) -> Installation:
     await etcd.start()
     options = PrometheusOptions(jobs={"etcd": [etcd.target]}, scrape_interval="1s")
     prometheus = PrometheusServer(rig, options=options)
-    api = KubeApiServer(rig, assets, etcd)
-    await start_all(api, prometheus, within=START_SECONDS)
+    server = KubeApiServer(rig, assets, etcd)
+    await start_all(server, prometheus, within=START_SECONDS)
+    api = server.api
     home = rig.directory / "home"
     home.mkdir()
     commands = Commands(
-        kubectl=assets / "kubectl", helm=helm, kubeconfig=api.kubeconfig, directory=home
+        kubectl=assets / "kubectl", helm=helm, kubeconfig=server.kubeconfig, directory=home
     )
     admitters: list[Admitter] = []
     balancer = Balancer(rig, admitters)
@@ -219,14 +221,14 @@ async def install(rig: Rig, *, assets: Path, helm: str) -> Installation:
     return made
 
 
-async def _reach_loopback(api: KubeApiServer, commands: Commands) -> None:
+async def _reach_loopback(api: KubernetesApi, commands: Commands) -> None:
     """Make the Service's name resolve to this machine, because there are no pods."""
     name = f"{RELEASE}-admitter"
     await api.delete(f"/api/v1/namespaces/{NAMESPACE}/services/{name}")
     await commands.apply(loopback_service(name, NAMESPACE))
 
 
-async def _redis(rig: Rig, api: KubeApiServer) -> RedisServer:
+async def _redis(rig: Rig, api: KubernetesApi) -> RedisServer:
     """Start Redis with the chart's configuration and users."""
     files = await config_map(api, f"{RELEASE}-redis")
     places = ("bind ", "port ", "dir ", "aclfile ")
@@ -257,7 +259,7 @@ async def _users(rig: Rig, files: dict[str, str], passwords: dict[str, bytes]) -
     return directory / "users.acl"
 
 
-async def _config(rig: Rig, api: KubeApiServer, redis: RedisServer, service: str) -> Config:
+async def _config(rig: Rig, api: KubernetesApi, redis: RedisServer, service: str) -> Config:
     """Return a service's configuration file with this machine's places in it."""
     text = (await config_map(api, f"{RELEASE}-{service}"))[f"{service}.yaml"]
     config: dict[str, Any] = yaml.safe_load(text)

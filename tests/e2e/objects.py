@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.e2e.apiserver import Object
+from tests.rig.kubernetes_api import Object
 
 TEAM, RELENG = "team-a", "team-a-releng"
 PIPELINES_AS_CODE = "system:serviceaccount:pipelines:pipelines-as-code-controller"

@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 import pytest
 
-from tests.e2e.apiserver import Reply
 from tests.e2e.installation import QUOTA, USUAL, Installation
 from tests.e2e.objects import TEAM, ballast, pipeline_run
+from tests.rig.kubernetes_api import Reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.e2e.apiserver import Object
 from tests.e2e.commands import CommandFailedError
 from tests.e2e.installation import CHANGE_SECONDS, CHART, RELEASE, Installation
 from tests.e2e.objects import TEAM, namespace, pipeline_run
 from tests.e2e.pages import commands, first_values
 from tests.helm.chart import nested, overlaid
+from tests.rig.kubernetes_api import Object
 from tests.rig.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

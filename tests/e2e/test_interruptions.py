@@ -5,10 +5,10 @@ from http import HTTPStatus
 
 import pytest
 
-from tests.e2e.apiserver import Reply
 from tests.e2e.installation import CHANGE_SECONDS, NAMESPACE, RELEASE, START_SECONDS, Installation
 from tests.e2e.installation import secret as secret_of
 from tests.e2e.objects import TEAM, pipeline_run
+from tests.rig.kubernetes_api import Reply
 from tests.rig.server import start_all
 from tests.rig.waiting import wait_until
 

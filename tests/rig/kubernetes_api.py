@@ -1,32 +1,64 @@
-"""Requests to the node's API server, as its administrator or as somebody else."""
+"""Requests to a Kubernetes API server, as its administrator or as somebody else."""
 
 import io
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
-from tests.e2e.apiserver import Object, Reply
 from tests.rig.errors import RigError
 from tests.rig.waiting import wait_until
 
-# The webhook's timeout, with retries, on a busy machine.
+# The webhook's timeout, up to ten times, and a busy machine.
 _CALL = aiohttp.ClientTimeout(total=60)
 _MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_CLUSTER_WIDE = {
+    "APIService", "ClusterQueue", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
+    "MutatingWebhookConfiguration", "Namespace", "Node", "PriorityClass", "ResourceFlavor",
+    "ValidatingWebhookConfiguration",
+}  # fmt: skip
+
+Object = dict[str, Any]
 
 
 class RefusedError(RigError):
     """The API server refused what a test needs; the message is its own."""
 
 
-class Api:
-    """What the tests ask the API server for. No method raises for a status that it returns.
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer of the API server.
+
+    Attributes:
+        status: HTTP status.
+        body: The object, or the `Status` with the reason of a refusal.
+        warnings: Texts of its Warning headers.
+        text: The answer as it came.
+    """
+
+    status: int
+    body: Object
+    warnings: tuple[str, ...] = ()
+    text: str = ""
+
+    @property
+    def message(self) -> str:
+        """The message of a `Status`."""
+        return str(self.body.get("message", ""))
+
+
+class KubernetesApi:
+    """What the tests ask an API server for.
+
+    A method raises for a status only where it says so. One whose name begins with `wait` polls.
 
     Args:
-        http: Does the requests.
+        http: The session that sends the requests.
         url: The API server's base URL.
         trust: Its CA and the administrator's certificate.
     """
@@ -37,7 +69,7 @@ class Api:
         self._trust = trust
 
     async def get(self, path: str) -> Reply:
-        """Get what is at a path."""
+        """Get the object or list at a path."""
         return await self._call("GET", path)
 
     async def items(self, path: str) -> list[Object]:
@@ -55,17 +87,28 @@ class Api:
         Raises:
             RefusedError: It was refused.
         """
-        return (await self._expected("GET", path)).message
+        return (await self._expected("GET", path)).text
 
     async def create(
-        self, thing: Object, *, dry_run: bool = False, user: str | None = None
+        self,
+        thing: Object,
+        *,
+        namespace: str | None = None,
+        user: str | None = None,
+        dry_run: bool = False,
     ) -> Reply:
-        """Create an object, as another user if asked."""
-        query = {"dryRun": "All"} if dry_run else {}
+        """Create an object, as another user if asked.
+
+        Args:
+            thing: The object; `generateName` lets the API server choose its name.
+            namespace: Where, if its metadata do not name a namespace.
+            user: A user name to impersonate.
+            dry_run: Whether nothing is stored.
+        """
         headers = {} if user is None else {"Impersonate-User": user}
-        return await self._call(
-            "POST", _collection(thing), body=thing, query=query, headers=headers
-        )
+        query = {"fieldManager": "tests", **({"dryRun": "All"} if dry_run else {})}
+        path = collection_of(thing, namespace)
+        return await self._call("POST", path, body=thing, query=query, headers=headers)
 
     async def apply(self, *things: Object) -> None:
         """Create objects, or replace them by server-side apply.
@@ -74,23 +117,29 @@ class Api:
             RefusedError: One was refused.
         """
         for thing in things:
-            path = f"{_collection(thing)}/{thing['metadata']['name']}"
+            path = f"{collection_of(thing)}/{thing['metadata']['name']}"
             await self._expected(
                 "PATCH", path, body=thing, query={"fieldManager": "tests", "force": "true"},
-                headers={"Content-Type": "application/apply-patch+yaml"},
+                headers={"Content-Type": _APPLY},
             )  # fmt: skip
 
     async def patch(self, path: str, change: Object) -> Reply:
-        """Merge a change into what is at a path."""
+        """Merge a change into the object at a path."""
         return await self._call("PATCH", path, body=change, headers={"Content-Type": _MERGE})
 
+    async def events(self, path: str, *, since: int) -> list[Object]:
+        """Return what happened to a list's objects after a revision, until now."""
+        query = {"watch": "1", "resourceVersion": str(since), "timeoutSeconds": "1"}
+        text = (await self._call("GET", path, query=query)).text
+        return [json.loads(line) for line in text.splitlines()]
+
     async def delete(self, path: str, *, grace: int | None = None) -> Reply:
-        """Delete what is at a path, collections too."""
+        """Delete the object or collection at a path, after `grace` seconds if that is given."""
         query = {} if grace is None else {"gracePeriodSeconds": str(grace)}
         return await self._call("DELETE", path, query=query)
 
     async def wait_gone(self, path: str, *, within: float) -> None:
-        """Wait until nothing is at a path any more."""
+        """Wait until there is nothing at a path any more."""
 
         async def gone() -> bool:
             return HTTPStatus.NOT_FOUND == (await self.get(path)).status
@@ -124,17 +173,25 @@ class Api:
         ) as response:
             text = await response.text()
             warnings = tuple(response.headers.getall("Warning", ()))
-        parsed = json.loads(text) if text.startswith("{") else {"message": text}
-        return Reply(status=response.status, body=parsed, warnings=warnings)
+        watched = query is not None and "watch" in query
+        is_object = text.startswith("{") and not watched
+        parsed = json.loads(text) if is_object else {"message": text}
+        return Reply(status=response.status, body=parsed, warnings=warnings, text=text)
 
 
-_CLUSTER_WIDE = {
-    "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Node",
-}  # fmt: skip
-
-
-def _collection(thing: Object) -> str:
+def collection_of(thing: Object, namespace: str | None = None) -> str:
+    """Return the path of the collection that an object belongs to."""
     version, kind = thing["apiVersion"], thing["kind"]
     group = f"/api/{version}" if "/" not in version else f"/apis/{version}"
-    namespace = "" if kind in _CLUSTER_WIDE else f"/namespaces/{thing['metadata']['namespace']}"
-    return f"{group}{namespace}/{kind.lower()}s"
+    place = "" if kind in _CLUSTER_WIDE else _place(thing["metadata"].get("namespace", namespace))
+    return f"{group}{place}/{_plural(kind.lower())}"
+
+
+def _place(namespace: str) -> str:
+    return f"/namespaces/{namespace}"
+
+
+def _plural(kind: str) -> str:
+    if kind.endswith("y"):
+        return f"{kind[:-1]}ies"
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
