@@ -21,6 +21,7 @@ PATIENCE = 20.0
 HALF_HEAD = b"POST /validate HTTP/1.1\r\nHost: sh"
 HALF_BODY = post(admission_review(ReviewRequest()))[:-100]
 LARGE = 7_000_000
+MEBIBYTE = 1024 * 1024
 LARGE_HALF_BODY = post(admission_review(ReviewRequest(size=1_000_000)))[:-100]
 
 
@@ -238,3 +239,36 @@ async def test_more_clients_than_open_files_are_served(site: Site) -> None:
             connection = socket.create_connection((LOOPBACK, site.admitter.port))
             ends.enter_context(closing(connection))
         assert await site.allowed()
+
+
+HEADERS = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 8000) for number in range(30))
+
+
+@pytest.mark.shows("trial S4")
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(b"GET /metrics HTTP/1.1\r\nHost: a\r\n" + HEADERS, id="half heads"),
+        pytest.param(b"GET /" + b"a" * len(HEADERS), id="half request lines"),
+        pytest.param(
+            b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n" + HEADERS,
+            id="half bodies",
+        ),
+    ],
+)
+async def test_600_half_requests_on_the_metrics_port_take_bounded_memory(
+    site: Site, begun: bytes
+) -> None:
+    await ready(site)
+    before = site.rss()
+    writers = []
+    for _ in range(600):
+        _, writer = await asyncio.open_connection(LOOPBACK, site.admitter.metrics_port)
+        writer.write(begun)
+        writers.append(writer)
+    for writer in writers:
+        with suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+    assert await site.metric("connections") >= 0
+    assert 16 * MEBIBYTE > site.peak_rss() - before

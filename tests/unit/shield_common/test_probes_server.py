@@ -197,8 +197,10 @@ async def test_more_bytes_than_a_request_needs_end_the_connection(
         b"s3cr3t /livez HTTP/1.1\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nX-s3cr3t: " + b"s3cr3t" * 2000 + b"\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: s3cr3t\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\ns3cr3t\r\n",
+        b"GET http://[::1/livez?s3cr3t HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
-    ids=["no colon", "version", "null", "method", "long field", "length"],
+    ids=["no colon", "version", "null", "method", "long field", "length", "chunk", "target"],
 )
 async def test_a_malformed_request_is_refused_and_not_quoted_in_the_log(
     start: Start, connect: Connect, caplog: pytest.LogCaptureFixture, request_: bytes
@@ -212,6 +214,21 @@ async def test_a_malformed_request_is_refused_and_not_quoted_in_the_log(
     assert "s3cr3t" not in caplog.text
     assert "Traceback" not in caplog.text
     assert "malformed request" in caplog.text
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"deflate"])
+async def test_a_body_that_cannot_be_decoded_is_logged_without_a_traceback(
+    start: Start, connect: Connect, caplog: pytest.LogCaptureFixture, encoding: bytes
+) -> None:
+    head = b"POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nContent-Encoding: "
+    server, port = await start()
+    client = await connect(port)
+    with caplog.at_level(logging.DEBUG):
+        await client.send(head + encoding + b"\r\nConnection: close\r\n\r\ns3cr3t")
+        await wait_until(lambda: bool(caplog.records), within=PATIENCE, what="a log line")
+        await wait_until(lambda: server.connections == 0, within=PATIENCE, what="the end")
+    assert "s3cr3t" not in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_stopping_closes_what_is_open(start: Start, connect: Connect) -> None:

@@ -294,7 +294,7 @@ def _server_logger() -> logging.Logger:
 def _without_quotes(record: logging.LogRecord) -> bool:
     """Replace aiohttp's report of a malformed request, which may contain a token."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         record.msg = "malformed request on the metrics port refused (%s)"
         record.args = (type(error).__name__,)
         record.exc_info = None
