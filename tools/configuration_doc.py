@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import NODEFAULT, Struct, inspect
 
 from shield_common.config.loader import ENVIRONMENT
-from shield_common.config.types import Duration, Size
+from shield_common.config.types import Duration, Rate, Size
 from tools.settings_schema import KINDS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
@@ -22,21 +22,21 @@ _PLAIN = {
     inspect.BoolType: "`true` or `false`",
     inspect.DateTimeType: "time (RFC 3339)",
 }
-_CUSTOM = {Duration: "duration", Size: "size"}
+_CUSTOM = {Duration: "duration", Rate: "rate", Size: "size"}
 
 _HEAD = """# Configuration
 
 Written by `make generate` from the settings' types. The same as JSON Schemas:
-[evaluator](evaluator.schema.json), [admitter](admitter.schema.json). To begin with:
-[examples](examples/).
+[evaluator](evaluator.schema.json), [admitter](admitter.schema.json),
+[controller](controller.schema.json). To begin with: [examples](examples/).
 
 Each service reads one YAML file (`--config`). A key that does not exist, a value that cannot be and
 settings that contradict each other are refused before anything starts: exit code 2, and one line
-that names file and path. `shield-evaluator check` and `shield-admitter check` tell without
-starting. The file is re-read when it changes; a bad new file leaves the old settings in force, is
-logged and counted.
+that names file and path. The `check` command of each service tells without starting. The file is
+re-read when it changes; a bad new file leaves the old settings in force, is logged and counted.
 
-A *duration* is written as in Go (`15s`, `1h30m`), a *size* in bytes or with a suffix (`8Mi`). `off`
+A *duration* is written as in Go (`15s`, `1h30m`), a *size* in bytes or with a suffix (`8Mi`),
+a *rate* with its unit (`60/m`). `off`
 is a word and not *false*: scalars are read as YAML 1.2 reads them.
 
 These environment variables win over the file:
@@ -129,7 +129,7 @@ def _kind(kind: inspect.Type) -> str:  # noqa: PLR0911 - one answer per kind of 
 def _default(default: object) -> str:
     if default is NODEFAULT or isinstance(default, Struct) or default is None:
         return ""
-    if isinstance(default, Duration):
+    if isinstance(default, Duration | Rate):
         return f"`{default}`"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 COMMON: Final = "libs/shield_common/pyproject.toml"
 EVALUATOR: Final = "services/evaluator/pyproject.toml"
 ADMITTER: Final = "services/admitter/pyproject.toml"
+CONTROLLER: Final = "services/controller/pyproject.toml"
 KUBECTL: Final = "clients/kubectl_shield/pyproject.toml"
 DIGEST: Final = "# declarations: sha256:"
 
@@ -41,9 +42,12 @@ class Lock(NamedTuple):
 
 # dev.txt first: it holds everything, and the images then get the very versions that were tested.
 LOCKS: Final = (
-    Lock("dev.txt", (COMMON, EVALUATOR, ADMITTER, KUBECTL), group="dev", extras=("plot",)),
+    Lock(
+        "dev.txt", (COMMON, EVALUATOR, ADMITTER, CONTROLLER, KUBECTL), group="dev", extras=("plot",)
+    ),
     Lock("evaluator.txt", (COMMON, EVALUATOR), constraint="requirements/dev.txt"),
     Lock("admitter.txt", (COMMON, ADMITTER), constraint="requirements/dev.txt"),
+    Lock("controller.txt", (COMMON, CONTROLLER), constraint="requirements/dev.txt"),
     Lock("kubectl.txt", (KUBECTL,), constraint="requirements/dev.txt"),
     Lock("build.txt", group="build", constraint="requirements/dev.txt"),
     Lock("fuzz.txt", group="fuzz", constraint="requirements/dev.txt"),

@@ -1,6 +1,6 @@
 """Write docs/metrics.md from the services' own registries, or tell whether it is stale.
 
-Run it as `python -m tools.metrics_doc` where the three distributions are installed
+Run it as `python -m tools.metrics_doc` where the four distributions are installed
 (`.tox/unit/bin/python`); `--check` writes nothing and exits with 1 when the page is stale.
 """
 
@@ -15,6 +15,9 @@ from prometheus_client import CollectorRegistry
 from shield_admitter.core.verdict import Mode, Policy
 from shield_admitter.metrics import Metrics as AdmitterMetrics
 from shield_common.decision_age import FreshnessLimits
+from shield_common.store.settings import RedisSettings
+from shield_controller.metrics import Metrics as ControllerMetrics
+from shield_controller.settings import ControllerSettings
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
 from shield_evaluator.metrics import Metrics as EvaluatorMetrics
 
@@ -27,6 +30,7 @@ OPEN_LABELS: Final = {
     "tier": "a tier's name",
     "member": "an etcd member as the query's samples name it, at most 20",
     "version": "the service's version",
+    "cluster_queue": "a ClusterQueue of `kueue.cluster_queues`",
     "task": "a background task's name",
 }
 
@@ -35,7 +39,7 @@ INTRODUCTION: Final = """\
 
 <!-- Written by `make generate` from the code; a test holds it to it. -->
 
-Both services show these at `/metrics` on port 9100 (`metrics.listen`), besides `process_*`. Every
+All services show these at `/metrics` on port 9100 (`metrics.listen`), besides `process_*`. Every
 series exists from the start, so that a rate over a counter begins at its first event and an alert
 never waits for a series to appear; only `etcd_shield_signal_value` has to wait for the first
 samples, which name the members. No label has values that a requester chooses: the number of series
@@ -97,6 +101,16 @@ def admitter_registry() -> CollectorRegistry:
     return metrics.registry
 
 
+def controller_registry() -> CollectorRegistry:
+    """Return a controller's registry after its first decision."""
+    settings = ControllerSettings(cluster="c", redis=RedisSettings(url="redis://redis:6379/0"))
+    metrics = ControllerMetrics(settings, now_ms=lambda: 0)
+    metrics.create_task_series(["follow"])
+    metrics.count_result("standard", "released")
+    metrics.show_queue("cluster-queue", stopped=False)
+    return metrics.registry
+
+
 def exposed(registry: CollectorRegistry) -> list[Exposed]:
     """List a registry's own metrics, sorted by name."""
     found = []
@@ -126,7 +140,11 @@ def sample_names(registry: CollectorRegistry) -> set[str]:
 
 def page() -> str:
     """Return the page."""
-    services = {"Evaluator": evaluator_registry(), "Admitter": admitter_registry()}
+    services = {
+        "Evaluator": evaluator_registry(),
+        "Admitter": admitter_registry(),
+        "Controller": controller_registry(),
+    }
     lines = [INTRODUCTION]
     for service, registry in services.items():
         lines += [f"## {service}", "", *_table(exposed(registry)), ""]

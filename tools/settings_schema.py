@@ -1,4 +1,4 @@
-"""Write docs/evaluator.schema.json and docs/admitter.schema.json from the settings' own types.
+"""Write docs/*.schema.json, one per service, from the settings' own types.
 
 An editor that knows them completes keys and marks slips. What depends on more than one place
 (reset below set, names that resolve) a schema cannot say; `shield-evaluator check` does.
@@ -13,11 +13,23 @@ from typing import Any
 from msgspec import NODEFAULT, Struct, inspect
 
 from shield_admitter.settings import AdmitterSettings
-from shield_common.config.types import DURATION_PATTERN, SIZE_PATTERN, Duration, Size
+from shield_common.config.types import (
+    DURATION_PATTERN,
+    RATE_PATTERN,
+    SIZE_PATTERN,
+    Duration,
+    Rate,
+    Size,
+)
+from shield_controller.settings import ControllerSettings
 from shield_evaluator.settings import EvaluatorSettings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-KINDS: dict[str, type[Struct]] = {"evaluator": EvaluatorSettings, "admitter": AdmitterSettings}
+KINDS: dict[str, type[Struct]] = {
+    "evaluator": EvaluatorSettings,
+    "admitter": AdmitterSettings,
+    "controller": ControllerSettings,
+}
 
 _PLAIN = {
     inspect.StrType: "string",
@@ -35,6 +47,7 @@ _BOUNDS = {
 }
 _CUSTOM: dict[type, dict[str, Any]] = {
     Duration: {"type": "string", "pattern": DURATION_PATTERN},
+    Rate: {"type": "string", "pattern": RATE_PATTERN},
     Size: {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": SIZE_PATTERN}]},
 }
 
@@ -87,7 +100,7 @@ def _struct(kind: inspect.StructType) -> dict[str, Any]:
         properties[field.encode_name] = _of(field.type)
         default = field.default
         if default is not NODEFAULT and isinstance(default, str | int | float | bool):
-            shown = str(default) if isinstance(default, Duration) else default
+            shown = str(default) if isinstance(default, Duration | Rate) else default
             properties[field.encode_name]["default"] = shown
     return {
         "type": "object",
@@ -103,7 +116,7 @@ def _sizes(kind: inspect.Type, what: str) -> dict[str, int]:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all files."""
     for service in KINDS:
         (DOCS / f"{service}.schema.json").write_text(schema(service), encoding="utf-8")
 

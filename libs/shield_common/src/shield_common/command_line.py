@@ -1,4 +1,4 @@
-"""What the command lines of both services share: options, loading of settings, exit codes.
+"""What the command lines of all services share: options, loading of settings, exit codes.
 
 A user of one service's subcommands expects the same of the other's. What a subcommand does belongs
 to its service.

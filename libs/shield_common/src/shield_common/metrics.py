@@ -1,4 +1,4 @@
-"""Factories of Prometheus metrics, and the series that both services have.
+"""Factories of Prometheus metrics, and the series that all services have.
 
 Every series exists from the start: an alert on an increase misses the first one of a series that
 appears with it. So the values of a label are given with the metric where they are known. What the

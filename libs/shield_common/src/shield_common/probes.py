@@ -1,4 +1,4 @@
-"""The HTTP port for metrics, probes and status that both services serve beside their main work.
+"""The HTTP port for metrics, probes and status that all services serve beside their main work.
 
 Liveness reports that the event loop runs, and nothing about the outside: restarting a process does
 not repair Redis. Readiness is the service's own answer. The port is plain HTTP and open to every

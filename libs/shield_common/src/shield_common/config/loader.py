@@ -15,7 +15,7 @@ import yaml
 from msgspec import Struct
 
 from shield_common.config.errors import explain, split_field
-from shield_common.config.types import Duration, Size
+from shield_common.config.types import Duration, Rate, Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -184,6 +184,10 @@ def _decode_custom(kind: type, value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise ValueError(f"Expected a size such as 8Mi, got {_type_name(value)}")
         return Size.parse(str(value))
+    if kind is Rate:
+        if not isinstance(value, str):
+            raise ValueError(f"Expected a rate such as 60/m, got {_type_name(value)}")
+        return Rate.parse(value)
     raise NotImplementedError(kind)
 
 

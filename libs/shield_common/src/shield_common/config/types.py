@@ -1,4 +1,4 @@
-"""Types of settings: durations, sizes, names, links and addresses, with the patterns of their text.
+"""Types of settings (durations, sizes, rates, names, links, addresses), with their text's patterns.
 
 Belongs here: how a value is written in a settings file and what is refused before anything starts.
 Nothing here opens a file, resolves a name or reads a clock.
@@ -35,6 +35,9 @@ _DURATION: Final = re.compile(DURATION_PATTERN)
 
 SIZE_PATTERN: Final = r"^[1-9][0-9]{0,11}(Ki|Mi|Gi|KiB|MiB|GiB)?$"
 _SIZE: Final = re.compile(SIZE_PATTERN)
+RATE_PATTERN: Final = r"^[0-9]{1,9}(\.[0-9]{1,3})?/(s|m|h)$"
+_RATE: Final = re.compile(RATE_PATTERN)
+_RATE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _SIZE_UNITS: Final = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
 
@@ -90,6 +93,28 @@ class Size(int):
             raise ValueError(f"{text[:40]!r} is not a size such as 8Mi or 65536")
         digits = text.rstrip("KMGiB")
         return cls(int(digits) * _SIZE_UNITS.get(text[len(digits) : len(digits) + 1], 1))
+
+
+class Rate(float):
+    """A number of events per second, written with its unit (``60/m``, ``1.5/s``, ``100/h``)."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Rate:
+        """Read a rate.
+
+        Raises:
+            ValueError: the text is not a rate; the message gives examples.
+        """
+        if not _RATE.fullmatch(text):
+            raise ValueError(f"{text[:40]!r} is not a rate such as 60/m or 1.5/s")
+        number, _, unit = text.partition("/")
+        return cls(float(number) / _RATE_SECONDS[unit])
+
+    def __str__(self) -> str:
+        """Write the rate per minute."""
+        return f"{self * 60:.6g}/m"
 
 
 def parse_address(text: str) -> tuple[str, int]:

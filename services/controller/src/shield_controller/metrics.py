@@ -1,0 +1,211 @@
+"""The controller's metrics.
+
+Every series exists from the start as far as its labels are known. Tiers come from the decision and
+from the labels of held runs; users can set those, so no more than `MAX_TIERS` are shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from shield_common.decision_age import Acceptance, freshness
+from shield_common.metrics import ServiceMetrics
+from shield_controller.kubernetes.client import NO_ANSWER
+from shield_controller.mirror import RESULTS as MIRROR_RESULTS
+from shield_controller.mirror import TARGETS
+from shield_controller.releaser import RESULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from shield_common.decision import Decision
+    from shield_common.decision_feed import DecisionFeed
+    from shield_common.held import HeldReport
+    from shield_controller.settings import ControllerSettings
+
+MAX_TIERS: Final = 100
+OTHER_TIER: Final = "other"  # runs whose label names none of the tiers shown
+SOURCES: Final = ("subscription", "get")
+DOCUMENT_RESULTS: Final = (
+    *(acceptance.value for acceptance in Acceptance),
+    "absent",
+    "no_expiry",
+    "malformed",
+    "schema",
+    "size",
+    "cluster",
+)
+VERBS: Final = ("GET", "POST", "PATCH")
+CODES: Final = ("200", "201", "400", "401", "403", "404", "409", "410", "422", "429", "500", "none")
+EVENT_RESULTS: Final = ("written", "dropped", "failed")
+
+
+class Metrics(ServiceMetrics):
+    """All series of the controller."""
+
+    def __init__(self, settings: ControllerSettings, *, now_ms: Callable[[], int]) -> None:
+        """Create all series.
+
+        Args:
+            settings: the queues that it turns, and when a decision has expired.
+            now_ms: a monotonic clock, for the age of the decision.
+        """
+        super().__init__("shield-controller")
+        self._limits = settings.freshness.limits
+        self._now_ms = now_ms
+        self._tiers: set[str] = set()
+        self._feed: DecisionFeed | None = None
+        self._create_queue_series()
+        self._create_kubernetes_series(settings)
+        self._documents = self.counter(
+            "decision_updates",
+            "Decision documents, by source and result.",
+            {"source": SOURCES, "result": DOCUMENT_RESULTS},
+        )
+        self.gauge(
+            "decision_age_seconds", "Age of the cached decision; +Inf without one."
+        ).set_function(self._age_seconds)
+        self.gauge(
+            "decision_in_force", "1 while the controller follows a decision, 0 while it has none."
+        ).set_function(self._in_force)
+        self._redis_up = self.gauge("redis_up", "1 while Redis answers this controller.")
+
+    def observe(
+        self,
+        *,
+        feed: DecisionFeed,
+        is_leader: Callable[[], bool],
+        is_watching: Callable[[], bool],
+    ) -> None:
+        """Read the state of these parts at each scrape."""
+        self._feed = feed
+        self._redis_up.set_function(lambda: float(feed.problem is None))
+        self._leader.set_function(lambda: float(is_leader()))
+        self._watching.set_function(lambda: float(is_watching()))
+
+    def follow(self, decision: Decision) -> None:
+        """Create the series of a decision's tiers."""
+        for tier in decision.tiers:
+            self._tier(tier)
+
+    def show(self, report: HeldReport) -> None:
+        """Show the held runs of a report."""
+        held = dict.fromkeys(self._tiers, 0.0)
+        oldest = dict.fromkeys(self._tiers, 0.0)
+        for name, tier in report.tiers.items():
+            shown = self._tier(name)
+            held[shown] = held.get(shown, 0.0) + tier.held
+            oldest[shown] = max(oldest.get(shown, 0.0), tier.oldest_seconds)
+        for shown, number in held.items():
+            self._held.labels(shown).set(number)
+            self._oldest.labels(shown).set(oldest[shown])
+        self._stuck.set(sum(tier.stuck for tier in report.tiers.values()))
+
+    def count_result(self, tier: str, result: str) -> None:
+        """Count an attempt to release or cancel a run."""
+        self._released.labels(self._tier(tier), result).inc()
+
+    def count_request(self, verb: str, status: int) -> None:
+        """Count an answer of the API server."""
+        code = "none" if status == NO_ANSWER else str(status)
+        self._requests.labels(verb, code).inc()
+
+    def count_mirror(self, target: str, result: str) -> None:
+        """Count a write of a mirror."""
+        self._mirrored.labels(target, result).inc()
+
+    def count_event(self, result: str) -> None:
+        """Count an event."""
+        self._events.labels(result).inc()
+
+    def count_list(self) -> None:
+        """Count a complete list of held runs."""
+        self._lists.inc()
+
+    def count_malformed(self) -> None:
+        """Count an object that is no run."""
+        self._malformed.inc()
+
+    def show_queue(self, name: str, stopped: bool) -> None:  # noqa: FBT001 - a callback's argument
+        """Show whether the controller holds a ClusterQueue stopped."""
+        self._stopped.labels(name).set(float(stopped))
+
+    def count_document(self, source: str, result: str) -> None:
+        """Count a decision document."""
+        self._documents.labels(source, result).inc()
+
+    def count_config_reload(self, result: str) -> None:
+        """Count a reload of the configuration."""
+        self.config_reloads.labels(result).inc()
+
+    def count_crash(self, task: str) -> None:
+        """Count a crash of a background task."""
+        self.task_crashes.labels(task).inc()
+
+    def create_task_series(self, tasks: Iterable[str]) -> None:
+        """Create the crash counters of background tasks, so that they exist before any crash."""
+        for task in tasks:
+            self.task_crashes.labels(task)
+
+    def _create_queue_series(self) -> None:
+        self._held = self.gauge("held_runs", "Held runs.", {"tier": ()})
+        self._oldest = self.gauge(
+            "oldest_held_seconds", "Age of the oldest held run; 0 without one.", {"tier": ()}
+        )
+        self._released = self.counter(
+            "released",
+            "Attempts to release or cancel a held run, by result.",
+            {"tier": (), "result": RESULTS},
+        )
+        self._stuck = self.gauge(
+            "stuck_runs", "Held runs whose release was refused; they are tried again."
+        )
+        self._leader = self.gauge("leader", "1 while this controller acts, 0 while it stands by.")
+        self._watching = self.gauge(
+            "held_runs_watched", "1 while the held runs are known and watched."
+        )
+        self._lists = self.counter("held_run_lists", "Complete lists of held runs.")
+        self._malformed = self.counter(
+            "malformed_objects", "Listed or watched objects that are no runs."
+        )
+        self._events = self.counter(
+            "events", "Events on runs, by result.", {"result": EVENT_RESULTS}
+        )
+
+    def _create_kubernetes_series(self, settings: ControllerSettings) -> None:
+        self._mirrored = self.counter(
+            "decision_published",
+            "Writes of the decision into Kubernetes, by target and result.",
+            {"target": TARGETS, "result": MIRROR_RESULTS},
+        )
+        self._stopped = self.gauge(
+            "kueue_stopped",
+            "1 while the controller holds the ClusterQueue stopped.",
+            {"cluster_queue": settings.kueue.cluster_queues},
+        )
+        self._requests = self.counter(
+            "api_requests",
+            "Requests to the API server, by verb and code; `none` is no answer.",
+            {"verb": VERBS, "code": CODES},
+        )
+
+    def _tier(self, name: str) -> str:
+        """Return the label's value for a tier, and create its series at its first use."""
+        if name in self._tiers:
+            return name
+        if len(self._tiers) >= MAX_TIERS:
+            name = OTHER_TIER
+        self._tiers.add(name)
+        for result in RESULTS:
+            self._released.labels(name, result)
+        self._held.labels(name)
+        self._oldest.labels(name)
+        return name
+
+    def _age_seconds(self) -> float:
+        cached = None if self._feed is None else self._feed.cached
+        return float("inf") if cached is None else cached.age_ms(self._now_ms()) / 1000
+
+    def _in_force(self) -> float:
+        cached = None if self._feed is None else self._feed.cached
+        return float(freshness(cached, self._limits(), now_ms=self._now_ms()).in_force)

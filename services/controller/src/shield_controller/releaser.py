@@ -1,0 +1,324 @@
+"""Starts held runs: one round per interval, and what each answer of the API server means.
+
+The order and the number of runs are decided in `core.queue`, the meaning of answers in
+`core.release`; here is the sequence of requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from shield_common import logs
+from shield_common.decision_age import freshness
+from shield_common.lifecycle import backoff
+from shield_common.text import format_duration
+from shield_controller.core.queue import Allowance, Served, in_order, priorities_of
+from shield_controller.core.release import (
+    Outcome,
+    StuckRuns,
+    Unclear,
+    cancel_patch,
+    forget_patch,
+    outcome_of,
+    release_patch,
+    resolve,
+)
+from shield_controller.core.report import age_seconds
+from shield_controller.kubernetes import events
+from shield_controller.kubernetes.client import KubernetesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from shield_common.decision import Decision
+    from shield_common.decision_feed import DecisionFeed
+    from shield_controller.core.release import Patch
+    from shield_controller.core.runs import HeldRun
+    from shield_controller.held_runs import HeldRuns
+    from shield_controller.kubernetes.events import Events
+    from shield_controller.kubernetes.pipelineruns import PipelineRuns
+    from shield_controller.settings import ControllerSettings
+
+CANCELLED: Final = "cancelled"  # a result beside those of `Outcome`
+RESULTS: Final = (*(outcome.value for outcome in Outcome), CANCELLED)
+# Reading runs whose spec changed while they were held costs a request each.
+MAX_CHECKS: Final = 50
+_GONE: Final = 404
+# Errors that one run alone may cause, for example by a webhook that fails on it: the runs behind it
+# go first for a while.
+_PERHAPS_THE_RUNS_FAULT: Final = frozenset({500, 504})
+HELD_AGAIN: Final = (
+    "a webhook put the run back into the queue; does hold.controllers of the admitters name the "
+    "user of this controller?"
+)
+
+
+class Releaser:
+    """Starts held runs while the decision allows it.
+
+    Attributes:
+        stuck: runs whose release was refused.
+        allowance: how many may start.
+        served: how many each namespace got.
+    """
+
+    def __init__(
+        self,
+        settings: ControllerSettings,
+        *,
+        held: HeldRuns,
+        runs: PipelineRuns,
+        feed: DecisionFeed,
+        events: Events,
+        now_ms: Callable[[], int],
+        server_now: Callable[[], datetime],
+        random: Callable[[], float],
+        is_leader: Callable[[], bool],
+        on_result: Callable[[str, str], None] = lambda _tier, _result: None,
+    ) -> None:
+        """Store the collaborators.
+
+        Args:
+            settings: rate, ages and freshness.
+            held: all held runs.
+            runs: the PipelineRuns of the cluster.
+            feed: the decision.
+            events: for the owners of runs.
+            now_ms: a monotonic clock.
+            server_now: the API server's wall clock.
+            random: a random number from 0 to 1, for jitter.
+            is_leader: whether this controller may act.
+            on_result: called with tier and result of every attempt.
+        """
+        self._settings = settings
+        self._held = held
+        self._runs = runs
+        self._feed = feed
+        self._events = events
+        self._now_ms = now_ms
+        self._server_now = server_now
+        self._random = random
+        self._is_leader = is_leader
+        self._on_result = on_result
+        self._log = logs.get(__name__)
+        self._checked: dict[str, int] = {}  # uid -> generation that was seen pending
+        self._done: set[str] = set()  # started, and not yet gone from the watch
+        self._failures = 0
+        self._retry_after = 0.0
+        self._postponed = StuckRuns()
+        self.stuck = StuckRuns()
+        self.served = Served()
+        self.allowance = Allowance(
+            rate=settings.release.max_rate, interval=settings.interval, now_ms=now_ms()
+        )
+
+    def apply_settings(self, settings: ControllerSettings) -> None:
+        """Use new settings from the next round on."""
+        self._settings = settings
+        self.allowance.apply_settings(rate=settings.release.max_rate, interval=settings.interval)
+
+    async def run(self) -> None:
+        """Run a round per interval. Runs until cancelled."""
+        while True:
+            await self.round()
+            pause = backoff(self._failures, self._random()) if self._failures else 0.0
+            await asyncio.sleep(max(self._settings.interval, pause, self._retry_after))
+
+    async def round(self) -> None:
+        """Drop what is no longer held, then start what may start; never raises for the API."""
+        self._forget_departed()
+        if not self._is_leader() or not self._held.synced:
+            return
+        try:
+            await self._check_changed()
+            await self._apply_max_age()
+            await self._release()
+        except KubernetesError as error:
+            self._retry_after = error.retry_after or 0.0
+            if not self._failures:
+                self._log.warning("releasing pauses", problem=str(error))
+            self._failures += 1
+        else:
+            if self._failures:
+                self._log.info("releasing goes on")
+            self._failures, self._retry_after = 0, 0.0
+
+    @property
+    def waiting(self) -> list[HeldRun]:
+        """Held runs without those that were started just now, in no order."""
+        return [run for run in self._held.all if run.uid not in self._done]
+
+    def in_order(self) -> list[HeldRun]:
+        """Return the waiting runs in the order in which they start."""
+        cached = self._feed.cached
+        decision = None if cached is None else cached.decision
+        return in_order(self.waiting, self.served, priorities_of(decision))
+
+    def _decision_in_force(self) -> Decision | None:
+        cached = self._feed.cached
+        limits = self._settings.freshness.limits()
+        if cached is None or not freshness(cached, limits, now_ms=self._now_ms()).in_force:
+            return None
+        return cached.decision
+
+    def _forget_departed(self) -> None:
+        present = {run.uid for run in self._held.all}
+        self._done &= present
+        self._checked = {uid: seen for uid, seen in self._checked.items() if uid in present}
+        self.stuck.keep(present)
+        self._postponed.keep(present)
+        self.served.update(self._held.all)
+
+    async def _check_changed(self) -> None:
+        """Read the runs whose spec was changed: their owner may have cancelled or started them."""
+        changed = [
+            run
+            for run in self._held.all
+            if run.uid not in self._done and self._checked.get(run.uid, 1) < run.generation
+        ]
+        for run in changed[:MAX_CHECKS]:
+            if await self._resolve(run) is Unclear.NOT_HELD:
+                continue
+            self._checked[run.uid] = run.generation
+
+    async def _apply_max_age(self) -> None:
+        hold = self._settings.hold
+        if hold.on_max_age == "keep":
+            return
+        now = self._server_now()
+        for run in self.in_order():
+            if age_seconds(run.created, now) < hold.max_age:
+                continue
+            if self._waits(run):
+                continue
+            self._tick()
+            if not self.allowance.has_token:
+                return
+            age = format_duration(age_seconds(run.created, now))
+            if hold.on_max_age == "cancel":
+                await self._attempt(run, cancel_patch, note=f"cancelled after {age}")
+            else:
+                await self._attempt(run, release_patch, note=f"released after {age} (max_age)")
+
+    async def _release(self) -> None:
+        self._tick()
+        for run in self.in_order():
+            if not self.allowance.has_token:
+                return
+            if self._waits(run):
+                continue
+            if self.allowance.permits(run.tier) and self._is_leader():
+                age = format_duration(age_seconds(run.created, self._server_now()))
+                await self._attempt(run, release_patch, note=f"etcd has room; held for {age}")
+                self._tick()
+
+    def _waits(self, run: HeldRun) -> bool:
+        """Return whether a run that could not be released waits for its next try."""
+        now_ms = self._now_ms()
+        return any(w.waits(run.uid, now_ms=now_ms) for w in (self.stuck, self._postponed))
+
+    def _tick(self) -> None:
+        cached = self._feed.cached
+        since_ms = self._now_ms() if cached is None else cached.since_ms
+        self.allowance.tick(self._now_ms())
+        self.allowance.accept(self._decision_in_force(), since_ms=since_ms)
+
+    async def _attempt(
+        self, run: HeldRun, patch_of: Callable[[HeldRun], Patch], *, note: str
+    ) -> None:
+        """Start or cancel one run.
+
+        Raises:
+            KubernetesError: the API server does not work; the run stays where it is.
+        """
+        current = self._held.get(run.uid)
+        if current is None:  # it left the queue while the runs before it were patched
+            return
+        self.allowance.take()
+        try:
+            outcome, problem = await self._patch(current, patch_of(current))
+            if outcome is None:
+                outcome, problem = await self._after_422(current, patch_of, problem)
+        except KubernetesError as error:
+            # The patch may have been applied although its answer is lost.
+            self.allowance.count(current.tier, now_ms=self._now_ms())
+            self._on_result(current.tier, Outcome.FAILED)
+            if error.status in _PERHAPS_THE_RUNS_FAULT:
+                self._postponed.add(current.uid, now_ms=self._now_ms())
+            raise
+        await self._record(current, outcome, problem, note, cancels=patch_of is cancel_patch)
+
+    async def _patch(self, run: HeldRun, patch: Patch) -> tuple[Outcome | None, str]:
+        try:
+            still_held = await self._runs.patch(run, patch)
+        except KubernetesError as error:
+            outcome = outcome_of(error.status)
+            if outcome is Outcome.FAILED:
+                raise
+            return outcome, str(error)
+        return (Outcome.RELEASED, "") if still_held is None else (Outcome.STUCK, HELD_AGAIN)
+
+    async def _after_422(
+        self, run: HeldRun, patch_of: Callable[[HeldRun], Patch], problem: str
+    ) -> tuple[Outcome, str]:
+        match await self._resolve(run):
+            case Unclear.GONE:
+                return Outcome.GONE, problem
+            case Unclear.NOT_HELD:
+                return Outcome.NOT_HELD, problem
+            case Unclear.TRY_AGAIN:
+                fresh = self._held.get(run.uid)
+                again, why = await self._patch(fresh or run, patch_of(fresh or run))
+                return again or Outcome.CONFLICT, why
+            case Unclear.STUCK:
+                return Outcome.STUCK, problem
+
+    async def _resolve(self, run: HeldRun) -> Unclear:
+        """Read a run and decide what it is; one that is not held any more leaves the queue."""
+        try:
+            present, held = await self._runs.read(run.namespace, run.name)
+        except KubernetesError as error:
+            if error.status != _GONE:
+                raise
+            self._held.discard(run)
+            return Unclear.GONE
+        answer = resolve(run, present, held)
+        if answer is Unclear.TRY_AGAIN and held is not None:
+            self._held.replace(held)
+        if answer in {Unclear.GONE, Unclear.NOT_HELD}:
+            self._held.discard(run)
+        if answer is Unclear.NOT_HELD and held is not None:
+            await self._forget(held)
+        return answer
+
+    async def _forget(self, run: HeldRun) -> None:
+        """Take the label off a run that is not pending any more, so that lists do not show it."""
+        try:
+            await self._runs.patch(run, forget_patch(run))
+        except KubernetesError as error:
+            self._log.info("a label stays", run=f"{run.namespace}/{run.name}", problem=str(error))
+
+    async def _record(
+        self, run: HeldRun, outcome: Outcome, problem: str, note: str, *, cancels: bool
+    ) -> None:
+        name = f"{run.namespace}/{run.name}"
+        result = CANCELLED if cancels and outcome is Outcome.RELEASED else outcome.value
+        self._on_result(run.tier, result)
+        if outcome is Outcome.STUCK:
+            if self.stuck.add(run.uid, now_ms=self._now_ms()):
+                self._log.warning("a held run cannot start", run=name, problem=problem)
+                text = f"the release was refused, and will be tried again: {problem}"
+                await self._events.write(run, events.STUCK, text, warning=True)
+            return
+        if outcome is Outcome.CONFLICT:
+            return
+        self.stuck.discard(run.uid)
+        self._done.add(run.uid)
+        if outcome is not Outcome.RELEASED:
+            return
+        self.allowance.count(run.tier, now_ms=self._now_ms())
+        self.served.count(run)
+        self._log.info("cancelled" if cancels else "released", run=name, tier=run.tier, why=note)
+        await self._events.write(run, events.CANCELLED if cancels else events.RELEASED, note)
