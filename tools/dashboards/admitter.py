@@ -239,6 +239,7 @@ _PROCESS = Row(
         Panel(
             title="CPU",
             text="Cores in use, by replica. One replica uses one core at most.",
+            unit="suffix: cores",
             queries=[
                 Query(
                     expr=f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval])"

@@ -155,6 +155,7 @@ HEALTH = Row(
         Panel(
             title="CPU",
             text="Cores in use by the members.",
+            unit="suffix: cores",
             queries=[
                 Query(
                     expr=f"rate(process_cpu_seconds_total{{{ETCD}}}[$__rate_interval])",

@@ -14,13 +14,20 @@ _ROOM = Row(
             title="Room, in runs",
             text="How many more runs fit below a tier's target, after what admitted runs are still "
             "going to write. Near 0 runs are paced; at 0 the tier closes.",
-            queries=[Query(expr=f"etcd_shield_room_runs{{{OURS}}} >= 0", legend="{{tier}}")],
+            queries=[
+                Query(expr=f"etcd_shield_room_runs{{{OURS}}} >= 0", legend="{{cluster}} {{tier}}")
+            ],
             width=8,
         ),
         Panel(
             title="Reserved",
             text="Bytes that admitted runs are still going to write.",
-            queries=[Query(expr=f"etcd_shield_reserved_bytes{{{OURS}}} >= 0", legend="{{tier}}")],
+            queries=[
+                Query(
+                    expr=f"etcd_shield_reserved_bytes{{{OURS}}} >= 0",
+                    legend="{{cluster}} {{tier}}",
+                )
+            ],
             unit="bytes",
             width=8,
         ),
@@ -133,6 +140,7 @@ _CYCLE = Row(
         Panel(
             title="CPU",
             text="Cores in use by the evaluators.",
+            unit="suffix: cores",
             queries=[
                 Query(
                     expr=f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval])"

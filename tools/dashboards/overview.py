@@ -193,7 +193,7 @@ _USAGE = Row(
                 Query(
                     expr="max by (cluster, signal, state) "
                     f'(etcd_shield_signal_state{{{OURS}, state!="ok"}})',
-                    legend="{{signal}} {{state}}",
+                    legend="{{cluster}} {{signal}} {{state}}",
                 )
             ],
             mappings=YES_IS_BAD,
@@ -207,7 +207,7 @@ _USAGE = Row(
             queries=[
                 Query(
                     expr=f"max by (cluster, tier, signal) (etcd_shield_latch_set{{{OURS}}})",
-                    legend="{{tier}}: {{signal}}",
+                    legend="{{cluster}} {{tier}}: {{signal}}",
                 )
             ],
             mappings=[
