@@ -8,7 +8,7 @@ TOX := .venv-tox/bin/tox
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help test venv e2e cluster bench demo soak fuzz pictures lint format lock chart generate clean bootstrap servers
+.PHONY: help test venv e2e cluster bench demo soak fuzz pictures docs release lint format lock chart generate clean bootstrap servers
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,14 @@ pictures: bootstrap servers ## Draw the pictures of README and docs/tuning.md
 bench: SERVERS = redis prometheus nginx
 bench: bootstrap servers ## Benchmarks: bars, and ratios of one run; needs Go 1.25 (ARGS=--help)
 	$(TOX) run -e bench $(if $(ARGS),-- $(ARGS))
+
+docs: SERVERS = chromium
+docs: bootstrap servers ## The documentation site in .tox/site, with its links checked
+	$(TOX) run -e docs $(if $(ARGS),-- $(ARGS))
+
+release: SERVERS = containers registry
+release: bootstrap servers ## Rehearse a release, as root on Linux: files, images, a registry, the chart from there
+	$(TOX) run -e release $(if $(ARGS),-- $(ARGS))
 
 lint: bootstrap ## Style, formatting, shell scripts, YAML, types, import contracts
 	$(TOX) run -e lint,type,arch
