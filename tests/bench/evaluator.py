@@ -64,9 +64,14 @@ class Answering:
         self._body = vector(MEMBERS)
 
     async def query(
-        self, expression: str, *, budget: float, member_label: str | None = None
+        self,
+        expression: str,
+        *,
+        budget: float,
+        member_label: str | None = None,
+        members: int | None = None,
     ) -> Answer:
-        del expression, budget
+        del expression, budget, members
         self.asked += 1
         return parse(self._body, member_label=member_label)
 

@@ -55,10 +55,12 @@ async def failure(asked: PrometheusSettings, *, budget: float = BUDGET) -> Prome
     return caught.value
 
 
-async def values(asked: PrometheusSettings, *, budget: float = BUDGET) -> list[float]:
+async def values(
+    asked: PrometheusSettings, *, budget: float = BUDGET, members: int | None = None
+) -> list[float]:
     client = PrometheusClient(asked)
     try:
-        answer = await client.query("up", budget=budget)
+        answer = await client.query("up", budget=budget, members=members)
     finally:
         await client.close()
     return [sample.value for sample in answer.samples]
@@ -221,11 +223,23 @@ class TestAnEmptyOrIncompleteAnswer:
             pytest.param(json(vector()), id="empty"),
             pytest.param(json(vector(0.1, warnings=["a store is away"])), id="with a warning"),
             pytest.param(json({**vector(0.1), "isPartial": True}), id="partial"),
+            pytest.param(json(vector("NaN")), id="NaN"),
+            pytest.param(json(vector("+Inf", -1)), id="no measurement"),
         ],
     )
     async def test_the_next_url_is_asked(self, answer: Answer) -> None:
         async with serving(answer) as first, serving(json(vector(0.5))) as second:
             assert [0.5] == await values(settings(first, second))
+
+    async def test_the_next_url_is_asked_for_a_member_that_is_missing(self) -> None:
+        two, three = json(vector(0.5, 0.5)), json(vector(0.1, 0.1, 0.1))
+        async with serving(two) as first, serving(three) as second:
+            assert [0.1, 0.1, 0.1] == await values(settings(first, second), members=3)
+
+    async def test_most_members_are_preferred_if_no_answer_is_complete(self) -> None:
+        one, two = json(vector(0.5)), json(vector(0.1, 0.1))
+        async with serving(one) as first, serving(two) as second:
+            assert [0.1, 0.1] == await values(settings(first, second), members=3)
 
     async def test_samples_are_preferred_to_an_empty_complete_answer(self) -> None:
         partial = json(vector(0.9, warnings=["a store is away"]))
@@ -258,7 +272,7 @@ def allowing_get(status: int) -> Answer:
 
 
 class TestAProxyThatAllowsGetOnly:
-    @pytest.mark.parametrize("status", [403, 405, 501])
+    @pytest.mark.parametrize("status", [403, 404, 405, 411, 415, 501])
     async def test_t5_the_query_is_sent_as_a_get(self, status: int) -> None:
         async with serving(allowing_get(status)) as stub:
             assert [0.5] == await values(settings(stub))
@@ -270,6 +284,22 @@ class TestAProxyThatAllowsGetOnly:
                 await client.query("up", budget=BUDGET)
             await client.close()
             assert 4 == len(stub.requests)  # one POST, three GETs
+
+    async def test_t5_a_server_that_refuses_get_later_is_asked_by_post_again(self) -> None:
+        allowed = "GET"
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            status = 200 if request.method == allowed else 405
+            return web.json_response(vector(0.5), status=status)
+
+        async with serving(answer) as stub:
+            client = PrometheusClient(settings(stub))
+            await client.query("up", budget=BUDGET)
+            allowed = "POST"
+            with pytest.raises(PrometheusError):
+                await client.query("up", budget=BUDGET)
+            await client.query("up", budget=BUDGET)
+            await client.close()
 
     @pytest.mark.parametrize(("status", "kind"), [(403, "unauthorized"), (405, "status")])
     async def test_t5_a_server_that_refuses_both_keeps_its_class(

@@ -111,3 +111,9 @@ async def test_a_port_in_use_in_one_family_leaves_no_socket_open(
 async def test_a_host_that_does_not_resolve_is_an_error() -> None:
     with pytest.raises(OSError):  # noqa: PT011 - the resolver's own words differ between systems
         await listen("no-such-host.invalid:0")
+
+
+@pytest.mark.shows("trial T10")
+async def test_two_colons_mean_all_addresses_of_all_families(opened: list[socket.socket]) -> None:
+    opened += await listen("[::]:0", open_socket=without_family(socket.AF_INET6))
+    assert {socket.AF_INET} == families(opened)

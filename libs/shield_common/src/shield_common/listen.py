@@ -39,8 +39,9 @@ async def listen(
     """Open a non-blocking listening socket for each address that exists; at least one.
 
     Args:
-        address: ``host:port``; an empty host means all interfaces of all families. With port 0
-            every socket has the port that the kernel chose for the first one.
+        address: ``host:port``; an empty host and ``[::]`` mean all interfaces of all families, as
+            in most servers. With port 0 every socket has the port that the kernel chose for the
+            first one.
         open_socket: called with family, type and protocol.
 
     Raises:
@@ -48,7 +49,7 @@ async def listen(
     """
     host, port = parse_address(address)
     resolved = await asyncio.get_running_loop().getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        None if host in {"", "::"} else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     sockets: list[socket.socket] = []
     absent: list[OSError] = []

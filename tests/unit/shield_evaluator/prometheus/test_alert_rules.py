@@ -73,6 +73,8 @@ def test_t3_a_firing_alert_sets(answer: bytes) -> None:
             body(rule(lastEvaluation="2026-11-21T09:00:00Z")), "3600s ago", id="evaluated long ago"
         ),
         pytest.param(body(rule(), warnings=["a ruler is away"]), "a ruler is away", id="a warning"),
+        pytest.param(body(rule(), isPartial=True), "isPartial", id="a partial answer"),
+        pytest.param(body(rule(type="recording")), "no rule defines", id="a recording rule"),
     ],
 )
 def test_t3_absence_that_proves_nothing_holds(answer: bytes, problem: str) -> None:

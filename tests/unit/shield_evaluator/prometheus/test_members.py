@@ -73,5 +73,16 @@ def test_t6_series_with_one_value_of_the_configured_label_are_one_member() -> No
     assert {"etcd-0"} == set(member_names(labels, "pod"))
 
 
+@pytest.mark.parametrize("label", ["cluster", "cluster_id", "namespace"])
+def test_t2_t6_members_of_two_etcds_stay_apart_under_one_configured_name(label: str) -> None:
+    labels = [{"pod": "etcd-0", label: value} for value in ("one", "two")]
+    assert [f"etcd-0 ({label}=one)", f"etcd-0 ({label}=two)"] == member_names(labels, "pod")
+
+
+def test_t6_a_scrape_without_a_namespace_is_of_the_same_member() -> None:
+    labels = [{"pod": "etcd-0", "namespace": "kube-system"}, {"pod": "etcd-0"}]
+    assert {"etcd-0"} == set(member_names(labels, "pod"))
+
+
 def test_t6_a_series_without_the_configured_label_is_named_by_all_labels() -> None:
     assert ["job=etcd"] == member_names([{"job": "etcd"}], "pod")

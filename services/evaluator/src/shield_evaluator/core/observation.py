@@ -81,6 +81,14 @@ def unusable(problem: str) -> Observation:
     return Observation(value=None, problem=problem)
 
 
+def is_usable(value: float) -> bool:
+    """Return whether a sample's value can be a member's: finite and not negative.
+
+    NaN fails both comparisons. Infinity and larger values are the result of a broken query.
+    """
+    return 0 <= value <= MAX_VALUE
+
+
 def observe(
     samples: Sequence[Sample], *, expected_members: int | None = None, warnings: Sequence[str] = ()
 ) -> Observation:
@@ -93,8 +101,7 @@ def observe(
     """
     if len(samples) > MAX_SAMPLES:
         return unusable(f"{len(samples)} samples, at most {MAX_SAMPLES} make sense")
-    # NaN fails both comparisons. Infinity and larger values are the result of a broken query.
-    valid = tuple([s for s in samples if 0 <= s.value <= MAX_VALUE])
+    valid = tuple([s for s in samples if is_usable(s.value)])
     if not valid:
         return unusable(NO_SAMPLES if not samples else "no finite, non-negative sample")
     worst = valid[0]

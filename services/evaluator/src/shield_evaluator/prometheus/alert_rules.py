@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from shield_evaluator.core.observation import Observation, Sample, unusable
+from shield_evaluator.prometheus.completeness import incompleteness
 from shield_evaluator.prometheus.response import Envelope, PrometheusError, malformed, warnings_of
 
 # The shield's own alerts carry this label. A signal that reads one would never reset.
@@ -72,6 +73,7 @@ class AlertRules:
 
 class _Rule(Struct):
     name: str = ""
+    type: str = ""
     state: str = ""
     health: str = "unknown"
     lastError: str = ""  # noqa: N815 - Prometheus' name
@@ -104,8 +106,13 @@ _rules = msgspec.json.Decoder(_RulesResponse)
 _runtime = msgspec.json.Decoder(_RuntimeResponse)
 
 
-def parse_alert_rules(body: bytes, alert: str) -> AlertRules:
+def parse_alert_rules(body: bytes, alert: str, remarks: tuple[str, ...] = ()) -> AlertRules:
     """Decode the answer of ``/api/v1/rules`` and keep the rules of one alert.
+
+    Args:
+        body: of a response with status 200.
+        alert: its name.
+        remarks: of the response's headers on its completeness.
 
     Raises:
         PrometheusError: not a success, not JSON, or not rules.
@@ -126,9 +133,11 @@ def parse_alert_rules(body: bytes, alert: str) -> AlertRules:
         )
         for group in response.data.groups or ()
         for rule in group.rules or ()
-        if rule.name == alert and (rule.labels or {}).get(OWN_LABEL[0]) != OWN_LABEL[1]
+        if rule.name == alert
+        and rule.type != "recording"
+        and (rule.labels or {}).get(OWN_LABEL[0]) != OWN_LABEL[1]
     )
-    return AlertRules(alert, rules, warnings_of(response))
+    return AlertRules(alert, rules, (*warnings_of(response), *incompleteness(body), *remarks))
 
 
 def parse_start_time(body: bytes) -> datetime:

@@ -38,17 +38,23 @@ class PrometheusClient:
         self._settings = settings
 
     async def query(
-        self, expression: str, *, budget: float, member_label: str | None = None
+        self,
+        expression: str,
+        *,
+        budget: float,
+        member_label: str | None = None,
+        members: int | None = None,
     ) -> Answer:
         """Evaluate an expression now.
 
         If a server's answer is empty or incomplete, the next URL is asked as well. The first
-        complete answer is returned, else the first that is not empty, else an empty one.
+        complete answer is returned, else the first with most members.
 
         Args:
             expression: PromQL that gives an instant vector.
             budget: seconds for all tries of all URLs.
             member_label: the label that names the member; see `members.member_names`.
+            members: how many members a complete answer has at least; None if that is not known.
 
         Raises:
             PrometheusError: no URL gave an answer in time; the error of the last one.
@@ -64,10 +70,12 @@ class PrometheusClient:
                 {"query": expression},
                 decode,
                 self._settings,
-                satisfies=lambda answer: bool(answer.samples) and not answer.warnings,
+                satisfies=lambda answer: (
+                    not answer.warnings and answer.usable_members >= (members or 1)
+                ),
             ),
             budget,
-            better=lambda new, best: bool(new.samples) and not best.samples,
+            better=lambda new, best: new.usable_members > best.usable_members,
         )
 
     async def query_range(self, expression: str, window: Window, *, budget: float) -> RangeAnswer:
@@ -114,7 +122,7 @@ class PrometheusClient:
             "/api/v1/rules",
             # Servers that do not know rule_name[] return all rules.
             {"type": "alert", "rule_name[]": alert},
-            lambda body, _remarks: parse_alert_rules(body, alert),
+            lambda body, remarks: parse_alert_rules(body, alert, remarks),
             self._settings,
             satisfies=lambda answer: bool(answer.rules),
             method="GET",

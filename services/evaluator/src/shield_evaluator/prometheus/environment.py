@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from shield_evaluator.prometheus.members import CLUSTER_LABELS, ETCD_LABELS
 from shield_evaluator.prometheus.response import PrometheusError
 
 if TYPE_CHECKING:
@@ -18,7 +19,17 @@ DOCS: Final = "docs/metrics-sources.md"
 ETCD_METRIC: Final = "etcd_mvcc_db_total_size_in_bytes"
 QUOTA_METRIC: Final = "etcd_server_quota_backend_bytes"
 APISERVER_METRICS: Final = "apiserver_storage_size_bytes|apiserver_storage_db_total_size_in_bytes"
-CLUSTER_LABELS: Final = ("cluster", "cluster_id", "clusterID", "tenant_id")
+# Labels of how a target was scraped and stored. Series of one etcd that differ in one of them were
+# scraped twice, by two jobs, Services, ports or Prometheus servers.
+SCRAPE_LABELS: Final = (
+    "job",
+    "service",
+    "endpoint",
+    "prometheus",
+    "prometheus_replica",
+    "replica",
+    "receive",
+)
 
 _HYPERSHIFT: Final = re.compile(r"^(clusters|ocm)-.+")
 _SECTIONS: Final = {
@@ -111,7 +122,7 @@ async def find_section(client: SignalClient, *, budget: float) -> str | None:
 
 
 async def ambiguity(client: SignalClient, expression: str, *, budget: float) -> str | None:
-    """Return why the series of a query may be those of more than one etcd; None if they are not.
+    """Return why a query may select more than one etcd, or one etcd twice; None if it does not.
 
     For queries whose signal does not state its members.
 
@@ -123,15 +134,29 @@ async def ambiguity(client: SignalClient, expression: str, *, budget: float) -> 
     Raises:
         PrometheusError: it does not answer.
     """
-    for label in (*CLUSTER_LABELS, "namespace", "job"):
-        answer = await client.query(
-            f"count by ({label}) (\n{expression}\n)", budget=budget, member_label=label
-        )
-        values = sorted(sample.member for sample in answer.samples)
-        if len(values) > 1:
-            listed = ", ".join(value or "none" for value in values[:5])
+    for label in (*ETCD_LABELS, *SCRAPE_LABELS):
+        counts = await _counts(client, expression, label, budget)
+        if len(counts) > 1:
+            listed = ", ".join(value or "none" for value in sorted(counts)[:5])
             return (
                 f"the query selects series that differ in {label} ({listed}):"
-                " narrow it to one etcd, or set members"
+                " narrow it to one etcd, scraped once, or set members"
             )
+    pods = await _counts(client, expression, "pod", budget)
+    twice = next((pod for pod, count in sorted(pods.items()) if pod and count > 1), None)
+    if twice is not None:
+        return (
+            f"the query selects {pods[twice]:g} series of the pod {twice}:"
+            " narrow it to one of them, or set members"
+        )
     return None
+
+
+async def _counts(
+    client: SignalClient, expression: str, label: str, budget: float
+) -> dict[str, float]:
+    """Return how many series of a query have each value of a label; empty text is none."""
+    answer = await client.query(
+        f"count by ({label}) (\n{expression}\n)", budget=budget, member_label=label
+    )
+    return {sample.member: sample.value for sample in answer.samples}

@@ -25,6 +25,10 @@ class MemberLabels(Struct, gc=False):
 
 
 MEMBER_LABELS: Final = MemberLabels.__struct_fields__
+# What tells clusters apart, and etcds of one cluster. The etcds of hosted control planes have pods
+# of the same names in different namespaces.
+CLUSTER_LABELS: Final = ("cluster", "cluster_id", "clusterID", "cluster_name", "tenant_id")
+ETCD_LABELS: Final = (*CLUSTER_LABELS, "namespace")
 
 
 def member_names(
@@ -35,7 +39,7 @@ def member_names(
     Args:
         label_sets: the labels of each series; they are distinct.
         member_label: the label that names the member, if it is configured. Series with the same
-            value of it are then one member.
+            value of it are then one member, unless they belong to different clusters or namespaces.
 
     Returns:
         The value of the first of `MEMBER_LABELS` that every series has and that differs between
@@ -43,7 +47,7 @@ def member_names(
         it differs from series of the same name.
     """
     if member_label is not None:
-        return [labels.get(member_label) or _all_labels(labels) for labels in label_sets]
+        return _configured_names(label_sets, member_label)
     for label in MEMBER_LABELS:
         values = {labels.get(label) for labels in label_sets}
         if None not in values and len(values) == len(label_sets):
@@ -58,6 +62,20 @@ def member_names(
         name if name not in shared else _with_labels(name, labels, differing[name])
         for name, labels in zip(names, label_sets, strict=True)
     ]
+
+
+def _configured_names(label_sets: Sequence[Mapping[str, str]], member_label: str) -> list[str]:
+    differing = [
+        label
+        for label in ETCD_LABELS
+        if label != member_label and len({s[label] for s in label_sets if label in s}) > 1
+    ]
+    names = []
+    for labels in label_sets:
+        name = labels.get(member_label) or _all_labels(labels)
+        present = [label for label in differing if label in labels]
+        names.append(_with_labels(name, labels, present) if present else name)
+    return names
 
 
 def _first_label(labels: Mapping[str, str]) -> str:

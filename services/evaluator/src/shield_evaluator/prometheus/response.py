@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from shield_evaluator.core.observation import Sample
+from shield_evaluator.core.observation import Sample, is_usable
 from shield_evaluator.prometheus.completeness import incompleteness
 from shield_evaluator.prometheus.members import MemberLabels, member_names
 
@@ -61,6 +61,11 @@ class Answer:
 
     samples: tuple[Sample, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def usable_members(self) -> int:
+        """How many members have a usable value."""
+        return len({sample.member for sample in self.samples if is_usable(sample.value)})
 
 
 class _Point(Struct, array_like=True, forbid_unknown_fields=True, gc=False):

@@ -45,7 +45,12 @@ class SignalClient(Protocol):
     """Anything that answers instant queries and knows alert rules."""
 
     async def query(
-        self, expression: str, *, budget: float, member_label: str | None = None
+        self,
+        expression: str,
+        *,
+        budget: float,
+        member_label: str | None = None,
+        members: int | None = None,
     ) -> Answer:
         """See `prometheus.client.PrometheusClient.query`."""
         ...
@@ -129,7 +134,9 @@ async def observe_signal(
     """
     if query.alert is not None:
         return await _observe_alert(client, query.alert, query.expression, budget)
-    answer = await client.query(query.expression, budget=budget, member_label=query.member_label)
+    answer = await client.query(
+        query.expression, budget=budget, member_label=query.member_label, members=members
+    )
     return observe(answer.samples, expected_members=members, warnings=answer.warnings)
 
 

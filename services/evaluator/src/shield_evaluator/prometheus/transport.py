@@ -39,9 +39,11 @@ _STATUS_KINDS: Final = {
     503: "unavailable",
     504: "unavailable",
 }
-# A proxy that allows reading only answers a POST with one of these. Prometheus' own clients then
-# send the query as a GET (https://github.com/prometheus/client_golang/issues/1619).
-_NO_POST: Final = {403, 405, 501}
+# A proxy that allows reading only answers a POST with one of these: not found where it chooses a
+# route by the method, else forbidden, not allowed, without a length, an unknown type or not
+# implemented. Prometheus' own clients then send the query as a GET
+# (https://github.com/prometheus/client_golang/issues/1619).
+_NO_POST: Final = {403, 404, 405, 411, 415, 501}
 
 T = TypeVar("T")
 
@@ -93,8 +95,10 @@ class Transport:
         """
         try:
             async with asyncio.timeout(seconds):
-                if request.method == "GET" or url in self._without_post:
+                if request.method == "GET":
                     return await self._ask("GET", url, request, seconds)
+                if url in self._without_post:
+                    return await self._ask_again_by_get(url, request, seconds)
                 try:
                     return await self._ask("POST", url, request, seconds)
                 except _PostNotAllowedError as refused:
@@ -110,6 +114,15 @@ class Transport:
             raise PrometheusError("tls", f"{url}: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise PrometheusError("connection", f"{url}: {_connection_problem(error)}") from error
+
+    async def _ask_again_by_get(self, url: str, request: Request[T], seconds: float) -> T:
+        try:
+            return await self._ask("GET", url, request, seconds)
+        except PrometheusError as error:
+            # Another server may answer there now, so the next query is a POST again.
+            if error.kind in {"status", "unauthorized"}:
+                self._without_post.discard(url)
+            raise
 
     async def _ask(self, method: str, url: str, request: Request[T], seconds: float) -> T:
         form = {**request.form, "timeout": f"{max(round(seconds * 1000), 1)}ms"}
