@@ -33,9 +33,9 @@ SETTINGS: Final[dict[str, type[SettingsStruct]]] = {
 }
 # Sections of the services' files that the chart writes itself.
 OWNED: Final = {
-    "evaluator": {"cluster", "redis", "metrics"},
+    "evaluator": {"cluster", "redis", "metrics", "hold"},
     "admitter": {
-        "cluster", "redis", "metrics", "listen", "tls", "operations", "default_tier",
+        "cluster", "redis", "metrics", "listen", "tls", "operations", "default_tier", "hold",
     },
 }  # fmt: skip
 
@@ -67,6 +67,7 @@ TYPES: Final[dict[str, dict[str, Any]]] = {
         "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+%$"}]
     },
     "duration": {"type": "string", "pattern": DURATION_PATTERN},
+    "rate": {"type": "string", "pattern": "^[1-9][0-9]{0,5}/(s|m|h)$"},
     "prometheus-duration": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"},
     # Bytes, or a suffix of Kubernetes or of redis.conf.
     "memory": {

@@ -70,6 +70,12 @@ class Rendered:
         text: str = self.one("ConfigMap", f"{RELEASE}-{service}")["data"][f"{service}.yaml"]
         return text
 
+    def services(self) -> list[str]:
+        """Return the services that have pods, the evaluator first."""
+        names = [o["spec"]["template"]["metadata"]["labels"] for o in self.of("Deployment")]
+        found = [labels["app.kubernetes.io/component"] for labels in names]
+        return sorted(found, key=lambda name: (name != "evaluator", name))
+
     def pod(self, component: str) -> Object:
         """Return the pod template's spec of a component."""
         kind = "StatefulSet" if component == "redis" else "Deployment"

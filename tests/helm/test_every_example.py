@@ -21,6 +21,9 @@ SETTINGS: dict[str, type[SettingsStruct]] = {
 # What a pod injects where the URL of an external Redis is in a Secret.
 URL_FROM_SECRET = {"SHIELD_REDIS_URL": "rediss://user:secret@redis.example.com:6379/0"}
 
+# Kubernetes has ValidatingAdmissionPolicy since 1.30; the chart refuses it before (test_policy.py).
+NEWER_ONLY = {"policy-values": "v1.36.3"}
+
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 
 
@@ -40,6 +43,7 @@ def test_lint_finds_nothing(chart: Chart, example: Path) -> None:
 def test_every_object_is_one_that_kubernetes_knows(
     chart: Chart, schemas: Path, example: Path, version: str
 ) -> None:
+    version = NEWER_ONLY.get(example.stem, version)
     rendered = chart.render(example, images=False, kubernetes=version)
     kubernetes = known(schemas, version)
     assert {} == {title(o): p for o in rendered.objects if (p := kubernetes.problems(o))}
@@ -51,6 +55,8 @@ def test_the_service_takes_its_configuration_file(
     chart: Chart, tmp_path: Path, example: Path, service: str
 ) -> None:
     rendered = chart.render(example, images=False)
+    if service not in rendered.services():
+        return
     file = tmp_path / f"{service}.yaml"
     file.write_text(rendered.config(service))
     env = rendered.container(service).get("env", [])
@@ -62,10 +68,11 @@ def test_the_service_takes_its_configuration_file(
 
 @every_example
 @pytest.mark.parametrize("shared", ["cluster", "default_tier"])
-def test_both_services_are_told_the_same(chart: Chart, example: Path, shared: str) -> None:
+def test_the_services_are_told_the_same(chart: Chart, example: Path, shared: str) -> None:
     rendered = chart.render(example, images=False)
-    evaluator, admitter = (yaml.safe_load(rendered.config(service)) for service in SETTINGS)
-    assert evaluator[shared] == admitter[shared]
+    configs = [yaml.safe_load(rendered.config(service)) for service in rendered.services()]
+    told = {config[shared] for config in configs if shared in config}
+    assert {configs[0][shared]} == told
 
 
 @every_example
@@ -86,7 +93,7 @@ def test_no_object_is_rendered_twice(chart: Chart, example: Path) -> None:
 @every_example
 def test_every_mounted_file_is_one_that_a_volume_brings(chart: Chart, example: Path) -> None:
     rendered = chart.render(example, images=False)
-    for component in ("evaluator", "admitter"):
+    for component in rendered.services():
         volumes = {volume["name"] for volume in rendered.pod(component)["volumes"]}
         mounts = {mount["name"] for mount in rendered.container(component)["volumeMounts"]}
         assert volumes == mounts

@@ -1,4 +1,4 @@
-"""What `helm test` runs: one harmless review, and both services' probes.
+"""What `helm test` runs: one harmless review, and the services' probes.
 
 Needs nothing but Python. Every step prints a line; the first that fails ends it with exit code 1.
 """
@@ -45,9 +45,11 @@ def review(url: str, ca_file: str | None) -> None:
 
 
 def main() -> None:
-    """Take the steps; where things are stands in the environment."""
+    """Ask each service that the environment names, and the webhook if it does."""
     place = os.environ
-    steps = ["evaluator", "admitter", *(["webhook"] if place.get("WEBHOOK_URL") else [])]
+    services = ("evaluator", "admitter", "controller")
+    steps = [name for name in services if place.get(f"{name.upper()}_READY_URL")]
+    steps += ["webhook"] if place.get("WEBHOOK_URL") else []
     for name in steps:
         try:
             if name == "webhook":

@@ -15,7 +15,11 @@ hash() {
     printf %s "$password" | sha256sum | cut -d ' ' -f 1
 }
 
-evaluator=$(hash evaluator)
-admitter=$(hash admitter)
-sed -e "s/EVALUATOR_HASH/$evaluator/" -e "s/ADMITTER_HASH/$admitter/" /etc/redis/users.acl >/run/redis/users.acl
+cat /etc/redis/users.acl >/run/redis/users.acl.new
+for user in $(sed -n 's/^user \([a-z]*\) on #.*/\1/p' /etc/redis/users.acl); do
+    hashed=$(hash "$user")
+    sed "s/^\(user $user on #\)[A-Z_]*/\1$hashed/" /run/redis/users.acl.new >/run/redis/users.acl.next
+    mv /run/redis/users.acl.next /run/redis/users.acl.new
+done
+mv /run/redis/users.acl.new /run/redis/users.acl
 exec redis-server /etc/redis/redis.conf

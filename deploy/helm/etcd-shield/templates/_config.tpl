@@ -5,6 +5,9 @@
 {{- $_ := set $config "cluster" .Values.cluster -}}
 {{- $_ := set $config "metrics" (dict "listen" (printf ":%s" (include "etcd-shield.metricsPort" (dict "root" . "component" "evaluator")))) -}}
 {{- $_ := set $config "redis" (include "etcd-shield.redis.config" (dict "root" . "component" "evaluator") | fromYaml) -}}
+{{- if .Values.hold.enabled -}}
+{{- $_ := set $config "hold" (dict "enabled" true "max_runs" (int .Values.hold.maxRuns)) -}}
+{{- end -}}
 {{- if .Values.openshift.monitoring.enabled -}}
 {{- $_ := set $config.prometheus "urls" .Values.openshift.monitoring.urls -}}
 {{- $_ := set $config.prometheus "bearer_token_file" "/var/run/etcd-shield/openshift/token" -}}
@@ -21,6 +24,13 @@
 {{- $_ := set $config "redis" (include "etcd-shield.redis.config" (dict "root" . "component" "admitter") | fromYaml) -}}
 {{- $_ := set $config "default_tier" .Values.evaluator.config.default_tier -}}
 {{- $_ := set $config "operations" .Values.webhook.operations -}}
+{{- if .Values.hold.enabled -}}
+{{- $users := list -}}
+{{- range list (include "etcd-shield.controller.serviceAccount" .) (include "etcd-shield.hold.releaseName" .) -}}
+{{- $users = append $users (printf "system:serviceaccount:%s:%s" (include "etcd-shield.namespace" $) .) -}}
+{{- end -}}
+{{- $_ := set $config "hold" (dict "enabled" true "controllers" $users) -}}
+{{- end -}}
 {{- $tls := dict "cert_file" "/var/run/etcd-shield/tls/tls.crt" "key_file" "/var/run/etcd-shield/tls/tls.key" -}}
 {{- with .Values.webhook.clientCertificates -}}
 {{- if .caConfigMap -}}
@@ -31,6 +41,28 @@
 {{- end -}}
 {{- end -}}
 {{- $_ := set $config "tls" $tls -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{- define "etcd-shield.controller.config" -}}
+{{- $config := deepCopy .Values.controller.config -}}
+{{- $_ := set $config "cluster" .Values.cluster -}}
+{{- $_ := set $config "metrics" (dict "listen" (printf ":%s" (include "etcd-shield.metricsPort" (dict "root" . "component" "controller")))) -}}
+{{- $_ := set $config "redis" (include "etcd-shield.redis.config" (dict "root" . "component" "controller") | fromYaml) -}}
+{{- $_ := set $config "hold" (dict "enabled" .Values.hold.enabled "max_age" .Values.hold.maxAge "on_max_age" .Values.hold.onMaxAge) -}}
+{{- $_ := set $config "release" (dict "max_rate" .Values.release.maxRate) -}}
+{{- $_ := set $config "kueue" (dict "cluster_queues" .Values.kueue.clusterQueues) -}}
+{{- $publish := dict "kubernetes" (not (empty (include "etcd-shield.publish.object" .))) "namespace" (include "etcd-shield.namespace" .) "decision" .Values.publish.decision -}}
+{{- with .Values.publish.configMap -}}
+{{- $_ := set $publish "config_map" . -}}
+{{- end -}}
+{{- $_ := set $config "publish" $publish -}}
+{{- $_ := set $config "freshness" (pick .Values.admitter.config.freshness "stale_after" "expired_after") -}}
+{{- $election := dict "enabled" (gt (int .Values.controller.replicas) 1) "namespace" (include "etcd-shield.namespace" .) "name" (include "etcd-shield.controller.name" .) -}}
+{{- $_ := set $config "leader_election" $election -}}
+{{- with .Values.evaluator.config.status_url -}}
+{{- $_ := set $config "status_url" . -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 

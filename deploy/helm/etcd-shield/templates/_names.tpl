@@ -31,6 +31,7 @@ letters agree must not share objects.
 
 {{- define "etcd-shield.evaluator.name" -}}{{ include "etcd-shield.fullname" . }}-evaluator{{- end -}}
 {{- define "etcd-shield.admitter.name" -}}{{ include "etcd-shield.fullname" . }}-admitter{{- end -}}
+{{- define "etcd-shield.controller.name" -}}{{ include "etcd-shield.fullname" . }}-controller{{- end -}}
 {{- define "etcd-shield.redis.name" -}}{{ include "etcd-shield.fullname" . }}-redis{{- end -}}
 {{- define "etcd-shield.webhook.name" -}}{{ include "etcd-shield.namespace" . }}-{{ include "etcd-shield.fullname" . }}{{- end -}}
 
@@ -40,6 +41,10 @@ letters agree must not share objects.
 
 {{- define "etcd-shield.admitter.serviceAccount" -}}
 {{- .Values.admitter.serviceAccount.name | default (ternary (include "etcd-shield.admitter.name" .) "default" .Values.admitter.serviceAccount.create) -}}
+{{- end -}}
+
+{{- define "etcd-shield.controller.serviceAccount" -}}
+{{- .Values.controller.serviceAccount.name | default (ternary (include "etcd-shield.controller.name" .) "default" .Values.controller.serviceAccount.create) -}}
 {{- end -}}
 
 {{/* etcd-shield.selector (dict "root" $ "component" "admitter"): selects pods; it can never change. */}}

@@ -1,4 +1,4 @@
-{{/* Shared by the pods of evaluator, admitter and Redis. Each takes (dict "root" $ "component" "evaluator"). */}}
+{{/* Shared by the pods of the services and Redis. Each takes (dict "root" $ "component" "evaluator"). */}}
 
 {{/* The restricted Pod Security Standard. The user id is the image's, on OpenShift the namespace's. */}}
 {{- define "etcd-shield.podSecurityContext" -}}
@@ -31,6 +31,9 @@ do (`needing_restart` in its reload module).
 */}}
 {{- define "etcd-shield.restart" -}}
 {{- $config := include (printf "etcd-shield.%s.config" .component) .root | fromYaml -}}
+{{- if eq .component "controller" -}}
+{{- $config = dict "redis" (omit $config "log") "log" $config.log -}}
+{{- end -}}
 {{- toYaml (pick $config "cluster" "listen" "max_connections" "metrics" "redis" "startup_grace" "tls") -}}
 {{- ($config.log | default dict).format -}}
 {{- end -}}
@@ -75,6 +78,15 @@ topologySpreadConstraints:
 initContainers:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* Keeps a standby off the node of the one that works, if that can be; empty for one replica. */}}
+{{- define "etcd-shield.standbyAffinity" -}}
+{{- if gt (int (get .root.Values .component).replicas) 1 -}}
+{{- $labels := include "etcd-shield.selector" . | fromYaml -}}
+{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" $labels) -}}
+{{- toYaml (dict "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" (list (dict "weight" 100 "podAffinityTerm" $term)))) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "etcd-shield.env" -}}

@@ -69,9 +69,57 @@ The namespace as Kubernetes knows it, or nothing where the chart is rendered wit
 {{- end -}}
 {{- end -}}
 
+{{/* Which requests are judged, in the words of a policy's matchConstraints; a webhook calls the rules `rules`. */}}
+{{- define "etcd-shield.webhook.matching" -}}
+matchPolicy: {{ .Values.webhook.matchPolicy }}
+resourceRules:
+  {{- range .Values.webhook.resources }}
+  - apiGroups: {{ toJson .apiGroups }}
+    apiVersions: {{ toJson .apiVersions }}
+    resources: {{ toJson .resources }}
+    operations: {{ toJson $.Values.webhook.operations }}
+    scope: Namespaced
+  {{- end }}
+{{- $namespaces := .Values.webhook.namespaceSelector | default dict }}
+namespaceSelector:
+  matchExpressions:
+    # Its own namespace must be able to start with the shield down.
+    - key: kubernetes.io/metadata.name
+      operator: NotIn
+      values: {{ concat (list (include "etcd-shield.namespace" .)) .Values.webhook.excludedNamespaces | uniq | toJson }}
+    {{- with $namespaces.matchExpressions }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $namespaces.matchLabels }}
+  matchLabels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- with .Values.webhook.objectSelector }}
+objectSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* etcd-shield.webhook.clientConfig (dict "root" $ "path" "/validate"): where the API server asks, and whom it trusts. */}}
+{{- define "etcd-shield.webhook.clientConfig" -}}
+{{- $path := .path -}}
+{{- with .root -}}
+{{- $mode := include "etcd-shield.webhook.tlsMode" . -}}
+service:
+  name: {{ include "etcd-shield.admitter.name" . }}
+  namespace: {{ include "etcd-shield.namespace" . }}
+  port: {{ int .Values.admitter.service.port }}
+  path: {{ $path }}
+{{- if eq $mode "selfSigned" }}
+caBundle: {{ get (include "etcd-shield.webhook.selfSigned" . | fromJson) "ca.crt" }}
+{{- else if eq $mode "existingSecret" }}
+caBundle: {{ .Values.webhook.tls.existingSecret.caBundle | b64enc }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
 {{/* etcd-shield.webhook.webhooks (dict "root" $ "failurePolicy" "Fail"): the list of a ValidatingWebhookConfiguration. */}}
 {{- define "etcd-shield.webhook.webhooks" -}}
-{{- $mode := include "etcd-shield.webhook.tlsMode" .root -}}
 {{- $failurePolicy := .failurePolicy -}}
 {{- with .root -}}
 - name: pipelineruns.etcd-shield.dev
@@ -79,44 +127,9 @@ The namespace as Kubernetes knows it, or nothing where the chart is rendered wit
   sideEffects: None
   failurePolicy: {{ $failurePolicy }}
   timeoutSeconds: {{ int .Values.webhook.timeoutSeconds }}
-  matchPolicy: {{ .Values.webhook.matchPolicy }}
   clientConfig:
-    service:
-      name: {{ include "etcd-shield.admitter.name" . }}
-      namespace: {{ include "etcd-shield.namespace" . }}
-      port: {{ int .Values.admitter.service.port }}
-      path: {{ .Values.webhook.path }}
-    {{- if eq $mode "selfSigned" }}
-    caBundle: {{ get (include "etcd-shield.webhook.selfSigned" . | fromJson) "ca.crt" }}
-    {{- else if eq $mode "existingSecret" }}
-    caBundle: {{ .Values.webhook.tls.existingSecret.caBundle | b64enc }}
-    {{- end }}
-  rules:
-    {{- range .Values.webhook.resources }}
-    - apiGroups: {{ toJson .apiGroups }}
-      apiVersions: {{ toJson .apiVersions }}
-      resources: {{ toJson .resources }}
-      operations: {{ toJson $.root.Values.webhook.operations }}
-      scope: Namespaced
-    {{- end }}
-  {{- $namespaces := .Values.webhook.namespaceSelector | default dict }}
-  namespaceSelector:
-    matchExpressions:
-      # Its own namespace must be able to start with the shield down.
-      - key: kubernetes.io/metadata.name
-        operator: NotIn
-        values: {{ concat (list (include "etcd-shield.namespace" .)) .Values.webhook.excludedNamespaces | uniq | toJson }}
-      {{- with $namespaces.matchExpressions }}
-      {{- toYaml . | nindent 6 }}
-      {{- end }}
-    {{- with $namespaces.matchLabels }}
-    matchLabels:
-      {{- toYaml . | nindent 6 }}
-    {{- end }}
-  {{- with .Values.webhook.objectSelector }}
-  objectSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+    {{- include "etcd-shield.webhook.clientConfig" (dict "root" . "path" .Values.webhook.path) | nindent 4 }}
+  {{- include "etcd-shield.webhook.matching" . | replace "resourceRules:" "rules:" | nindent 2 }}
   {{- with .Values.webhook.matchConditions }}
   matchConditions:
     {{- toYaml . | nindent 4 }}

@@ -25,7 +25,7 @@
 {{- end -}}
 
 {{- define "etcd-shield.checks.images" -}}
-{{- range $component := list "evaluator" "admitter" "redis" -}}
+{{- range $component := append (include "etcd-shield.services" . | fromJsonArray) "redis" -}}
 {{- $image := (get $.Values $component).image -}}
 {{- if or (ne $component "redis") $.Values.redis.enabled -}}
 {{- $name := include "etcd-shield.image" (dict "root" $ "image" $image) -}}
@@ -75,8 +75,8 @@
 {{- if and $external.url (not (regexMatch "^rediss?://[^/?#]+(/[0-9]{0,5})?$" $external.url)) -}}
 {{- fail "externalRedis.url: after the host may follow a database number, such as /0, and nothing else." -}}
 {{- end -}}
-{{- if and (or $external.auth.evaluatorUsername $external.auth.admitterUsername) (not $external.auth.secretName) -}}
-{{- fail "externalRedis.auth.evaluatorUsername and admitterUsername need externalRedis.auth.secretName with their passwords." -}}
+{{- if and (or $external.auth.evaluatorUsername $external.auth.admitterUsername $external.auth.controllerUsername) (not $external.auth.secretName) -}}
+{{- fail "externalRedis.auth.evaluatorUsername, admitterUsername and controllerUsername need externalRedis.auth.secretName with their passwords." -}}
 {{- end -}}
 {{- $timeout := include "etcd-shield.seconds" $external.timeout | float64 -}}
 {{- if or (le $timeout 0.0) (gt $timeout 2.0) -}}
