@@ -1,4 +1,4 @@
-"""Counting admitted runs for the evaluator, beside the request path.
+"""Counting admitted and held runs for the evaluator, beside the request path.
 
 The request path only adds to a number in memory. A background task adds what has come together to
 the store's counters, so that a slow or absent store delays no request and loses no count: what
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
 from shield_common.lifecycle import backoff
+from shield_common.store.keys import held_field, held_tier
 from shield_common.store.protocol import StoreError, UnclearError
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ RESULTS: Final = (ADDED, KEPT, DROPPED)
 
 
 class AdmissionCounts:
-    """Runs that this admitter has admitted and not yet added to the store's counters.
+    """Runs that this admitter has admitted or held and not yet added to the store's counters.
 
     Attributes:
-        pending: tier -> runs.
+        pending: counter, which is a tier or a `shield_common.store.keys.held_field` -> runs.
         problem: why the last flush failed; None if it did not.
     """
 
@@ -68,6 +69,14 @@ class AdmissionCounts:
     def count(self, tier: str) -> None:
         """Count one admitted run."""
         self.pending[tier] += 1
+
+    def count_held(self, tier: str) -> None:
+        """Count one held run."""
+        self.pending[held_field(tier)] += 1
+
+    def pending_held(self) -> int:
+        """Return how many held runs the store's counters lack."""
+        return sum(runs for field, runs in self.pending.items() if held_tier(field) is not None)
 
     async def run(self) -> None:
         """Flush until cancelled."""

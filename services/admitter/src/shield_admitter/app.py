@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from shield_admitter.admission_counts import AdmissionCounts
 from shield_admitter.core.pacing import Pacing
+from shield_admitter.core.slots import Slots
 from shield_admitter.denial_log import DenialLog
 from shield_admitter.http.limits import raise_open_file_limit
 from shield_admitter.http.server import Server
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shield_admitter.settings import AdmitterSettings
+    from shield_common.decision import Decision
 
 # After draining: requests in flight take milliseconds, and the API server gives up after 30 s.
 FINISH_SECONDS: Final = 5.0
@@ -99,6 +101,7 @@ class Admitter:
         certificate = settings.tls.load_certificate(on_reload=self._certificate_reloaded)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
         self._pacing = Pacing()
+        self._slots = Slots()
         outage = OutageLog()
         self._counts = AdmissionCounts(
             self._store, random=random.random, outage=outage, on_flush=self._metrics.count_flush
@@ -111,7 +114,7 @@ class Admitter:
             now_ms=now_ms,
             random=random.random,
             on_document=self._metrics.count_document,
-            on_decision=self._pacing.accept,
+            on_decision=self._accept,
             outage=outage,
         )
         self._denial_log = DenialLog(now_ms=now_ms)
@@ -120,6 +123,7 @@ class Admitter:
             settings,
             feed=self._feed,
             pacing=self._pacing,
+            slots=self._slots,
             counts=self._counts,
             is_serving=self._is_serving,
             metrics=self._metrics,
@@ -197,6 +201,10 @@ class Admitter:
         await self._counts.flush()
         await self._store.close()
         await self._probes.stop()
+
+    def _accept(self, decision: Decision) -> None:
+        self._pacing.accept(decision)
+        self._slots.accept(decision, now_ms=now_ms(), unflushed=self._counts.pending_held())
 
     def _max_connections(self) -> int:
         configured = self._settings.max_connections

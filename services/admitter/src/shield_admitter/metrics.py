@@ -10,7 +10,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from shield_admitter.admission_counts import RESULTS as FLUSH_RESULTS
-from shield_admitter.core.verdict import AUDITED, NO_TIER, PACED, WARNED, Outcome, Reason, allows
+from shield_admitter.core.hold import Action
+from shield_admitter.core.verdict import (
+    ADMITTED,
+    AUDITED,
+    HELD,
+    NO_TIER,
+    PACED,
+    WARNED,
+    Outcome,
+    Reason,
+    allows,
+)
 from shield_admitter.http.messages import Rejection
 from shield_admitter.tally import CounterTally, HistogramTally
 from shield_common.decision_age import Acceptance, Freshness, freshness
@@ -20,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from shield_admitter.admission_counts import AdmissionCounts
+    from shield_admitter.core.hold import Mutation
     from shield_admitter.core.verdict import Policy, Verdict
     from shield_admitter.http.server import Server
     from shield_common.decision_age import CachedDecision
@@ -108,6 +120,7 @@ class Metrics(ServiceMetrics):
         )
         self._create_decision_series()
         self._create_room_series()
+        self._create_hold_series()
         self._create_request_series()
 
     def observe(
@@ -137,6 +150,14 @@ class Metrics(ServiceMetrics):
         if verdict.outcome is PACED:
             self._paced.labels(verdict.tier).inc()
         self._duration.observe(seconds)
+
+    def count_mutation(self, mutation: Mutation) -> None:
+        """Count a request to /mutate, while holding is on."""
+        self._mutations.count(mutation.action)
+        if mutation.action is Action.HELD:
+            self._held.count(mutation.tier)
+        elif mutation.action is Action.GATED:
+            self._gated.count(mutation.tier)
 
     def count_flush(self, result: str) -> None:
         """Count a flush of admission counts to the store."""
@@ -212,6 +233,25 @@ class Metrics(ServiceMetrics):
             {"result": FLUSH_RESULTS},
         )
 
+    def _create_hold_series(self) -> None:
+        self._mutations = CounterTally(
+            f"{PREFIX}mutation_requests",
+            "Requests to /mutate while holding is on, by what was done.",
+            ("action",),
+        )
+        self._held = CounterTally(
+            f"{PREFIX}held", "Runs that were created as pending, by tier.", ("tier",)
+        )
+        self._gated = CounterTally(
+            f"{PREFIX}start_gated",
+            "Starts of pending runs that were put off, by tier.",
+            ("tier",),
+        )
+        for tally in (self._mutations, self._held, self._gated):
+            self.registry.register(tally)
+        for action in Action:
+            self._mutations.create(action)
+
     def _create_request_series(self) -> None:
         self._create_tier_series()
         self._requests.create(Outcome.ADMITTED, NO_TIER, Reason.NOT_JUDGED)
@@ -223,11 +263,19 @@ class Metrics(ServiceMetrics):
         for tier in sorted(tiers):
             for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
                 for outcome in Outcome:
-                    if outcome is not PACED:
+                    if outcome not in {PACED, HELD}:
                         self._requests.create(outcome, tier, reason)
             for outcome in (PACED, WARNED, AUDITED):
                 self._requests.create(outcome, tier, Reason.ROOM)
             self._paced.labels(tier)
+            self._held.create(tier)
+            self._gated.create(tier)
+            if self._policy.hold is not None:
+                for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.ROOM, Reason.QUEUE):
+                    self._requests.create(HELD, tier, reason)
+                self._requests.create(PACED, tier, Reason.QUEUE)
+                for reason in (Reason.PENDING, Reason.RELEASED):
+                    self._requests.create(ADMITTED, tier, reason)
             for reason in (Reason.EXEMPT, Reason.MODE_OFF):
                 self._requests.create(Outcome.ADMITTED, tier, reason)
             self._tier_allow.labels(tier).set_function(partial(self._allows, tier))

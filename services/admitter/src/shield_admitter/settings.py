@@ -10,7 +10,7 @@ from msgspec import Meta, field
 
 from shield_admitter.core.response import DenialFormat
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule, TierRule, compile_globs
-from shield_admitter.core.verdict import Mode, Policy
+from shield_admitter.core.verdict import HoldPolicy, Mode, Policy
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import LINK_PATTERN, MAX_LINK, Duration, Name, Size, parse_address
 from shield_common.decision_age import FreshnessLimits
@@ -26,6 +26,7 @@ Link = Annotated[str, Meta(max_length=MAX_LINK, pattern=LINK_PATTERN)]
 Glob = Annotated[str, Meta(min_length=1, max_length=512)]
 Globs = Annotated[tuple[Glob, ...], Meta(max_length=1000)]
 ModeName = Literal["enforce", "warn", "audit", "off"]
+UserName = Annotated[str, Meta(min_length=1, max_length=512)]
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 # The API server rejects objects above 3 MiB; an AdmissionReview with the new and the old object
@@ -176,6 +177,28 @@ class TLSSettings(SettingsStruct, frozen=True, kw_only=True):
         )
 
 
+class HoldSettings(SettingsStruct, frozen=True, kw_only=True):
+    """Whether runs that would be denied wait as pending runs instead.
+
+    The evaluator's ``hold`` says how many may wait, and shield-controller starts them.
+
+    Attributes:
+        enabled: whether the webhook ``/mutate`` holds runs; needs a MutatingWebhookConfiguration.
+        controllers: user names that may start held runs; shield-controller's service account,
+            ``system:serviceaccount:NAMESPACE:NAME``.
+    """
+
+    enabled: bool = False
+    controllers: Annotated[tuple[UserName, ...], Meta(max_length=100)] = ()
+
+    def __post_init__(self) -> None:
+        """Reject holding that nobody could end."""
+        if self.enabled and not self.controllers:
+            raise ValueError(
+                "controllers: needs the user name of shield-controller, or no held run could start"
+            )
+
+
 class DenialSettings(SettingsStruct, frozen=True, kw_only=True):
     """What a denial looks like.
 
@@ -207,6 +230,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
         operations: operations that are judged; others are admitted and counted.
         kinds: kinds that are judged; others are admitted and counted. ``*`` judges all.
         denial: what a denial looks like.
+        hold: whether runs that would be denied wait as pending runs instead.
         startup_grace: how long a new admitter waits for its first decision before it serves.
         refresh: interval at which the decision is read besides the subscription.
         drain: how long it keeps serving after SIGTERM, while clients move to other replicas.
@@ -231,6 +255,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
     operations: Annotated[tuple[Operation, ...], Meta(min_length=1)] = ("CREATE",)
     kinds: Annotated[tuple[str, ...], Meta(min_length=1)] = ("PipelineRun",)
     denial: DenialSettings = DenialSettings()
+    hold: HoldSettings = HoldSettings()
     startup_grace: Duration = Duration(10)
     refresh: Duration = Duration(5)
     drain: Duration = Duration(10)
@@ -278,6 +303,15 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
             kinds=frozenset(self.kinds),
             limits=self.freshness.limits(),
             allow_unknown=self.freshness.on_unknown == "allow",
+            hold=self._hold_policy(),
+        )
+
+    def _hold_policy(self) -> HoldPolicy | None:
+        if not self.hold.enabled:
+            return None
+        return HoldPolicy(
+            controllers=frozenset(self.hold.controllers),
+            counts_starts="UPDATE" not in self.operations,
         )
 
     def denial_format(self) -> DenialFormat:

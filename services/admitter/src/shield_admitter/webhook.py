@@ -6,8 +6,9 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from shield_admitter.core.hold import mutate, mutation_policy, validate
 from shield_admitter.core.pacing import retry_seconds
-from shield_admitter.core.response import admission_response, encode
+from shield_admitter.core.response import admission_response, encode, mutation_response
 from shield_admitter.core.review import ReviewError, decode
 from shield_admitter.core.verdict import ADMITTED, judge
 from shield_admitter.http.messages import Response, error_response, unavailable
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shield_admitter.admission_counts import AdmissionCounts
+    from shield_admitter.core.hold import Mutation
     from shield_admitter.core.pacing import Pacing
+    from shield_admitter.core.review import Request
+    from shield_admitter.core.slots import Slots
     from shield_admitter.core.verdict import Verdict
     from shield_admitter.denial_log import DenialLog
     from shield_admitter.http.messages import RequestHead
@@ -27,8 +31,9 @@ if TYPE_CHECKING:
 
 # /validate-resource and the Kubebuilder-style path are what existing webhook configurations of
 # the Go etcd-shield call.
+MUTATE: Final = b"/mutate"
 PATHS: Final = frozenset(
-    {b"/validate", b"/validate-resource", b"/validate-tekton-dev-v1-pipelinerun"}
+    {MUTATE, b"/validate", b"/validate-resource", b"/validate-tekton-dev-v1-pipelinerun"}
 )
 JSON: Final = b"application/json"
 
@@ -46,6 +51,7 @@ class Webhook:
         *,
         feed: DecisionFeed,
         pacing: Pacing,
+        slots: Slots,
         counts: AdmissionCounts,
         is_serving: Callable[[], bool],
         metrics: Metrics,
@@ -60,7 +66,8 @@ class Webhook:
             settings: the configuration.
             feed: holds the cached decision.
             pacing: what may still be handed out of the room.
-            counts: counts admitted runs for the evaluator.
+            slots: what may still be held.
+            counts: counts admitted and held runs for the evaluator.
             is_serving: False while a new admitter waits for its first decision.
             metrics: counts verdicts and rejections.
             denial_log: logs denials.
@@ -70,6 +77,7 @@ class Webhook:
         """
         self._feed = feed
         self._pacing = pacing
+        self._slots = slots
         self._counts = counts
         self._is_serving = is_serving
         self._metrics = metrics
@@ -82,6 +90,7 @@ class Webhook:
     def apply_settings(self, settings: AdmitterSettings) -> None:
         """Use these settings from the next request on."""
         self._policy = settings.policy()
+        self._mutation_policy = mutation_policy(self._policy)
         self._denial_format = settings.denial_format()
         self.max_body = settings.max_body
 
@@ -100,21 +109,19 @@ class Webhook:
             return unavailable("no decision yet")
         return None
 
-    def respond(self, body: bytes | bytearray) -> Response:
+    def respond(self, head: RequestHead, body: bytes | bytearray) -> Response:
         """Answer one review."""
         started = time.perf_counter()
         try:
             request = decode(body)
         except ReviewError as error:
             return self._error("malformed", HTTPStatus.BAD_REQUEST, str(error))
-        verdict = judge(
-            request,
-            self._feed.cached,
-            self._policy,
-            self._pacing,
-            now_ms=self._now_ms(),
-            utc_now=self._utc_now(),
-        )
+        if head.path == MUTATE:
+            return Response(self._mutate(request, started))
+        return Response(self._validate(request, started))
+
+    def _validate(self, request: Request, started: float) -> bytes:
+        verdict = self._verdict(request)
         response = admission_response(
             verdict,
             self._denial_format,
@@ -124,12 +131,70 @@ class Webhook:
         )
         content = encode(response)
         if verdict.allowed and verdict.starts_run:
-            self._pacing.take(verdict.tier)
+            if not verdict.has_room:
+                self._pacing.take(verdict.tier)
             self._counts.count(verdict.tier)
+        if verdict.takes_slot and not request.dryRun:
+            self._slots.take(verdict.tier)
         if verdict.outcome is not ADMITTED:
             self._denial_log.write(request, verdict)
-        self._metrics.count_verdict(verdict, time.perf_counter() - started)
-        return Response(content)
+        if verdict.is_counted:
+            self._metrics.count_verdict(verdict, time.perf_counter() - started)
+        return content
+
+    def _verdict(self, request: Request) -> Verdict:
+        now_ms, utc_now, cached = self._now_ms(), self._utc_now(), self._feed.cached
+        if self._policy.hold is None:
+            return judge(
+                request, cached, self._policy, self._pacing, now_ms=now_ms, utc_now=utc_now
+            )
+        return validate(
+            request,
+            cached,
+            self._policy,
+            self._pacing,
+            self._slots,
+            now_ms=now_ms,
+            utc_now=utc_now,
+        )
+
+    def _mutate(self, request: Request, started: float) -> bytes:
+        mutation = mutate(
+            request,
+            self._feed.cached,
+            self._mutation_policy,
+            self._pacing,
+            self._slots,
+            now_ms=self._now_ms(),
+            utc_now=self._utc_now(),
+        )
+        verdict = mutation.verdict
+        response = mutation_response(
+            mutation,
+            self._denial_format,
+            uid=request.uid,
+            kind=request.kind.kind,
+            retry_after=None if verdict is None else self._retry_after(verdict),
+        )
+        content = encode(response)
+        if not request.dryRun:
+            self._spend(mutation)
+        if verdict is not None:
+            self._denial_log.write(request, verdict)
+            self._metrics.count_verdict(verdict, time.perf_counter() - started)
+        if self._policy.hold is not None:
+            self._metrics.count_mutation(mutation)
+        return content
+
+    def _spend(self, mutation: Mutation) -> None:
+        """Use up the room or the slot of a run."""
+        if mutation.takes_room:
+            self._pacing.take(mutation.tier)
+        if mutation.starts_run:
+            self._counts.count(mutation.tier)
+        if mutation.joins_queue:
+            self._slots.take(mutation.queue)
+            self._counts.count_held(mutation.queue)
 
     def _retry_after(self, verdict: Verdict) -> int | None:
         rule, wait = verdict.retry_rule, verdict.wait_seconds

@@ -71,7 +71,8 @@ class Echo:
             return error_response(HTTPStatus.NOT_FOUND, "no")
         return None
 
-    def respond(self, body: bytes | bytearray) -> Response:
+    def respond(self, head: RequestHead, body: bytes | bytearray) -> Response:
+        assert head == self.heads[-1]
         self.bodies.append(bytes(body))
         if body == b"bug":
             raise RuntimeError("a bug")

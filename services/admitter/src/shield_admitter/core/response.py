@@ -15,16 +15,22 @@ from msgspec import Struct
 
 from shield_admitter.core.pacing import runs_per_minute
 from shield_admitter.core.review import API_VERSION, KIND
-from shield_admitter.core.verdict import ADMITTED, ROOM, WARNED
+from shield_admitter.core.run_object import hold_patch
+from shield_admitter.core.verdict import ADMITTED, HELD, QUEUE, ROOM, WARNED
 from shield_common.text import format_time, format_value, printable, truncate
 
 if TYPE_CHECKING:
+    from shield_admitter.core.hold import Mutation
     from shield_admitter.core.verdict import Verdict
 
 MAX_WARNING: Final = 120  # characters; kubectl shows a warning on one line
 MAX_KIND: Final = 63  # characters; Kubernetes allows no longer kind
 
+MAX_BECAUSE: Final = 300  # characters of the annotation that says why a run is held
+
 TWO_RUNS: Final = 1.5  # a minute, rounded
+MANY_MINUTES: Final = 90  # from here on a wait is told in hours
+HOURS_OF_A_DAY: Final = 24
 
 DENIAL_REASONS: Final = {429: "TooManyRequests", 403: "Forbidden"}
 
@@ -78,10 +84,22 @@ class AdmissionResponse(Struct, omit_defaults=True):
     status: Status | None = None
 
 
+class MutationResponse(Struct, omit_defaults=True):
+    """The response of /mutate; a patch is JSON, which is encoded as Base64."""
+
+    uid: str
+    allowed: bool
+    auditAnnotations: AuditAnnotations | None = None  # noqa: N815 - Kubernetes' name
+    warnings: list[str] | None = None
+    status: Status | None = None
+    patchType: str | None = None  # noqa: N815 - Kubernetes' name
+    patch: bytes | None = None
+
+
 class _Review(Struct):
     apiVersion: str  # noqa: N815 - Kubernetes' name
     kind: str
-    response: AdmissionResponse
+    response: AdmissionResponse | MutationResponse
 
 
 _encoder = msgspec.json.Encoder()
@@ -106,21 +124,64 @@ def admission_response(
     """
     status = None
     if not verdict.allowed:
-        status = Status(
-            "Failure",
-            denial_format.code,
-            DENIAL_REASONS[denial_format.code],
-            denial_message(verdict, kind, denial_format),
-            None if retry_after is None else StatusDetails(retry_after),
-        )
+        status = denial(verdict, denial_format, kind=kind, retry_after=retry_after)
     warning = _warning(verdict)
     warnings = [truncate(printable(warning), MAX_WARNING)] if warning else None
     return AdmissionResponse(uid, verdict.allowed, _annotations(verdict), warnings, status)
 
 
-def encode(response: AdmissionResponse) -> bytes:
+def mutation_response(
+    mutation: Mutation,
+    denial_format: DenialFormat,
+    *,
+    uid: str,
+    kind: str,
+    retry_after: int | None = None,
+) -> MutationResponse:
+    """Build the response of /mutate to one request; see `admission_response`."""
+    verdict, run = mutation.verdict, mutation.run
+    if verdict is None:
+        return MutationResponse(uid, allowed=True)
+    annotations = _annotations(verdict)
+    if run is None:
+        status = denial(verdict, denial_format, kind=kind, retry_after=retry_after)
+        return MutationResponse(uid, allowed=False, auditAnnotations=annotations, status=status)
+    because = truncate(printable(_explanation(verdict)), MAX_BECAUSE)
+    return MutationResponse(
+        uid,
+        allowed=True,
+        auditAnnotations=annotations,
+        warnings=[truncate(held_warning(mutation), MAX_WARNING)],
+        patchType="JSONPatch",
+        patch=hold_patch(run, tier=mutation.queue, because=because),
+    )
+
+
+def encode(response: AdmissionResponse | MutationResponse) -> bytes:
     """Return the AdmissionReview that carries a response, as JSON."""
     return _encoder.encode(_Review(API_VERSION, KIND, response))
+
+
+def denial(
+    verdict: Verdict, denial_format: DenialFormat, *, kind: str, retry_after: int | None
+) -> Status:
+    """Return how and why a request is denied; see `admission_response`."""
+    return Status(
+        "Failure",
+        denial_format.code,
+        DENIAL_REASONS[denial_format.code],
+        denial_message(verdict, kind, denial_format),
+        None if retry_after is None else StatusDetails(retry_after),
+    )
+
+
+def held_warning(mutation: Mutation) -> str:
+    """Return what the author of a held run is told: its number in the queue, and the wait."""
+    hold = None if mutation.verdict is None else mutation.verdict.hold
+    text = f"held, number {mutation.position:,}, starts when etcd has room"
+    if hold is None or hold.wait_seconds is None:
+        return f"{text} (etcd-shield)"
+    return f"{text}, {_about(hold.wait_seconds)} (etcd-shield)"
 
 
 def denial_message(verdict: Verdict, kind: str, denial_format: DenialFormat) -> str:
@@ -150,6 +211,8 @@ def _explanation(verdict: Verdict) -> str:
     tier_decision = verdict.tier_decision
     if verdict.decision is None:
         return "etcd-shield has no current decision"
+    if verdict.reason is QUEUE:
+        return _queue(verdict)
     if verdict.reason is ROOM:
         return _room(runs_per_minute(verdict.decision, verdict.tier))
     if tier_decision is None:
@@ -160,6 +223,25 @@ def _explanation(verdict: Verdict) -> str:
     elif tier_decision.reset is not None:
         period.append(f"until below {format_value(tier_decision.reset, tier_decision.unit)}")
     return f"{tier_decision.reason or 'etcd is close to its quota'} ({', '.join(period)})"
+
+
+def _queue(verdict: Verdict) -> str:
+    number = 0 if verdict.hold is None else verdict.hold.held
+    text = f"{number:,} runs of this tier wait and start first"
+    if number == 1:
+        text = "1 run of this tier waits and starts first"
+    return text if verdict.outcome is HELD else f"{text}, and no more can be held"
+
+
+def _about(seconds: float) -> str:
+    """Return a rough time to wait, such as ``in about 6 minutes``."""
+    minutes = round(seconds / 60)
+    if minutes <= 1:
+        return "in about a minute"
+    if minutes < MANY_MINUTES:
+        return f"in about {minutes} minutes"
+    hours = round(minutes / 60)
+    return "in more than a day" if hours > HOURS_OF_A_DAY else f"in about {hours} hours"
 
 
 def _room(per_minute: float) -> str:

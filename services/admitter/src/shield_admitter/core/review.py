@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from shield_common.held import PENDING
+
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
 
+CREATE: Final = "CREATE"
 UPDATE: Final = "UPDATE"
-PENDING: Final = "PipelineRunPending"
 
 MAX_UID: Final = 128  # characters; the API server sends a UUID of 36. The uid is echoed.
 

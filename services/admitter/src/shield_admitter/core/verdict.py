@@ -22,7 +22,7 @@ from shield_admitter.core.rules import (
     matching_retry_rule,
     matching_tier_rule,
 )
-from shield_common.decision import Decision, TierDecision
+from shield_common.decision import Decision, TierDecision, TierHold
 from shield_common.decision_age import Freshness, freshness
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Mode(enum.StrEnum):
 
 
 _OFF: Final = Mode.OFF
+ENFORCE: Final = Mode.ENFORCE
 
 
 class Outcome(enum.StrEnum):
@@ -54,10 +55,11 @@ class Outcome(enum.StrEnum):
     PACED = "paced"  # denied for now: this admitter's share of the room is used up
     WARNED = "warned"  # admitted in mode warn, would have been denied
     AUDITED = "audited"  # admitted in mode audit, would have been denied
+    HELD = "held"  # admitted, but pending until the controller starts it
 
 
 # On Python 3.11 an enum's member takes 1 µs when it is looked up in its class, 20 ns as a global.
-ADMITTED, DENIED, PACED, WARNED, AUDITED = Outcome
+ADMITTED, DENIED, PACED, WARNED, AUDITED, HELD = Outcome
 
 
 class Reason(enum.StrEnum):
@@ -70,12 +72,29 @@ class Reason(enum.StrEnum):
     EXEMPT = "exempt"
     NOT_JUDGED = "not_judged"  # another operation or kind, or a subresource
     MODE_OFF = "mode_off"
+    QUEUE = "queue"  # runs of the tier are held and start first
+    PENDING = "pending"  # the run is created pending and writes nothing yet
+    RELEASED = "released"  # the controller starts a run that waited
 
 
-SHIELD, ROOM, OVERRIDE, UNKNOWN, EXEMPT, NOT_JUDGED, MODE_OFF = Reason
+SHIELD, ROOM, OVERRIDE, UNKNOWN, EXEMPT, NOT_JUDGED, MODE_OFF, QUEUE, PENDING, RELEASED = Reason
 
 
 NO_TIER: Final = ""  # requests that are not judged belong to no tier
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPolicy:
+    """How runs are held.
+
+    Attributes:
+        controllers: users who may start runs that wait.
+        counts_starts: whether /mutate counts updates that start runs; /validate does if it judges
+            updates.
+    """
+
+    controllers: frozenset[str]
+    counts_starts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,7 @@ class Policy:
         kinds: kinds that are judged; ``*`` judges all.
         limits: when a decision is stale and expired.
         allow_unknown: whether requests are admitted without a decision in force.
+        hold: how runs are held; None holds nothing.
     """
 
     tiers: Sequence[TierRule]
@@ -105,6 +125,7 @@ class Policy:
     retry_rules: Sequence[RetryRule] = ()
     operations: frozenset[str] = frozenset({"CREATE"})
     kinds: frozenset[str] = frozenset({"PipelineRun"})
+    hold: HoldPolicy | None = None
 
 
 class Verdict(Struct, frozen=True):
@@ -123,6 +144,9 @@ class Verdict(Struct, frozen=True):
         retry_rule: when the client should try again; only for a denial.
         wait_seconds: how long until this admitter has room for a run; only for a paced request.
         starts_run: an admission makes a run write to etcd, so it is counted and uses up room.
+        has_room: /mutate has used up the room already.
+        takes_slot: the run waits although nobody holds it, and uses up a slot.
+        is_counted: False if /mutate has counted the verdict on the request.
     """
 
     outcome: Outcome
@@ -136,11 +160,19 @@ class Verdict(Struct, frozen=True):
     retry_rule: RetryRule | None = None
     wait_seconds: float | None = None
     starts_run: bool = False
+    has_room: bool = False
+    takes_slot: bool = False
+    is_counted: bool = True
 
     @property
     def allowed(self) -> bool:
         """Whether the request is admitted."""
         return self.outcome not in _REFUSALS
+
+    @property
+    def hold(self) -> TierHold | None:
+        """How many runs of the tier may be held; None if none are."""
+        return None if self.tier_decision is None else self.tier_decision.hold
 
 
 def judge(

@@ -506,7 +506,7 @@ class Connection(asyncio.Protocol):
 
     def _respond(self) -> Response:
         try:
-            return self._server.handler.respond(self._body)
+            return self._server.handler.respond(self._head, self._body)
         except Exception:  # noqa: BLE001 - a bug must not become a connection that hangs
             logs.get(__name__).exception("answering a request failed")
             return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", close=True)

@@ -108,7 +108,7 @@ class Handler(Protocol):
         """Return a response if the head alone decides it; None to have the body read."""
         ...
 
-    def respond(self, body: bytes | bytearray) -> Response:
+    def respond(self, head: RequestHead, body: bytes | bytearray) -> Response:
         """Answer a request whose head passed `check_head`."""
         ...
 

@@ -1,0 +1,95 @@
+"""Slots: how many runs this admitter may still hold, and how lately a tier closed.
+
+The evaluator counts held runs and publishes how many more may be held. All tiers use up the same
+slots, so there is one number for all of them. Unlike room, a share is not granted again while
+decisions stay away, and what was not used does not add up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from shield_common.bucket import WHOLE_RUN
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shield_common.decision import Decision, TierHold
+
+# A request comes to /mutate, then through the cluster's other webhooks to /validate, mostly within
+# milliseconds. A run that was admitted at the first must not be lost at the second because the
+# tier has closed in between, perhaps as another admitter knows already.
+IN_BETWEEN_MS: Final = 2_000
+
+
+class Slots:
+    """The slots that the last decision leaves to this admitter."""
+
+    def __init__(self) -> None:
+        self._left = 0.0
+        self._taken: Counter[str] = Counter()
+        self._evaluated_at: datetime | None = None
+        self._denying_since: dict[str, int] = {}
+        self._full_since: dict[str, int] = {}
+
+    def accept(self, decision: Decision, *, now_ms: int, unflushed: int) -> None:
+        """Grant the share of a new decision.
+
+        What was held since the evaluation before may be missing in this one, because a count takes
+        some time to the store, so it comes off the share. A decision that repeats an evaluation
+        (an override was set) grants nothing.
+
+        So within an interval all admitters together hold no more than the slots. Over several,
+        they may exceed them by what one of them held, beyond its next share, in the fraction of a
+        second before the evaluator read the counters.
+
+        Args:
+            decision: the decision, which is in force from now on.
+            now_ms: this process's monotonic clock.
+            unflushed: held runs that the store's counters lack.
+        """
+        holds = [tier.hold for tier in decision.tiers.values() if tier.hold is not None]
+        first = self._evaluated_at is None
+        since_ms = now_ms - IN_BETWEEN_MS if first else now_ms
+        self._denying_since = {
+            name: self._denying_since.get(name, since_ms)
+            for name, tier in decision.tiers.items()
+            if not tier.allow
+        }
+        self._full_since = {
+            name: self._full_since.get(name, since_ms)
+            for name, tier in decision.tiers.items()
+            if tier.hold is not None and tier.hold.full
+        }
+        share = min((hold.share for hold in holds), default=0.0)
+        if decision.evaluated_at == self._evaluated_at:
+            self._left = min(self._left, share)
+            return
+        self._evaluated_at = decision.evaluated_at
+        self._left = max(0.0, share - max(self._taken.total(), unflushed))
+        self._taken.clear()
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether one more run may be held."""
+        return self._left >= WHOLE_RUN
+
+    def take(self, tier: str) -> None:
+        """Use up a slot for a run that is held."""
+        self._left = max(0.0, self._left - WHOLE_RUN)
+        self._taken[tier] += 1
+
+    def position(self, tier: str, hold: TierHold) -> int:
+        """Return about which number in its tier's queue the next held run has, from 1."""
+        return hold.held + self._taken[tier] + 1
+
+    def closed_lately(self, tier: str, *, now_ms: int) -> bool:
+        """Whether a tier may have been open when a request passed /mutate."""
+        since = self._denying_since.get(tier)
+        return since is None or now_ms - since < IN_BETWEEN_MS
+
+    def is_full(self, tier: str, *, now_ms: int) -> bool:
+        """Whether newcomers have been denied for longer than a request takes between webhooks."""
+        since = self._full_since.get(tier)
+        return since is not None and now_ms - since >= IN_BETWEEN_MS
