@@ -1,4 +1,4 @@
-"""The two services, from the environment of this Python.
+"""The services, from the environment of this Python.
 
 A test gives the YAML that a person would write; the rig adds only ports and file names.
 """
@@ -153,6 +153,28 @@ class Admitter(Service):
         except NoAnswerError:
             return None
         return None if bit is None else bit == 1
+
+
+class Controller(Service):
+    """`shield-controller run`.
+
+    Args:
+        rig: Owner of the process and its files.
+        config: As for `Service`, without `kubernetes.kubeconfig`.
+        kubeconfig: How it reaches the API server.
+        name: Name of its files and in messages.
+    """
+
+    script = "shield-controller"
+
+    def __init__(
+        self, rig: Rig, config: Config, kubeconfig: Path, name: str = "controller"
+    ) -> None:
+        self.kubeconfig = kubeconfig
+        super().__init__(rig, name, config)
+
+    def document(self) -> Config:
+        return {**super().document(), "kubernetes": {"kubeconfig": str(self.kubeconfig)}}
 
 
 class JumpyEvaluator(Evaluator):
