@@ -42,8 +42,10 @@ async def test_namespaces_take_turns_and_the_first_tier_goes_first(cluster: Clus
     await cluster.hold("team-b", "b-1")
     await cluster.hold("team-a-releng", "r-1", tier="critical")
     await cluster.start_controller(release={"max_rate": "1/s"})
-    room = {"allow": True, "room": 100.0}
-    await cluster.decide(critical=tier(priority=0, **room), standard=tier(priority=1, **room))
+    await cluster.decide(
+        critical=tier(allow=True, room=100.0, priority=0),
+        standard=tier(allow=True, room=100.0, priority=1),
+    )
 
     started: list[str] = []
 

@@ -28,6 +28,7 @@ from shield_controller.kubernetes.pipelineruns import PipelineRuns
 from shield_controller.kueue import ClusterQueues, StopPolicies
 from shield_controller.metrics import Metrics
 from shield_controller.mirror import Mirrors
+from shield_controller.patching import RunPatches
 from shield_controller.releaser import Releaser
 from shield_controller.reporter import Reporter
 from shield_controller.settings import RESTART_KEYS
@@ -181,7 +182,7 @@ class Controller:
         self._releaser = Releaser(
             settings,
             held=self._held,
-            runs=runs,
+            patches=RunPatches(runs),
             feed=self._feed,
             events=self._events,
             now_ms=now_ms,

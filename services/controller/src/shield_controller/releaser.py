@@ -1,7 +1,7 @@
-"""Starts held runs: one round per interval, and what each answer of the API server means.
+"""Starts held runs: one round per interval.
 
-The order and the number of runs are decided in `core.queue`, the meaning of answers in
-`core.release`; here is the sequence of requests.
+The order and the number of runs are decided in `core.queue`, and one attempt is in `patching`; here
+is when runs are tried, and what an outcome means for the queue.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ from shield_controller.core.release import (
     StuckRuns,
     Unclear,
     cancel_patch,
-    forget_patch,
-    outcome_of,
     release_patch,
-    resolve,
 )
 from shield_controller.core.report import age_seconds
 from shield_controller.kubernetes import events
@@ -38,21 +35,16 @@ if TYPE_CHECKING:
     from shield_controller.core.runs import HeldRun
     from shield_controller.held_runs import HeldRuns
     from shield_controller.kubernetes.events import Events
-    from shield_controller.kubernetes.pipelineruns import PipelineRuns
+    from shield_controller.patching import Attempt, RunPatches
     from shield_controller.settings import ControllerSettings
 
 CANCELLED: Final = "cancelled"  # a result beside those of `Outcome`
 RESULTS: Final = (*(outcome.value for outcome in Outcome), CANCELLED)
 # Reading runs whose spec changed while they were held costs a request each.
 MAX_CHECKS: Final = 50
-_GONE: Final = 404
 # Errors that one run alone may cause, for example by a webhook that fails on it: the runs behind it
 # go first for a while.
 _PERHAPS_THE_RUNS_FAULT: Final = frozenset({500, 504})
-HELD_AGAIN: Final = (
-    "a webhook put the run back into the queue; does hold.controllers of the admitters name the "
-    "user of this controller?"
-)
 
 
 class Releaser:
@@ -69,7 +61,7 @@ class Releaser:
         settings: ControllerSettings,
         *,
         held: HeldRuns,
-        runs: PipelineRuns,
+        patches: RunPatches,
         feed: DecisionFeed,
         events: Events,
         now_ms: Callable[[], int],
@@ -83,7 +75,7 @@ class Releaser:
         Args:
             settings: rate, ages and freshness.
             held: all held runs.
-            runs: the PipelineRuns of the cluster.
+            patches: how runs are started and cancelled.
             feed: the decision.
             events: for the owners of runs.
             now_ms: a monotonic clock.
@@ -94,7 +86,7 @@ class Releaser:
         """
         self._settings = settings
         self._held = held
-        self._runs = runs
+        self._patches = patches
         self._feed = feed
         self._events = events
         self._now_ms = now_ms
@@ -179,9 +171,12 @@ class Releaser:
             if run.uid not in self._done and self._checked.get(run.uid, 1) < run.generation
         ]
         for run in changed[:MAX_CHECKS]:
-            if await self._resolve(run) is Unclear.NOT_HELD:
-                continue
-            self._checked[run.uid] = run.generation
+            answer, fresh = await self._patches.examine(run)
+            if fresh is not None:
+                self._held.replace(fresh)
+                self._checked[fresh.uid] = fresh.generation
+            if answer in {Unclear.GONE, Unclear.NOT_HELD}:
+                self._held.discard(run)
 
     async def _apply_max_age(self) -> None:
         hold = self._settings.hold
@@ -238,9 +233,7 @@ class Releaser:
             return
         self.allowance.take()
         try:
-            outcome, problem = await self._patch(current, patch_of(current))
-            if outcome is None:
-                outcome, problem = await self._after_422(current, patch_of, problem)
+            attempt = await self._patches.apply(current, patch_of)
         except KubernetesError as error:
             # The patch may have been applied although its answer is lost.
             self.allowance.count(current.tier, now_ms=self._now_ms())
@@ -248,61 +241,14 @@ class Releaser:
             if error.status in _PERHAPS_THE_RUNS_FAULT:
                 self._postponed.add(current.uid, now_ms=self._now_ms())
             raise
-        await self._record(current, outcome, problem, note, cancels=patch_of is cancel_patch)
+        if attempt.run is not None:
+            self._held.replace(attempt.run)
+        if attempt.outcome in {Outcome.GONE, Outcome.NOT_HELD}:
+            self._held.discard(current)
+        await self._record(current, attempt, note, cancels=patch_of is cancel_patch)
 
-    async def _patch(self, run: HeldRun, patch: Patch) -> tuple[Outcome | None, str]:
-        try:
-            still_held = await self._runs.patch(run, patch)
-        except KubernetesError as error:
-            outcome = outcome_of(error.status)
-            if outcome is Outcome.FAILED:
-                raise
-            return outcome, str(error)
-        return (Outcome.RELEASED, "") if still_held is None else (Outcome.STUCK, HELD_AGAIN)
-
-    async def _after_422(
-        self, run: HeldRun, patch_of: Callable[[HeldRun], Patch], problem: str
-    ) -> tuple[Outcome, str]:
-        match await self._resolve(run):
-            case Unclear.GONE:
-                return Outcome.GONE, problem
-            case Unclear.NOT_HELD:
-                return Outcome.NOT_HELD, problem
-            case Unclear.TRY_AGAIN:
-                fresh = self._held.get(run.uid)
-                again, why = await self._patch(fresh or run, patch_of(fresh or run))
-                return again or Outcome.CONFLICT, why
-            case Unclear.STUCK:
-                return Outcome.STUCK, problem
-
-    async def _resolve(self, run: HeldRun) -> Unclear:
-        """Read a run and decide what it is; one that is not held any more leaves the queue."""
-        try:
-            present, held = await self._runs.read(run.namespace, run.name)
-        except KubernetesError as error:
-            if error.status != _GONE:
-                raise
-            self._held.discard(run)
-            return Unclear.GONE
-        answer = resolve(run, present, held)
-        if answer is Unclear.TRY_AGAIN and held is not None:
-            self._held.replace(held)
-        if answer in {Unclear.GONE, Unclear.NOT_HELD}:
-            self._held.discard(run)
-        if answer is Unclear.NOT_HELD and held is not None:
-            await self._forget(held)
-        return answer
-
-    async def _forget(self, run: HeldRun) -> None:
-        """Take the label off a run that is not pending any more, so that lists do not show it."""
-        try:
-            await self._runs.patch(run, forget_patch(run))
-        except KubernetesError as error:
-            self._log.info("a label stays", run=f"{run.namespace}/{run.name}", problem=str(error))
-
-    async def _record(
-        self, run: HeldRun, outcome: Outcome, problem: str, note: str, *, cancels: bool
-    ) -> None:
+    async def _record(self, run: HeldRun, attempt: Attempt, note: str, *, cancels: bool) -> None:
+        outcome, problem = attempt.outcome, attempt.problem
         name = f"{run.namespace}/{run.name}"
         result = CANCELLED if cancels and outcome is Outcome.RELEASED else outcome.value
         self._on_result(run.tier, result)

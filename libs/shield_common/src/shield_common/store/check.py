@@ -102,6 +102,21 @@ async def try_admitter_operations(
     return await _try_all(settings, operations)
 
 
+async def try_controller_operations(
+    settings: RedisSettings, *, cluster: str
+) -> list[TriedOperation]:
+    """Try what the controller needs; stop at the connection if that fails."""
+    keys = Keys.of(cluster)
+    operations = [
+        _read(keys.decision),
+        _subscribe(keys.decision),
+        _script(f"read {keys.admitted}", _READ_HASH, keys.admitted),
+        # Only if there is no report; an empty one that lives for 1 ms is ignored.
+        _Operation(f"write {keys.held}", lambda c: c.client.set(keys.held, "", px=1, nx=True)),
+    ]
+    return await _try_all(settings, operations)
+
+
 @dataclass(frozen=True, slots=True)
 class _Operation:
     name: str

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import click
 
+from shield_controller.cli.check import check
+from shield_controller.cli.queue import queue
+from shield_controller.cli.release import release
 from shield_controller.cli.run import run
 
 
@@ -23,3 +26,6 @@ def main() -> None:
 
 
 main.add_command(run)
+main.add_command(queue)
+main.add_command(release)
+main.add_command(check)

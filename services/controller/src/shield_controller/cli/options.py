@@ -6,18 +6,34 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from shield_common import command_line
+from shield_common.decision_age import freshness
+from shield_common.decision_feed import DecisionFeed
+from shield_common.store.protocol import StoreError
+from shield_common.store.redis import RedisStore
+from shield_controller.app import now_ms
 from shield_controller.kubernetes.client import SERVICE_ACCOUNT, KubernetesClient
 from shield_controller.settings import ControllerSettings, KubernetesSettings
 
 if TYPE_CHECKING:
     from shield_common.command_line import Program
+    from shield_common.decision_age import CachedDecision
 
 PROGRAM: Final[Program] = command_line.Program("shield-controller")
 fail = PROGRAM.fail
 say = PROGRAM.say
 
 config_option = command_line.config_option("/etc/etcd-shield/controller.yaml")
+
+
+kubeconfig_option = click.option(
+    "--kubeconfig",
+    type=click.Path(),
+    help="Credentials.  [default: KUBECONFIG; in a pod its service account; else ~/.kube/config]",
+)
+context_option = click.option("--context", help="Context of the kubeconfig.")
 
 
 def load_settings(path: Path) -> ControllerSettings:
@@ -40,3 +56,34 @@ def operator_client(kubeconfig: str | None, context: str | None) -> KubernetesCl
     return KubernetesClient(
         KubernetesSettings(kubeconfig=path, context=context), in_cluster=in_cluster
     )
+
+
+async def read_decision(settings: ControllerSettings) -> tuple[CachedDecision | None, str | None]:
+    """Read the decision from Redis once.
+
+    Returns:
+        The decision in force, and why there is none.
+    """
+    results: list[str] = []
+    store = RedisStore(settings.redis, cluster=settings.cluster)
+    feed = DecisionFeed(
+        store,
+        cluster=settings.cluster,
+        limits=settings.freshness.limits(),
+        refresh=settings.refresh,
+        now_ms=now_ms,
+        random=lambda: 0.0,
+        on_document=lambda _source, result: results.append(result),
+    )
+    try:
+        await feed.read()
+    except StoreError as error:
+        return None, f"Redis does not answer: {error}"
+    finally:
+        await store.close()
+    if feed.cached is None:
+        absent = results == ["absent"]
+        return None, f"Redis holds no {'' if absent else 'usable '}decision"
+    if not freshness(feed.cached, settings.freshness.limits(), now_ms=now_ms()).in_force:
+        return None, "the decision has expired"
+    return feed.cached, None

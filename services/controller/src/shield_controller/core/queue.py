@@ -103,6 +103,16 @@ def priorities_of(decision: Decision | None) -> dict[str, int]:
     return {name: tier.priority for name, tier in decision.tiers.items()}
 
 
+def wait_seconds(position: int, per_minute: float) -> float | None:
+    """Return how long a run is expected to wait; None if nothing was released for minutes.
+
+    Args:
+        position: of the run in its tier, from 1.
+        per_minute: the tier's rate of releases.
+    """
+    return position / per_minute * 60 if per_minute > 0 else None
+
+
 class Allowance:
     """How many runs may still be released: the decision's bits and rooms, and the rate.
 

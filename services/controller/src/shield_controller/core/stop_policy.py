@@ -121,3 +121,14 @@ def patch_for(queue: ClusterQueue, action: Action) -> dict[str, object]:
     if action is not Action.UNMARK:
         patch["spec"] = {"stopPolicy": HOLD if action is Action.STOP else NONE}
     return patch
+
+
+def start_patch(queue: ClusterQueue) -> dict[str, object]:
+    """Return the merge patch by which an operator's command starts a queue.
+
+    The mark stays: a controller that still runs takes the queue for one that an operator started.
+    """
+    return {
+        "metadata": {"resourceVersion": queue.metadata.resourceVersion},
+        "spec": {"stopPolicy": NONE},
+    }

@@ -1,0 +1,99 @@
+"""``shield-controller check``: tests whether a controller could run with this configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from msgspec import Struct
+
+from shield_common.command_line import EXIT_FAILED, output_option
+from shield_common.store.check import try_controller_operations
+from shield_common.text import printable
+from shield_controller.app import now_ms
+from shield_controller.cli.options import config_option, load_settings, read_decision
+from shield_controller.kubernetes.access import needed_rights, try_rights
+from shield_controller.kubernetes.client import KubernetesClient, own_namespace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shield_controller.settings import ControllerSettings
+
+
+class Finding(Struct, frozen=True):
+    """The result of one check.
+
+    Attributes:
+        name: what was checked.
+        ok: whether a controller can work with it.
+        says: the result as text.
+    """
+
+    name: str
+    ok: bool
+    says: str
+
+
+@click.command()
+@config_option
+@click.option("--offline", is_flag=True, help="Check the file only, no server.")
+@output_option("text")
+def check(*, config: Path, offline: bool, output: str) -> None:
+    """Check whether a controller could run with this configuration.
+
+    Reads the decision from Redis, tries what else a controller does there, and asks the API server
+    for each right that the configuration needs, with the credentials that the service would use.
+    Nothing is changed.
+
+    Exit codes: 0 it could run, 1 a check failed, 2 bad configuration or usage.
+    """
+    settings = load_settings(config)
+    findings = [Finding("configuration", ok=True, says=str(config))]
+    if not offline:
+        findings += asyncio.run(_servers(settings))
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
+    else:
+        for finding in findings:
+            line = f"{'ok' if finding.ok else 'FAILED':6}  {finding.name}: {finding.says}"
+            click.echo(printable(line))
+    sys.exit(0 if all(finding.ok for finding in findings) else EXIT_FAILED)
+
+
+async def _servers(settings: ControllerSettings) -> list[Finding]:
+    return [await _decision(settings), *await _redis(settings), *await _rights(settings)]
+
+
+async def _decision(settings: ControllerSettings) -> Finding:
+    cached, problem = await read_decision(settings)
+    if cached is None:
+        return Finding("decision", ok=False, says=problem or "none")
+    word = "admits" if cached.decision.allow else "denies"
+    age = cached.age_ms(now_ms()) / 1000
+    return Finding("decision", ok=True, says=f"{word}, {age:.0f} s old")
+
+
+async def _redis(settings: ControllerSettings) -> list[Finding]:
+    tried = await try_controller_operations(settings.redis, cluster=settings.cluster)
+    return [
+        Finding(operation.name, ok=not operation.needed, says=operation.problem)
+        for operation in tried
+        if operation.problem is not None
+    ]
+
+
+async def _rights(settings: ControllerSettings) -> list[Finding]:
+    client = KubernetesClient(settings.kubernetes)
+    namespace = own_namespace() or "default"
+    try:
+        results = await try_rights(client, needed_rights(settings, namespace=namespace))
+    finally:
+        await client.close()
+    return [
+        Finding(right, ok=problem is None, says=problem or "allowed")
+        for right, problem in results.items()
+    ]

@@ -1,0 +1,173 @@
+"""``shield-controller release``: starts held runs whatever the decision says."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_controller.cli.options import (
+    context_option,
+    fail,
+    kubeconfig_option,
+    operator_client,
+    say,
+)
+from shield_controller.core.release import Outcome, release_patch
+from shield_controller.core.stop_policy import start_patch
+from shield_controller.kubernetes.client import KubernetesError
+from shield_controller.kubernetes.pipelineruns import PipelineRuns
+from shield_controller.kueue import ClusterQueues
+from shield_controller.patching import RunPatches
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from shield_controller.core.runs import HeldRun
+    from shield_controller.kubernetes.client import KubernetesClient
+
+# Admitters may hold more runs meanwhile, and a run may be changed at the same moment.
+ROUNDS: Final = 10
+PAUSE_SECONDS: Final = 2.0
+CONCURRENT: Final = 8  # requests at a time, so that Tekton's webhook keeps answering others
+_DONE: Final = (Outcome.RELEASED, Outcome.GONE, Outcome.NOT_HELD)
+_NOT_FOUND: Final = 404
+
+
+@click.command()
+@kubeconfig_option
+@context_option
+@click.option("--all", "everything", is_flag=True, help="Release every held run.")
+@click.argument("run", required=False, metavar="[NAMESPACE/NAME]")
+def release(
+    *, kubeconfig: str | None, context: str | None, everything: bool, run: str | None
+) -> None:
+    """Start one held run, or all, whatever the decision says.
+
+    Uses your credentials: the kubeconfig, or in a pod its service account. It needs neither a
+    decision nor Redis nor a running controller. The user must be among hold.controllers of the
+    admitters, or the start gate holds the runs again while the shield is closed.
+
+    --all also starts Kueue's ClusterQueues that the controller stopped. Run it before holding is
+    switched off; the chart does so before it is uninstalled.
+
+    Exit codes: 0 started, or nothing was held, 1 something is still held (each run is named), or
+    the API server does not answer, 2 bad usage.
+    """
+    if everything == (run is not None):
+        fail("give either --all or NAMESPACE/NAME", EXIT_BAD_CONFIG)
+    namespace, _, name = (run or "").partition("/")
+    if not everything and (not namespace or not name or "/" in name):
+        fail(f"{run!r} is not NAMESPACE/NAME", EXIT_BAD_CONFIG)
+    work = _all(kubeconfig, context) if everything else _one(kubeconfig, context, namespace, name)
+    try:
+        started, problems = asyncio.run(work)
+    except KubernetesError as error:
+        fail(f"the API server does not answer: {error}", EXIT_FAILED)
+    for problem in problems:
+        say(problem)
+    if problems:
+        fail(f"{_runs(started)} started, but not everything: see above", EXIT_FAILED)
+    click.echo(f"{_runs(started)} started." if started else "No run is held.")
+
+
+async def _one(
+    kubeconfig: str | None, context: str | None, namespace: str, name: str
+) -> tuple[int, list[str]]:
+    async with _client(kubeconfig, context) as client:
+        runs = PipelineRuns(client)
+        try:
+            _, held = await runs.read(namespace, name)
+        except KubernetesError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            return 0, [f"there is no run {namespace}/{name}"]
+        if held is None:
+            return 0, [f"{namespace}/{name} is not held"]
+        outcome, problem = await _start(RunPatches(runs), held)
+        if outcome is Outcome.NOT_HELD:
+            return 0, [f"{namespace}/{name} is not held"]
+        return int(problem is None), [] if problem is None else [problem]
+
+
+async def _all(kubeconfig: str | None, context: str | None) -> tuple[int, list[str]]:
+    async with _client(kubeconfig, context) as client:
+        started, problems = await _release_all(client)
+        return started, [*problems, *await _start_queues(client)]
+
+
+async def _release_all(client: KubernetesClient) -> tuple[int, list[str]]:
+    """Start all held runs, in rounds until none is left.
+
+    Returns:
+        How many were started, and a sentence for each that is still held.
+    """
+    runs = PipelineRuns(client)
+    patches = RunPatches(runs)
+    started = 0
+    problems: list[str] = []
+    for attempt in range(ROUNDS):
+        held, _ = await runs.list_held()
+        if not held:
+            return started, []
+        if attempt:
+            await asyncio.sleep(PAUSE_SECONDS)
+        limit = asyncio.Semaphore(CONCURRENT)
+        results = await asyncio.gather(*(_limited(limit, patches, run) for run in held))
+        started += sum(outcome is Outcome.RELEASED for outcome, _ in results)
+        problems = [problem for _, problem in results if problem is not None]
+    held, _ = await runs.list_held()
+    if held and not problems:
+        problems = [f"{_runs(len(held))} held again and again: does an admitter still hold runs?"]
+    return started, problems if held else []
+
+
+async def _limited(
+    limit: asyncio.Semaphore, patches: RunPatches, run: HeldRun
+) -> tuple[Outcome, str | None]:
+    async with limit:
+        return await _start(patches, run)
+
+
+async def _start(patches: RunPatches, run: HeldRun) -> tuple[Outcome, str | None]:
+    """Start one run; return the outcome, and a sentence if it is still held."""
+    try:
+        attempt = await patches.apply(run, release_patch)
+    except KubernetesError as error:
+        return Outcome.FAILED, f"{run.namespace}/{run.name} did not start: {error}"
+    if attempt.outcome in _DONE:
+        return attempt.outcome, None
+    return attempt.outcome, f"{run.namespace}/{run.name} did not start: {attempt.problem}"
+
+
+async def _start_queues(client: KubernetesClient) -> list[str]:
+    """Start the ClusterQueues that the controller stopped; return a sentence for each failure."""
+    queues = ClusterQueues(client)
+    try:
+        stopped = [queue for queue in await queues.list() if queue.is_stopped_by_us]
+    except KubernetesError as error:
+        # Without Kueue there is nothing to start, and without rights nothing was stopped.
+        return [] if error.status in {403, _NOT_FOUND} else [f"ClusterQueues: {error}"]
+    problems = []
+    for queue in stopped:
+        try:
+            await queues.patch(queue.name, start_patch(queue))
+        except KubernetesError as error:
+            problems.append(f"ClusterQueue {queue.name} did not start: {error}")
+    return problems
+
+
+@asynccontextmanager
+async def _client(kubeconfig: str | None, context: str | None) -> AsyncIterator[KubernetesClient]:
+    client = operator_client(kubeconfig, context)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"

@@ -1,0 +1,118 @@
+"""One attempt to start or cancel one run, from the patch to what it meant.
+
+The rules are in `core.release`; here is the sequence of requests. Both the service and the command
+`shield-controller release` start runs this way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from shield_common import logs
+from shield_controller.core.release import (
+    Outcome,
+    Unclear,
+    forget_patch,
+    outcome_of,
+    resolve,
+)
+from shield_controller.kubernetes.client import KubernetesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shield_controller.core.release import Patch
+    from shield_controller.core.runs import HeldRun
+    from shield_controller.kubernetes.pipelineruns import PipelineRuns
+
+HELD_AGAIN: Final = (
+    "a webhook put the run back into the queue; does hold.controllers of the admitters name the "
+    "user of this controller?"
+)
+_GONE: Final = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The result of an attempt.
+
+    Attributes:
+        outcome: what happened.
+        problem: why the run did not start, in the API server's words; empty if it did.
+        run: the run as it was read meanwhile; None if it was not read, or is not held any more.
+    """
+
+    outcome: Outcome
+    problem: str = ""
+    run: HeldRun | None = None
+
+
+class RunPatches:
+    """Starts and cancels runs."""
+
+    def __init__(self, runs: PipelineRuns) -> None:
+        self._runs = runs
+        self._log = logs.get(__name__)
+
+    async def apply(self, run: HeldRun, patch_of: Callable[[HeldRun], Patch]) -> Attempt:
+        """Start or cancel a run.
+
+        Args:
+            run: the run, as it was last seen.
+            patch_of: the patch for it.
+
+        Raises:
+            KubernetesError: the API server does not work, or its answer got lost.
+        """
+        outcome, problem = await self._patch(run, patch_of(run))
+        if outcome is not None:
+            return Attempt(outcome, problem)
+        answer, fresh = await self.examine(run)
+        match answer:
+            case Unclear.GONE:
+                return Attempt(Outcome.GONE, problem)
+            case Unclear.NOT_HELD:
+                return Attempt(Outcome.NOT_HELD, problem)
+            case Unclear.STUCK:
+                return Attempt(Outcome.STUCK, problem, fresh)
+            case Unclear.TRY_AGAIN:
+                outcome, problem = await self._patch(fresh or run, patch_of(fresh or run))
+                return Attempt(outcome or Outcome.CONFLICT, problem, fresh)
+
+    async def examine(self, run: HeldRun) -> tuple[Unclear, HeldRun | None]:
+        """Read a run and decide what it is; the label is taken off one that is not pending.
+
+        Returns:
+            What it is, and the run as it was read, if it is held.
+
+        Raises:
+            KubernetesError: it could not be read.
+        """
+        try:
+            present, held = await self._runs.read(run.namespace, run.name)
+        except KubernetesError as error:
+            if error.status != _GONE:
+                raise
+            return Unclear.GONE, None
+        answer = resolve(run, present, held)
+        if answer is Unclear.NOT_HELD and held is not None:
+            await self._forget(held)
+        return answer, held if answer in {Unclear.TRY_AGAIN, Unclear.STUCK} else None
+
+    async def _patch(self, run: HeldRun, patch: Patch) -> tuple[Outcome | None, str]:
+        try:
+            still_held = await self._runs.patch(run, patch)
+        except KubernetesError as error:
+            outcome = outcome_of(error.status)
+            if outcome is Outcome.FAILED:
+                raise
+            return outcome, str(error)
+        return (Outcome.RELEASED, "") if still_held is None else (Outcome.STUCK, HELD_AGAIN)
+
+    async def _forget(self, run: HeldRun) -> None:
+        """Take the label off a run that is not pending any more, so that lists do not show it."""
+        try:
+            await self._runs.patch(run, forget_patch(run))
+        except KubernetesError as error:
+            self._log.info("a label stays", run=f"{run.namespace}/{run.name}", problem=str(error))
