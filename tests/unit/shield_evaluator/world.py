@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shield_common.decision import Decision, Override, decode_decision, encode_override
+from shield_common.held import decode_held_report
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import StoreError
 from shield_evaluator.config_snapshot import ConfigSnapshot
 from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan
+from shield_evaluator.core.slots import HeldInput
 from shield_evaluator.cycle import Cycle
 from shield_evaluator.cycle_result import CycleResult
 from shield_evaluator.lease import Writer
@@ -77,7 +79,10 @@ class ScriptedRoom:
             admitted = await self.store.read_admitted()
         except StoreError:
             return RoomInputs(self.quotas)
-        return RoomInputs(self.quotas, admitted.totals)
+        stored = await self.store.read_held_report()
+        report = None if stored is None else decode_held_report(stored.document)
+        held = HeldInput(report, is_read=True, counted=admitted.held)
+        return RoomInputs(self.quotas, admitted.totals, held)
 
     async def remove(self, counters: Collection[str]) -> None:
         await self.store.remove_admitted(counters)

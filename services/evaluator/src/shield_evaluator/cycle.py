@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shield_common import logs
 from shield_common.decision import Decision, DecisionError, decode_decision, encode_decision
+from shield_common.store.keys import held_field
 from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import latches_document
 from shield_evaluator.core.decide import Envelope, decide, undecided_tiers
@@ -134,7 +135,9 @@ class Cycle:
             self._histories.add(config.plan, observations, now_ms=at.ms)
             self._evaluation = _Evaluation(config, at, self._memory.state, observations)
             result = await self._publish(started, self._evaluation)
-        if implausible := self._memory.state.room.implausible:
+        state = self._memory.state
+        implausible = [*state.room.implausible, *map(held_field, state.slots.implausible)]
+        if implausible:
             await self._room.remove(implausible)
         return result
 

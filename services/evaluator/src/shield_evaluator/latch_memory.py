@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from shield_common import logs
 from shield_common.decision import DecisionError, decode_decision
-from shield_evaluator.core import latches_document, room
+from shield_evaluator.core import latches_document, room, slots
 from shield_evaluator.core.latch import Instant, ShieldState, advance, after_pause
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class LatchMemory:
             totals=inputs.totals,
             now_ms=at.ms,
         )
-        self.state = advance(plan, before, observations, at, room=room_state)
+        held = slots.advance(plan, before.slots, observations, inputs.held)
+        self.state = advance(plan, before, observations, at, room=room_state, slots=held)
         self._inherited = False
         self._due_ms = at.ms + self.pause_ms
 

@@ -1,7 +1,7 @@
-"""What room needs beside the signals: counters of admitted runs, etcd's quota, admitters.
+"""What room and slots need beside the signals: counters of runs, etcd's quota, the held runs.
 
-`core.room` computes with these; here they are read. Each is missing when it cannot be read, and
-what that means is decided in the core: no new batch, the last known quota.
+`core.room` and `core.slots` compute with these; here they are read. Each is missing when it cannot
+be read, and what that means is decided in the core: no new batch, the last known quota.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common import logs
-from shield_common.store.protocol import StoreError
+from shield_common.held import HeldReportError, decode_held_report
+from shield_common.store.protocol import AdmittedCounter, HeldReportReader, StoreError
 from shield_evaluator.core.plan import DEFAULT_QUOTA
 from shield_evaluator.core.reservations import room_plans
+from shield_evaluator.core.slots import HeldInput
 from shield_evaluator.prometheus.response import PrometheusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from shield_common.store.protocol import AdmittedCounter
+    from shield_common.held import HeldReport
     from shield_evaluator.core.latch import Instant
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.prometheus.source import QueryClient
@@ -36,10 +38,12 @@ class RoomInputs:
     Attributes:
         quotas: signal -> etcd's quota in bytes, the least of all members.
         totals: tier -> runs admitted since ever; None if they could not be read.
+        held: what is known of held runs.
     """
 
     quotas: Mapping[str, float] = field(default_factory=dict)
     totals: Mapping[str, int] | None = None
+    held: HeldInput = field(default_factory=HeldInput)
 
 
 class RoomSource(Protocol):
@@ -54,13 +58,17 @@ class RoomSource(Protocol):
         ...
 
 
+class RoomStore(AdmittedCounter, HeldReportReader, Protocol):
+    """The part of the store that is read."""
+
+
 class RoomReader:
-    """Reads the inputs of room from the store and from Prometheus."""
+    """Reads the inputs of room and slots from the store and from Prometheus."""
 
     def __init__(
-        self, counter: AdmittedCounter, client: QueryClient, *, now: Callable[[], Instant]
+        self, store: RoomStore, client: QueryClient, *, now: Callable[[], Instant]
     ) -> None:
-        self._counter = counter
+        self._store = store
         self._client = client
         self._now = now
         self._quotas: dict[str, tuple[float, int]] = {}
@@ -76,15 +84,16 @@ class RoomReader:
         """
         signals = {signal for tier in plan.tiers for signal in room_plans(plan, tier)}
         if not signals:
-            return RoomInputs(totals=await self._totals())
+            totals, held = await self._counts(plan)
+            return RoomInputs(totals=totals, held=held)
         configured = {signal: plan.signals[signal].quota for signal in signals}
         expressions = {
             signal: DEFAULT_QUOTA if quota is None else quota
             for signal, quota in configured.items()
             if not isinstance(quota, int)
         }
-        totals, queried = await asyncio.gather(
-            self._totals(), self._queried(set(expressions.values()), budget)
+        (totals, held), queried = await asyncio.gather(
+            self._counts(plan), self._queried(set(expressions.values()), budget)
         )
         quotas = {
             signal: float(quota) for signal, quota in configured.items() if isinstance(quota, int)
@@ -93,25 +102,43 @@ class RoomReader:
             in_bytes = queried[expression]
             if in_bytes is not None:
                 quotas[signal] = in_bytes
-        return RoomInputs(quotas=quotas, totals=totals)
+        return RoomInputs(quotas=quotas, totals=totals, held=held)
 
     async def remove(self, counters: Collection[str]) -> None:
         """Remove counters that no admitter can have written; they begin again at 0."""
         for name in counters:
-            self._log.error("a counter of admitted runs is implausible, removing it", tier=name)
+            self._log.error("a counter of admitted runs is implausible, removing it", field=name)
         try:
-            await self._counter.remove_admitted(counters)
+            await self._store.remove_admitted(counters)
         except StoreError as error:
             self._note("counters", str(error))
 
-    async def _totals(self) -> Mapping[str, int] | None:
+    async def _counts(self, plan: Plan) -> tuple[Mapping[str, int] | None, HeldInput]:
+        """Read the counters, and before them the report that states how far it counted."""
+        report, is_read = None, False
+        if plan.max_held is not None:
+            report, is_read = await self._report()
         try:
-            admitted = await self._counter.read_admitted()
+            admitted = await self._store.read_admitted()
         except StoreError as error:
             self._note("counters", str(error))
-            return None
+            return None, HeldInput(report, is_read)
         self._note("counters", "; ".join(admitted.problems))
-        return admitted.totals
+        return admitted.totals, HeldInput(report, is_read, admitted.held)
+
+    async def _report(self) -> tuple[HeldReport | None, bool]:
+        """Read the report of held runs; return it, and whether the store answered."""
+        try:
+            stored = await self._store.read_held_report()
+            report = None if stored is None else decode_held_report(stored.document)
+        except StoreError as error:
+            self._note("held runs", str(error))
+            return None, False
+        except HeldReportError as error:
+            self._note("held runs", str(error))
+            return None, True
+        self._note("held runs", "" if report is not None else "shield-controller reports none")
+        return report, True
 
     async def _queried(
         self, expressions: Collection[str], budget: float

@@ -65,6 +65,8 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
         spend: over how long the room that is left is handed out.
         reopen: room in runs at which a tier opens that was closed for lack of room; 1% of what fits
             below ``target``, at least 2, unless given.
+        full: at or above, runs are denied even where they would be held; half way from ``set`` to 1
+            unless given. A signal with ``unit: number`` has none unless given.
     """
 
     set: float | None = None
@@ -78,6 +80,7 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
     grows_over: Duration | None = None
     spend: Duration | None = None
     reopen: int | None = None
+    full: float | None = None
 
     def __post_init__(self) -> None:
         """Check what the core checks, and that room settings come with a run cost."""
@@ -89,8 +92,15 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
             raise ValueError(f"{given}: needs run_cost, without which room is not computed")
         self.threshold()
 
-    def threshold(self) -> Threshold:
-        """Return it as the core wants it."""
+    def threshold(self, unit: Unit = Unit.RATIO) -> Threshold:
+        """Return it as the core wants it.
+
+        Args:
+            unit: of the signal.
+        """
+        full = self.full
+        if full is None and unit is Unit.RATIO and self.set is not None:
+            full = (self.set + max(self.set, 1.0)) / 2
         return Threshold(
             set=ALERT_SET if self.set is None else self.set,
             reset=ALERT_RESET if self.reset is None else self.reset,
@@ -98,6 +108,7 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
             set_for_ms=self.set_for.milliseconds,
             reset_for_ms=self.reset_for.milliseconds,
             room=self._room_plan(),
+            full=full,
         )
 
     def _room_plan(self) -> RoomPlan | None:
@@ -118,6 +129,19 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
             spend_ms=(DEFAULT_SPEND if self.spend is None else self.spend).milliseconds,
             reopen=self.reopen,
         )
+
+
+class HoldSettings(SettingsStruct, frozen=True, kw_only=True):
+    """How many runs may wait as pending runs instead of being denied.
+
+    Attributes:
+        enabled: whether decisions let admitters hold runs. Needs shield-controller, which starts
+            them: without its reports nothing is held.
+        max_runs: the most held runs of all tiers together; 1,000 take some 75 MiB in etcd.
+    """
+
+    enabled: bool = False
+    max_runs: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
 
 class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
@@ -142,6 +166,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             of an admitter without a ``denial.url``.
         admitters: how many admitters share the room; counted from Redis' subscriptions unless
             given. Give it with a Redis Cluster, which only counts those at one node.
+        hold: how many runs may wait as pending runs instead of being denied.
         runbook_url: where docs/runbook.md is published; the status page links to its sections.
         metrics: where metrics, probes and the status page are served.
         log: level and form of the logs.
@@ -161,6 +186,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
     ttl: Duration = Duration(300)
     status_url: str | None = None
     admitters: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    hold: HoldSettings = HoldSettings()
     runbook_url: str | None = None
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
@@ -248,16 +274,20 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
 
     def plan(self) -> Plan:
         """Return what the core is asked to watch."""
+        signals = {signal.name: self._signal_plan(signal) for signal in self.signals}
         return Plan(
-            signals={signal.name: self._signal_plan(signal) for signal in self.signals},
+            signals=signals,
             tiers={
-                tier: {signal: t.threshold() for signal, t in thresholds.items()}
+                tier: {
+                    signal: t.threshold(signals[signal].unit) for signal, t in thresholds.items()
+                }
                 for tier, thresholds in self.tiers.items()
             },
             default_tier=self.default_tier,
             cold_start=ColdStart(self.cold_start),
             # Admitters drop a decision after its lifetime, and then nothing contradicts a new one.
             cold_start_delay_ms=self.ttl.milliseconds,
+            max_held=self.hold.max_runs if self.hold.enabled else None,
         )
 
     def queries(self) -> Mapping[str, SignalQuery]:

@@ -16,6 +16,7 @@ from shield_evaluator.core import sentences
 from shield_evaluator.core.latch import LatchState, effective_state, is_blind
 from shield_evaluator.core.room import room_of
 from shield_evaluator.core.sentences import SignalInTier
+from shield_evaluator.core.slots import priorities, tier_hold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,16 +82,21 @@ def decide(
         for name, signal in plan.signals.items()
     }
     rooms = {tier: room_of(plan, state.room, tier) for tier in plan.tiers}
+    order = priorities(plan)
     tiers = {}
     for tier in plan.tiers:
         signals = _signals_in_tier(plan, tier, state, observations, blind)
         bit = state.tiers.get(tier)
         if override is not None and override.covers(tier):
             overridden = _overridden(override, bit, signals)
-            tiers[tier] = _with_room(overridden, rooms[tier], envelope, paced=False)
+            entry = _with_room(overridden, rooms[tier], envelope, paced=False)
         elif bit is not None:
             latched = _latched(plan, tier, bit, signals, rooms[tier])
-            tiers[tier] = _with_room(latched, rooms[tier], envelope, paced=True)
+            entry = _with_room(latched, rooms[tier], envelope, paced=True)
+        else:
+            continue
+        hold = tier_hold(plan, state.slots, tier, admitters=envelope.admitters)
+        tiers[tier] = replace(entry, hold=hold, priority=order[tier])
     return Decision(
         cluster=envelope.cluster,
         epoch=envelope.epoch,
@@ -104,7 +110,7 @@ def decide(
         override=override,
         time_to_full_seconds=None if time_to_full_seconds is None else round(time_to_full_seconds),
         status_url=envelope.status_url,
-        admitters=None if not any(rooms.values()) else envelope.admitters,
+        admitters=envelope.admitters if any(rooms.values()) or plan.max_held else None,
     )
 
 

@@ -52,6 +52,7 @@ from msgspec.structs import replace
 from shield_evaluator.core.observation import Evidence, evidence_of
 from shield_evaluator.core.plan import ColdStart, OnBlind
 from shield_evaluator.core.room import RoomState, closed_tiers
+from shield_evaluator.core.slots import SlotsState
 
 if TYPE_CHECKING:
     from shield_evaluator.core.observation import Observation
@@ -114,6 +115,7 @@ class ShieldState(Struct, frozen=True):
         tiers: the bits, by tier.
         room: reservations and room (`core.room`).
         started_ms: the time of the first cycle that the memory goes back to; None before it.
+        slots: held runs, and how many more there may be (`core.slots`).
     """
 
     latches: Mapping[tuple[str, str], Latch] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class ShieldState(Struct, frozen=True):
     tiers: Mapping[str, TierBit] = field(default_factory=dict)
     room: RoomState = field(default_factory=RoomState)
     started_ms: int | None = None
+    slots: SlotsState = field(default_factory=SlotsState)
 
 
 _NEW: Final = Latch()
@@ -219,6 +222,7 @@ def advance(
     now: Instant,
     *,
     room: RoomState | None = None,
+    slots: SlotsState | None = None,
 ) -> ShieldState:
     """Advance all latches and tiers by one cycle.
 
@@ -228,6 +232,7 @@ def advance(
         observations: one per signal of the plan; a missing one counts as unusable.
         now: must not be before the last cycle's.
         room: the result of this cycle's `core.room.advance`; without one, the last cycle's stays.
+        slots: the result of this cycle's `core.slots.advance`, likewise.
 
     Returns:
         The state after this cycle. It contains exactly the latches and signals of the plan, and
@@ -273,7 +278,8 @@ def advance(
             allow = True
         unchanged = last is not None and last.allow is allow
         tiers[tier] = last if last is not None and unchanged else TierBit(allow, now.utc)
-    return ShieldState(latches, last_usable, tiers, room, started_ms)
+    slots = state.slots if slots is None else slots
+    return ShieldState(latches, last_usable, tiers, room, started_ms, slots)
 
 
 def _advance_latches(

@@ -20,6 +20,7 @@ from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
 from shield_evaluator.core.reservations import Batch
 from shield_evaluator.core.room import Closing, RoomState
 from shield_evaluator.core.sentences import NO_ROOM
+from shield_evaluator.core.slots import SlotsState
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision
@@ -73,6 +74,17 @@ class RoomRecord(Struct, frozen=True, kw_only=True):
     closings: dict[str, ClosingRecord]
 
 
+class SlotsRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Held runs and what is full; see `core.slots.SlotsState`."""
+
+    is_known: bool = False
+    is_stalled: bool = False
+    held: dict[str, int] = {}
+    counted: dict[str, int] | None = None
+    per_minute: dict[str, float] = {}
+    full: tuple[tuple[str, str], ...] = ()
+
+
 class LatchesDocument(Struct, frozen=True, kw_only=True):
     """The document: latches by tier and signal, ages of the last usable observations, bits.
 
@@ -81,6 +93,7 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
         sequence: the sequence of that decision.
         room: null in a document of a version that knew no room.
         started_age_ms: how far back the memory goes; null in a document of an earlier version.
+        slots: null in a document of an earlier version, and while nothing is held.
     """
 
     schema: int = SCHEMA
@@ -91,6 +104,7 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
     tiers: dict[str, TierRecord]
     room: RoomRecord | None = None
     started_age_ms: Age | None = None
+    slots: SlotsRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +148,7 @@ def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
         },
         room=_encode_room(state.room, now_ms),
         started_age_ms=None if state.started_ms is None else now_ms - state.started_ms,
+        slots=_encode_slots(state.slots),
     )
     return msgspec.json.encode(document)
 
@@ -167,8 +182,35 @@ def decode(document: bytes, *, now_ms: int) -> StoredLatches:
         tiers={name: TierBit(record.allow, record.since) for name, record in stored.tiers.items()},
         room=_decode_room(stored.room, now_ms),
         started_ms=None if stored.started_age_ms is None else now_ms - stored.started_age_ms,
+        slots=_decode_slots(stored.slots),
     )
     return StoredLatches(state, (stored.epoch, stored.sequence))
+
+
+def _encode_slots(slots: SlotsState) -> SlotsRecord | None:
+    if slots == SlotsState():
+        return None
+    return SlotsRecord(
+        is_known=slots.is_known,
+        is_stalled=slots.is_stalled,
+        held=dict(slots.held),
+        counted=None if slots.counted is None else dict(slots.counted),
+        per_minute=dict(slots.per_minute),
+        full=tuple(sorted(slots.full)),
+    )
+
+
+def _decode_slots(record: SlotsRecord | None) -> SlotsState:
+    if record is None:
+        return SlotsState()
+    return SlotsState(
+        is_known=record.is_known,
+        is_stalled=record.is_stalled,
+        held=record.held,
+        counted=record.counted,
+        per_minute=record.per_minute,
+        full=frozenset(record.full),
+    )
 
 
 def _encode_room(room: RoomState, now_ms: int) -> RoomRecord:

@@ -95,6 +95,7 @@ class Threshold:
         set_for_ms: how long the value must stay at or above ``set``, milliseconds.
         reset_for_ms: how long it must stay below ``reset``, milliseconds.
         room: how much room this signal leaves; None if it says nothing about room.
+        full: at or above it, no run is held instead of denied; None if it never is too full.
 
     Raises:
         ValueError: the bounds contradict each other.
@@ -106,6 +107,7 @@ class Threshold:
     set_for_ms: int = 0
     reset_for_ms: int = 0
     room: RoomPlan | None = None
+    full: float | None = None
 
     def __post_init__(self) -> None:
         bounds = [self.set, self.reset, *([] if self.warn is None else [self.warn])]
@@ -119,6 +121,8 @@ class Threshold:
             )
         if self.warn is not None and self.warn > self.set:
             raise ValueError(f"warn ({self.warn:g}) must not be above set ({self.set:g})")
+        if self.full is not None and not self.set <= self.full <= MAX_VALUE:
+            raise ValueError(f"full ({self.full:g}) must not be below set ({self.set:g})")
         if self.set_for_ms < 0 or self.reset_for_ms < 0:
             raise ValueError("set_for and reset_for must not be negative")
 
@@ -154,6 +158,7 @@ class Plan:
         cold_start: state of latches that have no history.
         cold_start_delay_ms: how long an evaluator without any memory waits before ``cold_start``
             admits, milliseconds; until then an earlier decision may be in force.
+        max_held: how many runs may be held, of all tiers together; None holds none.
     """
 
     signals: Mapping[str, SignalPlan]
@@ -161,6 +166,7 @@ class Plan:
     default_tier: str
     cold_start: ColdStart = ColdStart.RESET
     cold_start_delay_ms: int = 0
+    max_held: int | None = None
 
     @property
     def has_room(self) -> bool:

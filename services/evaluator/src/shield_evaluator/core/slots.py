@@ -1,0 +1,222 @@
+"""Slots: how many more runs may be held, and when newcomers are denied all the same.
+
+Theory of operation
+===================
+
+A held run is a PipelineRun that exists as pending: 14 KiB in etcd instead of several MiB. At most
+``max_runs`` of all tiers together are held, so
+
+    slots = max(0, max_runs - held)
+
+Admitters hold runs, and only the controller sees which of them are released, cancelled or deleted.
+Its report says how many were held, and up to which value of the admitters' counters; what the
+counters gained since comes on top:
+
+    report                         held
+    present                        reported + growth of the counters since the report
+    expired                        the last one + growth of the counters since the last cycle
+    not one was ever there         unknown: nothing is held, because nobody would release it
+    could not be read              as if expired, but the controller counts as alive
+
+So without reports slots only shrink. Then the tier is *stalled*: newcomers of an open tier do not
+queue behind runs that perhaps nobody releases.
+
+A tier is *full* while one of its signals is at or above ``full``. As for latches, a partial
+observation may make it full but not end that, and an unusable one changes nothing.
+
+As in `core.room`, counters are not trusted, and a restart changes no later output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
+
+from shield_common.decision import TierHold
+from shield_common.held import HeldReport
+from shield_evaluator.core.plan import Unit
+from shield_evaluator.core.reservations import MAX_BATCH_RUNS, growth, known_totals
+
+if TYPE_CHECKING:
+    from shield_evaluator.core.observation import Observation
+    from shield_evaluator.core.plan import Plan
+
+_MINUTE: Final = 60  # seconds
+MAX_HELD: Final = 2**53 - 1  # the most that a decision can carry, whatever a report says
+MAX_WAIT_SECONDS: Final = 30 * 24 * 3600.0  # beyond a month a wait is no forecast
+
+
+class SlotsState(Struct, frozen=True):
+    """What has to be remembered from one cycle to the next.
+
+    Attributes:
+        is_known: whether a report of held runs was ever read.
+        is_stalled: whether the last report has expired.
+        held: held runs by tier, as last reported, and those held since.
+        counted: the admitters' counters of held runs, by tier; None before the first reading.
+        per_minute: by tier, how many runs are released in a minute, as last reported.
+        full: tiers and signals that are at or above ``full``.
+        implausible: tiers whose counter no admitter can have written; to be removed.
+    """
+
+    is_known: bool = False
+    is_stalled: bool = False
+    held: Mapping[str, int] = field(default_factory=dict)
+    counted: Mapping[str, int] | None = None
+    per_minute: Mapping[str, float] = field(default_factory=dict)
+    full: frozenset[tuple[str, str]] = frozenset()
+    implausible: tuple[str, ...] = ()
+
+
+class HeldInput(Struct, frozen=True):
+    """What a cycle learns about held runs.
+
+    Attributes:
+        report: the controller's; None if it has expired, or cannot be used.
+        is_read: whether the store answered.
+        counted: tier -> runs that admitters have held since ever; None if that is not known.
+    """
+
+    report: HeldReport | None = None
+    is_read: bool = False
+    counted: Mapping[str, int] | None = None
+
+
+def advance(
+    plan: Plan,
+    state: SlotsState,
+    observations: Mapping[str, Observation],
+    learned: HeldInput,
+) -> SlotsState:
+    """Move what is held, and what is full, by one cycle.
+
+    Args:
+        plan: how many runs may be held, and where tiers are full.
+        state: the state after the last cycle.
+        observations: this cycle's, by signal.
+        learned: this cycle's.
+    """
+    if plan.max_held is None:
+        return SlotsState()
+    grown, implausible = growth(state.counted, learned.counted)
+    counted = state.counted
+    if learned.counted is not None:
+        counted = known_totals(plan, state.counted, learned.counted)
+    full = _full(plan, state.full, observations)
+    if learned.report is None:
+        tiers = {*state.held, *grown.keys() & plan.tiers.keys()}
+        return SlotsState(
+            is_known=state.is_known,
+            is_stalled=learned.is_read or state.is_stalled,
+            held={tier: state.held.get(tier, 0) + grown.get(tier, 0) for tier in tiers},
+            counted=counted,
+            per_minute={} if learned.is_read else state.per_minute,
+            full=full,
+            implausible=implausible,
+        )
+    reported = learned.report.tiers
+    since, forged = _growth_since(plan, learned.report, learned.counted or {})
+    return SlotsState(
+        is_known=True,
+        held={
+            tier: (reported[tier].held if tier in reported else 0) + since.get(tier, 0)
+            for tier in {*reported, *since}
+        },
+        counted=counted,
+        per_minute={tier: entry.released_per_minute for tier, entry in reported.items()},
+        full=full,
+        implausible=tuple(sorted({*implausible, *forged})),
+    )
+
+
+def tier_hold(plan: Plan, state: SlotsState, tier: str, *, admitters: int) -> TierHold | None:
+    """Return what a decision says about holding in a tier; None if nothing is held.
+
+    Args:
+        plan: how many runs may be held.
+        state: the state after this cycle.
+        tier: one of the plan.
+        admitters: among how many admitters slots are shared out.
+    """
+    if plan.max_held is None or not state.is_known:
+        return None
+    slots = max(0, plan.max_held - held_in_all(state))
+    held = min(state.held.get(tier, 0), MAX_HELD)
+    rate = state.per_minute.get(tier, 0.0)
+    wait = None
+    if rate > 0 and not state.is_stalled:
+        wait = min(MAX_WAIT_SECONDS, (held + 1) / rate * _MINUTE)
+    return TierHold(
+        slots=slots,
+        share=slots / max(1, admitters),
+        held=held,
+        wait_seconds=wait,
+        full=any(full == tier for full, _ in state.full),
+        stalled=state.is_stalled,
+    )
+
+
+def held_in_all(state: SlotsState) -> int:
+    """Return how many runs are held in all tiers, those of unknown tiers included."""
+    return sum(state.held.values())
+
+
+def priorities(plan: Plan) -> dict[str, int]:
+    """Return the order in which tiers' held runs are released; 0 is first.
+
+    A tier that may fill etcd further is more important: the one whose least ``set`` is highest is
+    first, then by name. Signals in numbers say nothing about that.
+    """
+
+    def least_set(tier: str) -> float:
+        sets = [
+            threshold.set
+            for signal, threshold in plan.tiers[tier].items()
+            if plan.signals[signal].unit is not Unit.NUMBER
+        ]
+        return min(sets, default=1.0)
+
+    order = sorted(plan.tiers, key=lambda tier: (-least_set(tier), tier))
+    return {tier: number for number, tier in enumerate(order)}
+
+
+def _growth_since(
+    plan: Plan, report: HeldReport, counted: Mapping[str, int]
+) -> tuple[dict[str, int], list[str]]:
+    """Return the runs held since a report, and counters that grew by more than is possible.
+
+    Admitters hold runs of the plan's tiers alone. The counters must have been read after the
+    report, or one that grew in between would look as if it had fallen.
+    """
+    since, forged = {}, []
+    for tier, total in counted.items():
+        before = report.tiers[tier].counted if tier in report.tiers else 0
+        # A counter that fell lost its data: what it shows was counted since.
+        runs = total - before if total >= before else total
+        if runs > MAX_BATCH_RUNS:
+            forged.append(tier)
+        elif runs > 0 and tier in plan.tiers:
+            since[tier] = runs
+    return since, forged
+
+
+def _full(
+    plan: Plan, before: frozenset[tuple[str, str]], observations: Mapping[str, Observation]
+) -> frozenset[tuple[str, str]]:
+    full = set()
+    for tier, thresholds in plan.tiers.items():
+        for signal, threshold in thresholds.items():
+            if threshold.full is None:
+                continue
+            observation = observations.get(signal)
+            value = None if observation is None else observation.value
+            is_full = (tier, signal) in before
+            if value is not None and value >= threshold.full:
+                is_full = True
+            elif value is not None and observation is not None and not observation.partial:
+                is_full = False
+            if is_full:
+                full.add((tier, signal))
+    return frozenset(full)
