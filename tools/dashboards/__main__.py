@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.dashboards.admitter import ADMITTER
+from tools.dashboards.controller import CONTROLLER
 from tools.dashboards.evaluator import EVALUATOR
 from tools.dashboards.openshift import console
 from tools.dashboards.overview import OVERVIEW
@@ -20,6 +21,7 @@ GRAFANA, CONSOLE = "dashboards", "console-dashboards"
 FILES: Final = {
     "overview.json": OVERVIEW,
     "admitter.json": ADMITTER,
+    "controller.json": CONTROLLER,
     "evaluator-and-etcd.json": EVALUATOR,
 }
 

@@ -5,7 +5,12 @@ from typing import Any
 
 import yaml
 
-from tools.metrics_doc import admitter_registry, evaluator_registry, sample_names
+from tools.metrics_doc import (
+    admitter_registry,
+    controller_registry,
+    evaluator_registry,
+    sample_names,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ROOT / "deploy" / "helm" / "etcd-shield" / "files"
@@ -32,7 +37,8 @@ def rules() -> list[dict[str, Any]]:
 def exposed_names() -> set[str]:
     """Return every name that our services export or our rules record."""
     recorded = {rule["record"] for rule in rules() if "record" in rule}
-    return sample_names(evaluator_registry()) | sample_names(admitter_registry()) | recorded
+    registries = (evaluator_registry(), admitter_registry(), controller_registry())
+    return set().union(*map(sample_names, registries)) | recorded
 
 
 def unknown(names: set[str]) -> set[str]:

@@ -10,7 +10,7 @@ from tests.unit.observability.exposure import FILES, unknown
 from tests.unit.observability.promql import metric_names
 from tools.dashboards.openshift import without_cluster
 
-NAMES = ("overview", "admitter", "evaluator-and-etcd")
+NAMES = ("overview", "admitter", "controller", "evaluator-and-etcd")
 # Panels that the console draws; it shows nothing in place of others.
 SHOWN = {"graph", "singlestat", "table", "gauge", "piechart"}
 CONSOLE: dict[str, dict[str, Any]] = {

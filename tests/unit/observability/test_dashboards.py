@@ -13,6 +13,7 @@ DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UIDS = {
     "overview": "etcd-shield-overview",
     "admitter": "etcd-shield-admitter",
+    "controller": "etcd-shield-controller",
     "evaluator-and-etcd": "etcd-shield-evaluator",
 }
 DASHBOARDS: dict[str, dict[str, Any]] = {

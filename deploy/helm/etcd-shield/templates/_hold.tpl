@@ -97,6 +97,12 @@ rules:
   - apiGroups: [events.k8s.io]
     resources: [events]
     verbs: [create]
+  {{- with .Values.kueue.clusterQueues }}
+  - apiGroups: [kueue.x-k8s.io]
+    resources: [clusterqueues]
+    resourceNames: {{ toJson . }}
+    verbs: [get, patch]
+  {{- end }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

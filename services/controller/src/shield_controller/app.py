@@ -105,7 +105,9 @@ class Controller:
         self._build_queue()
         self._build_publication()
         self._metrics.observe(
-            feed=self._feed, is_leader=self._is_leader, is_watching=self._is_watching
+            feed=self._feed,
+            is_leader=self._is_leader,
+            is_watching=self._is_watching if settings.hold.enabled else None,
         )
         self._reloader = SettingsReloader(
             config,

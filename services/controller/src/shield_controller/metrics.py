@@ -63,9 +63,6 @@ class Metrics(ServiceMetrics):
             {"source": SOURCES, "result": DOCUMENT_RESULTS},
         )
         self.gauge(
-            "decision_age_seconds", "Age of the cached decision; +Inf without one."
-        ).set_function(self._age_seconds)
-        self.gauge(
             "decision_in_force", "1 while the controller follows a decision, 0 while it has none."
         ).set_function(self._in_force)
         self._redis_up = self.gauge("redis_up", "1 while Redis answers this controller.")
@@ -75,13 +72,20 @@ class Metrics(ServiceMetrics):
         *,
         feed: DecisionFeed,
         is_leader: Callable[[], bool],
-        is_watching: Callable[[], bool],
+        is_watching: Callable[[], bool] | None,
     ) -> None:
-        """Read the state of these parts at each scrape."""
+        """Read the state of these parts at each scrape.
+
+        Args:
+            feed: the decision.
+            is_leader: whether this controller may act.
+            is_watching: whether the held runs are known and watched; None where holding is off.
+        """
         self._feed = feed
         self._redis_up.set_function(lambda: float(feed.problem is None))
         self._leader.set_function(lambda: float(is_leader()))
-        self._watching.set_function(lambda: float(is_watching()))
+        if is_watching is not None:
+            self._watching.set_function(lambda: float(is_watching()))
 
     def follow(self, decision: Decision) -> None:
         """Create the series of a decision's tiers."""
@@ -162,8 +166,10 @@ class Metrics(ServiceMetrics):
         )
         self._leader = self.gauge("leader", "1 while this controller acts, 0 while it stands by.")
         self._watching = self.gauge(
-            "held_runs_watched", "1 while the held runs are known and watched."
+            "held_runs_watched",
+            "1 while the held runs are known and watched; NaN where holding is off.",
         )
+        self._watching.set(float("nan"))
         self._lists = self.counter("held_run_lists", "Complete lists of held runs.")
         self._malformed = self.counter(
             "malformed_objects", "Listed or watched objects that are no runs."
@@ -201,10 +207,6 @@ class Metrics(ServiceMetrics):
         self._held.labels(name)
         self._oldest.labels(name)
         return name
-
-    def _age_seconds(self) -> float:
-        cached = None if self._feed is None else self._feed.cached
-        return float("inf") if cached is None else cached.age_ms(self._now_ms()) / 1000
 
     def _in_force(self) -> float:
         cached = None if self._feed is None else self._feed.cached

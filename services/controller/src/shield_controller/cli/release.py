@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -13,6 +14,7 @@ from shield_controller.cli.options import (
     context_option,
     fail,
     kubeconfig_option,
+    load_settings,
     operator_client,
     say,
 )
@@ -24,7 +26,7 @@ from shield_controller.kueue import ClusterQueues
 from shield_controller.patching import RunPatches
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from shield_controller.core.runs import HeldRun
     from shield_controller.kubernetes.client import KubernetesClient
@@ -38,12 +40,22 @@ _NOT_FOUND: Final = 404
 
 
 @click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The controller's configuration, for the ClusterQueues that --all starts.",
+)
 @kubeconfig_option
 @context_option
 @click.option("--all", "everything", is_flag=True, help="Release every held run.")
 @click.argument("run", required=False, metavar="[NAMESPACE/NAME]")
 def release(
-    *, kubeconfig: str | None, context: str | None, everything: bool, run: str | None
+    *,
+    config: Path | None,
+    kubeconfig: str | None,
+    context: str | None,
+    everything: bool,
+    run: str | None,
 ) -> None:
     """Start one held run, or all, whatever the decision says.
 
@@ -51,8 +63,9 @@ def release(
     decision nor Redis nor a running controller. The user must be among hold.controllers of the
     admitters, or the start gate holds the runs again while the shield is closed.
 
-    --all also starts Kueue's ClusterQueues that the controller stopped. Run it before holding is
-    switched off; the chart does so before it is uninstalled.
+    --all also starts Kueue's ClusterQueues that the controller stopped: those of the configuration,
+    or without one any. Run it before holding is switched off; the chart does so before it is
+    uninstalled.
 
     Exit codes: 0 started, or nothing was held, 1 something is still held (each run is named), or
     the API server does not answer, 2 bad usage.
@@ -62,7 +75,9 @@ def release(
     namespace, _, name = (run or "").partition("/")
     if not everything and (not namespace or not name or "/" in name):
         fail(f"{run!r} is not NAMESPACE/NAME", EXIT_BAD_CONFIG)
-    work = _all(kubeconfig, context) if everything else _one(kubeconfig, context, namespace, name)
+    queues = None if config is None else load_settings(config).kueue.cluster_queues
+    client = operator_client(kubeconfig, context)
+    work = _all(client, queues) if everything else _one(client, namespace, name)
     try:
         started, problems = asyncio.run(work)
     except KubernetesError as error:
@@ -74,10 +89,8 @@ def release(
     click.echo(f"{_runs(started)} started." if started else "No run is held.")
 
 
-async def _one(
-    kubeconfig: str | None, context: str | None, namespace: str, name: str
-) -> tuple[int, list[str]]:
-    async with _client(kubeconfig, context) as client:
+async def _one(client: KubernetesClient, namespace: str, name: str) -> tuple[int, list[str]]:
+    async with _closing(client):
         runs = PipelineRuns(client)
         try:
             _, held = await runs.read(namespace, name)
@@ -93,10 +106,10 @@ async def _one(
         return int(problem is None), [] if problem is None else [problem]
 
 
-async def _all(kubeconfig: str | None, context: str | None) -> tuple[int, list[str]]:
-    async with _client(kubeconfig, context) as client:
+async def _all(client: KubernetesClient, queues: Sequence[str] | None) -> tuple[int, list[str]]:
+    async with _closing(client):
         started, problems = await _release_all(client)
-        return started, [*problems, *await _start_queues(client)]
+        return started, [*problems, *await _start_queues(client, queues)]
 
 
 async def _release_all(client: KubernetesClient) -> tuple[int, list[str]]:
@@ -110,7 +123,7 @@ async def _release_all(client: KubernetesClient) -> tuple[int, list[str]]:
     started = 0
     problems: list[str] = []
     for attempt in range(ROUNDS):
-        held, _ = await runs.list_held()
+        held = await _list(runs)
         if not held:
             return started, []
         if attempt:
@@ -119,10 +132,20 @@ async def _release_all(client: KubernetesClient) -> tuple[int, list[str]]:
         results = await asyncio.gather(*(_limited(limit, patches, run) for run in held))
         started += sum(outcome is Outcome.RELEASED for outcome, _ in results)
         problems = [problem for _, problem in results if problem is not None]
-    held, _ = await runs.list_held()
+    held = await _list(runs)
     if held and not problems:
         problems = [f"{_runs(len(held))} held again and again: does an admitter still hold runs?"]
     return started, problems if held else []
+
+
+async def _list(runs: PipelineRuns) -> list[HeldRun]:
+    try:
+        held, _ = await runs.list_held()
+    except KubernetesError as error:
+        if error.status == _NOT_FOUND:  # without Tekton there are no runs
+            return []
+        raise
+    return held
 
 
 async def _limited(
@@ -143,11 +166,15 @@ async def _start(patches: RunPatches, run: HeldRun) -> tuple[Outcome, str | None
     return attempt.outcome, f"{run.namespace}/{run.name} did not start: {attempt.problem}"
 
 
-async def _start_queues(client: KubernetesClient) -> list[str]:
+async def _start_queues(client: KubernetesClient, names: Sequence[str] | None) -> list[str]:
     """Start the ClusterQueues that the controller stopped; return a sentence for each failure."""
     queues = ClusterQueues(client)
     try:
-        stopped = [queue for queue in await queues.list() if queue.is_stopped_by_us]
+        if names is None:
+            known = await queues.list()
+        else:
+            known = tuple([await queues.read(name) for name in names])
+        stopped = [queue for queue in known if queue.is_stopped_by_us]
     except KubernetesError as error:
         # Without Kueue there is nothing to start, and without rights nothing was stopped.
         return [] if error.status in {403, _NOT_FOUND} else [f"ClusterQueues: {error}"]
@@ -161,10 +188,9 @@ async def _start_queues(client: KubernetesClient) -> list[str]:
 
 
 @asynccontextmanager
-async def _client(kubeconfig: str | None, context: str | None) -> AsyncIterator[KubernetesClient]:
-    client = operator_client(kubeconfig, context)
+async def _closing(client: KubernetesClient) -> AsyncIterator[None]:
     try:
-        yield client
+        yield
     finally:
         await client.close()
 

@@ -101,7 +101,7 @@ def _publication(publish: PublishSettings, namespace: str) -> Iterator[Right]:
             namespace=place,
             name=publish.decision,
         )
-        yield from _verbs(decision, "create", "patch")
+        yield from _mirror(decision)
     if publish.config_map is not None:
         config_map = Right(
             verb="",
@@ -111,11 +111,17 @@ def _publication(publish: PublishSettings, namespace: str) -> Iterator[Right]:
             namespace=place,
             name=publish.config_map,
         )
-        yield from _verbs(config_map, "create", "patch")
+        yield from _mirror(config_map)
+
+
+def _mirror(right: Right) -> Iterator[Right]:
+    """Yield what server-side apply needs: it names the object even where it creates it."""
+    for verb in ("create", "patch"):
+        yield msgspec.structs.replace(right, verb=verb)
 
 
 def _verbs(right: Right, *verbs: str) -> Iterator[Right]:
-    """Yield a right with each verb; a name cannot limit `create`, which RBAC sees without one."""
+    """Yield a right with each verb; a POST that creates an object is authorised without a name."""
     for verb in verbs:
         name = "" if verb == "create" else right.name
         yield msgspec.structs.replace(right, verb=verb, name=name)
