@@ -4,13 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shield_admitter.cli.explanation import Explanation, explain_request, text_lines
 from shield_admitter.core.review import UserInfo
 from shield_admitter.settings import AdmitterSettings
-from shield_common.config.loader import parse
+from shield_common.config.loader import SettingsError, parse
+from shield_common.decision import TierHold
 from shield_common.decision_age import CachedDecision
-from tests.unit.shield_admitter.builders import NOW, cached, decision, request
+from tests.unit.shield_admitter.builders import ADMITTING, DENYING, NOW, cached, decision, request
 
 CONFIG = """
 cluster: rh01
@@ -105,3 +107,39 @@ def test_an_expired_exemption_is_none() -> None:
         request(), cached(), SETTINGS, now_ms=0, utc_now=NOW + timedelta(days=99)
     )
     assert explanation.exemption is None
+
+
+HOLDING = parse(
+    CONFIG + "hold: {enabled: true, controllers: [controller]}",
+    AdmitterSettings,
+    source="c",
+    environment={},
+)
+
+
+def held(*, allow: bool = False, **hold: Any) -> str:
+    entry = ADMITTING if allow else DENYING
+    slots = TierHold(**({"slots": 9, "share": 3, "held": 42, "wait_seconds": 370} | hold))
+    now = cached(tiers={"standard": replace(entry, hold=slots)})
+    explanation = explain_request(request(), now, HOLDING, now_ms=0, utc_now=NOW)
+    return "\n".join(text_lines(explanation, HOLDING))
+
+
+def test_a_run_that_would_be_held_is_explained() -> None:
+    text = held()
+    assert text.startswith("Held until etcd has room: the decision denies its tier.\n")
+    warning = "held, number 43, starts when etcd has room, in about 6 minutes (etcd-shield)"
+    assert text.endswith(f"Warning: {warning}")
+
+
+def test_a_run_that_waits_for_others_is_explained() -> None:
+    assert "Held until etcd has room: other runs of its tier are held" in held(allow=True)
+
+
+def test_a_run_without_a_slot_is_denied() -> None:
+    assert held(share=0).startswith("Denied: the decision denies its tier.")
+
+
+def test_holding_without_a_controller_is_refused() -> None:
+    with pytest.raises(SettingsError, match="no held run could start"):
+        parse(CONFIG + "hold: {enabled: true}", AdmitterSettings, source="c", environment={})

@@ -57,13 +57,20 @@ class TriedOperation:
 
 
 async def try_evaluator_operations(
-    settings: RedisSettings, *, cluster: str
+    settings: RedisSettings, *, cluster: str, holds: bool = False
 ) -> list[TriedOperation]:
-    """Try what the evaluator needs; stop at the connection if that fails."""
+    """Try what the evaluator needs; stop at the connection if that fails.
+
+    Args:
+        settings: how to connect.
+        cluster: the cluster's name.
+        holds: whether runs are held, so that the evaluator reads the report of them.
+    """
     keys = Keys.of(cluster)
     owned = (keys.lease, keys.epoch, keys.decision, keys.allow, keys.latches, keys.override)
     operations = [
         *(_read(key) for key in (keys.decision, keys.latches, keys.override)),
+        *([_read(keys.held)] if holds else []),
         *(_script(f"write {key}", _REWRITE, key) for key in owned),
         *(_script(f"delete {key}", _DELETE_IF_ABSENT, key) for key in (keys.lease, keys.override)),
         _script("read Redis' clock", _CLOCK, keys.epoch),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shield_admitter.settings import AdmitterSettings
+    from shield_common.decision import Decision
+    from shield_common.decision_age import CachedDecision
 
 # Threshold of the alert EtcdShieldCertificateExpiring.
 EXPIRES_SOON: Final = timedelta(days=7)
@@ -111,13 +113,30 @@ async def _redis(settings: AdmitterSettings) -> list[Finding]:
         for operation in tried
         if operation.problem is not None
     ]
-    return [await _decision(settings), *problems]
-
-
-async def _decision(settings: AdmitterSettings) -> Finding:
     cached, problem = await read_decision(settings, now_ms=now_ms)
     if cached is None:
-        return Finding("decision", ok=False, says=problem or "none")
+        return [Finding("decision", ok=False, says=problem or "none"), *problems]
+    holding = [_holding(cached.decision)] if settings.hold.enabled else []
+    return [_decision(settings, cached), *holding, *problems]
+
+
+def _holding(decision: Decision) -> Finding:
+    holds = {name: tier.hold for name, tier in decision.tiers.items() if tier.hold is not None}
+    if not holds:
+        says = (
+            "the decision holds nothing: holding is off in the evaluator's configuration, or"
+            " shield-controller has not reported yet"
+        )
+        return Finding("holding", ok=False, says=says)
+    held = sum(hold.held for hold in holds.values())
+    slots = min(hold.slots for hold in holds.values())
+    if any(hold.stalled for hold in holds.values()):
+        says = f"shield-controller has stopped reporting; {held:,.0f} runs may be held"
+        return Finding("holding", ok=False, says=says)
+    return Finding("holding", ok=True, says=f"{held:,.0f} runs are held, {slots:,.0f} more may be")
+
+
+def _decision(settings: AdmitterSettings, cached: CachedDecision) -> Finding:
     state = freshness(cached, settings.policy().limits, now_ms=now_ms())
     seconds = cached.age_ms(now_ms()) / 1000
     says = f"{'admits' if cached.decision.allow else 'denies'}, {seconds:.0f} s old, {state.value}"

@@ -76,7 +76,7 @@ def explain(
     Shows its tier and the rule that sets it, the decision and the message. The decision is read
     from Redis once; without an answer the object is judged as by an admitter without a decision.
 
-    Exit codes: 0 admitted, 3 denied, 2 bad configuration, object or usage.
+    Exit codes: 0 admitted or held, 3 denied, 2 bad configuration, object or usage.
     """
     settings = load_settings(config)
     subject = _read(manifest)

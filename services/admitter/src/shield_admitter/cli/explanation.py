@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from shield_admitter.core.hold import mutate, mutation_policy, validate
 from shield_admitter.core.pacing import Pacing
-from shield_admitter.core.response import admission_response
-from shield_admitter.core.verdict import NO_TIER, Reason, judge
+from shield_admitter.core.response import (
+    AdmissionResponse,
+    MutationResponse,
+    admission_response,
+    mutation_response,
+)
+from shield_admitter.core.slots import Slots
+from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, Verdict
 from shield_admitter.settings import TOO_MANY_REQUESTS
 
 if TYPE_CHECKING:
@@ -81,7 +88,7 @@ def explain_request(
     utc_now: datetime,
     problem: str | None = None,
 ) -> Explanation:
-    """Judge a request and explain the verdict.
+    """Judge a request, at /mutate and then at /validate, and explain the verdict.
 
     Args:
         request: as the API server would send it.
@@ -92,13 +99,7 @@ def explain_request(
         problem: why there is no decision.
     """
     policy = settings.policy()
-    pacing = Pacing()
-    if cached is not None:
-        pacing.accept(cached.decision)
-    verdict = judge(request, cached, policy, pacing, now_ms=now_ms, utc_now=utc_now)
-    response = admission_response(
-        verdict, settings.denial_format(), uid=request.uid, kind=request.kind.kind
-    )
+    verdict, response = _judge(request, cached, settings, now_ms=now_ms, utc_now=utc_now)
     return Explanation(
         allowed=verdict.allowed,
         verdict=verdict.outcome.value,
@@ -116,9 +117,40 @@ def explain_request(
     )
 
 
+def _judge(
+    request: Request,
+    cached: CachedDecision | None,
+    settings: AdmitterSettings,
+    *,
+    now_ms: int,
+    utc_now: datetime,
+) -> tuple[Verdict, AdmissionResponse | MutationResponse]:
+    """Return the verdict, and the response of the webhook that decides."""
+    policy, form, kind = settings.policy(), settings.denial_format(), request.kind.kind
+    pacing, slots = Pacing(), Slots()
+    if cached is not None:
+        pacing.accept(cached.decision)
+        slots.accept(cached.decision, now_ms=now_ms, unflushed=0)
+    mutation = mutate(
+        request,
+        cached,
+        mutation_policy(policy),
+        pacing,
+        slots,
+        now_ms=now_ms,
+        utc_now=utc_now,
+    )
+    if mutation.verdict is not None:
+        return mutation.verdict, mutation_response(mutation, form, uid=request.uid, kind=kind)
+    verdict = validate(request, cached, policy, pacing, slots, now_ms=now_ms, utc_now=utc_now)
+    return verdict, admission_response(verdict, form, uid=request.uid, kind=kind)
+
+
 def text_lines(explanation: Explanation, settings: AdmitterSettings) -> list[str]:
     """Return the explanation as lines of text."""
     answer = "Admitted" if explanation.allowed else "Denied"
+    if explanation.verdict == Outcome.HELD:
+        answer = "Held until etcd has room"
     lines = [f"{answer}: {_reason_text(explanation, settings)}."]
     if explanation.tier is not None:
         rule = explanation.tier_rule
@@ -146,7 +178,9 @@ def _reason_text(explanation: Explanation, settings: AdmitterSettings) -> str:
     shield = (
         "the decision admits its tier" if explanation.allowed else "the decision denies its tier"
     )
-    if explanation.allowed and explanation.verdict != "admitted":
+    if explanation.verdict == Outcome.HELD:
+        shield = "the decision denies its tier"
+    elif explanation.allowed and explanation.verdict != Outcome.ADMITTED:
         shield = f"the decision denies its tier, but the mode is {explanation.mode}"
     return {
         Reason.SHIELD: shield,
@@ -156,6 +190,9 @@ def _reason_text(explanation: Explanation, settings: AdmitterSettings) -> str:
         Reason.EXEMPT: "it is exempt",
         Reason.NOT_JUDGED: "its operation, kind or subresource is not judged",
         Reason.MODE_OFF: "the mode of its tier is off",
+        Reason.QUEUE: "other runs of its tier are held and start first",
+        Reason.PENDING: "it is created pending and writes nothing before it is started",
+        Reason.RELEASED: "a controller of etcd-shield starts it",
     }[Reason(explanation.reason)]
 
 

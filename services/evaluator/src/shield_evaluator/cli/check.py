@@ -81,7 +81,11 @@ def check(*, config: Path, offline: bool, skip_redis: bool, output: str) -> None
 
 
 async def _try_redis(settings: EvaluatorSettings) -> tuple[TriedOperation, ...]:
-    return tuple(await try_evaluator_operations(settings.redis, cluster=settings.cluster))
+    return tuple(
+        await try_evaluator_operations(
+            settings.redis, cluster=settings.cluster, holds=settings.hold.enabled
+        )
+    )
 
 
 def _conclusion(trial: Trial, *, offline: bool) -> str:
