@@ -39,6 +39,13 @@ _ROOM = Row(
             unit="bytes",
             width=8,
         ),
+        Panel(
+            title="Cost of a run, against run_cost",
+            text="By which factor runs cost more than run_cost says. Above 1.2 for long: ask "
+            "shield-evaluator calibrate for a better one.",
+            queries=[Query(expr=f"etcd_shield_run_cost_factor{{{OURS}}}", legend="{{signal}}")],
+            width=8,
+        ),
     ),
 )
 

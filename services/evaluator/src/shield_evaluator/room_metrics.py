@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from shield_evaluator.core.headroom import factor_of
 from shield_evaluator.core.room import closed_tiers, overdraft_of, reservation_of, room_of
 
 if TYPE_CHECKING:
@@ -26,13 +27,19 @@ class RoomMetrics:
         self.runs = by_tier("room_runs", "How many more runs fit below the tier's target.")
         self.closed = by_tier("room_closed", "1 while the tier denies because no run fits.")
         self.run_cost = by_tier(
-            "run_cost_bytes", "Configured bytes that one run adds to etcd, on its fullest signal."
+            "run_cost_bytes",
+            "Bytes that one run is taken to add to etcd, on the signal with the least room.",
         )
         self.reserved = by_tier(
             "reserved_bytes", "Bytes that admitted runs of the tier are still going to write."
         )
         self.reserved_runs = by_tier(
             "reserved_runs", "Admitted runs of the tier that are still going to write."
+        )
+        self.cost_factor = metrics.gauge(
+            "run_cost_factor",
+            "By which factor runs cost more than run_cost says; 1 if it is right or too high.",
+            {"signal": ()},
         )
         self.overdraft = metrics.gauge(
             "overdraft_bytes",
@@ -53,12 +60,15 @@ class RoomMetrics:
             self.closed.labels(tier).set(tier in closed)
             self.reserved.labels(tier).set(reservation.reserved)
             self.reserved_runs.labels(tier).set(reservation.runs)
+        for signal in plan.signals:
+            self.cost_factor.labels(signal).set(factor_of(plan, state, signal))
         self.overdraft.set(overdraft_of(plan, state, now_ms=now_ms))
         self.admitters.set(UNKNOWN if admitters is None else admitters)
 
     def withdraw(self, plan: Plan) -> None:
         """Export nothing known for the tiers of a plan: another evaluator decides."""
         self.overdraft.set(0)
+        self.cost_factor.clear()
         self.admitters.set(UNKNOWN)
         for metric in (self.runs, self.closed, self.run_cost, self.reserved, self.reserved_runs):
             metric.clear()

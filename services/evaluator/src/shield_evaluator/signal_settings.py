@@ -31,6 +31,8 @@ class SignalSettings(SettingsStruct, frozen=True, kw_only=True):
             their labels.
         quota: etcd's quota in bytes (``8Gi``), or PromQL that gives it; the value is then the query
             divided by the quota. For metrics without ``etcd_server_quota_backend_bytes``.
+        learn_cost: whether a ``run_cost`` that this signal shows to be too low is multiplied,
+            at most by four.
         blind_after: overrides the top level's.
         on_blind: overrides the top level's.
         unit: ``ratio`` (0.9 is shown as 90%) or ``number``.
@@ -42,6 +44,7 @@ class SignalSettings(SettingsStruct, frozen=True, kw_only=True):
     members: Annotated[int, Meta(ge=1, le=100)] | None = None
     member_label: LabelName | None = None
     quota: Annotated[int, Meta(ge=1)] | Annotated[str, Meta(min_length=1)] | None = None
+    learn_cost: bool = True
     blind_after: Duration | None = None
     on_blind: Hold | None = None
     unit: Literal["ratio", "number"] = "ratio"

@@ -57,6 +57,12 @@ def test_b7_with_a_run_cost_that_is_wrong_by_two_etcd_never_fills(factor: float)
     outcomes = _outcomes(with_run_cost(LATCHES, round(factor * RIGHT)))
 
     assert {} == _outages(outcomes)
+    assert 0 == sum(tier.flaps for tier in _standard(outcomes))
+    assert 0 == sum(tier.closed_by_latch_seconds for tier in _standard(outcomes))
+
+
+def test_a_run_cost_of_a_quarter_is_learned_in_time() -> None:
+    assert {} == _outages(_outcomes(with_run_cost(LATCHES, round(RIGHT / 4))))
 
 
 def test_a_quiet_day_is_left_alone_even_with_twice_the_run_cost() -> None:

@@ -27,8 +27,8 @@ from shield_evaluator.cli.terminal import (
     output_option,
 )
 from shield_evaluator.cli.values import SIZE
+from shield_evaluator.core.headroom import IN_USE_SIGNAL
 from shield_evaluator.core.plan import Unit
-from shield_evaluator.core.room import IN_USE_SIGNAL
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from shield_common.decision import Count
+from shield_common.decision import Count, Value
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
+from shield_evaluator.core.learned_cost import CostEvidence
 from shield_evaluator.core.reservations import Batch
 from shield_evaluator.core.room import Closing, RoomState
 from shield_evaluator.core.sentences import NO_ROOM
@@ -64,6 +65,15 @@ class ClosingRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed: bool = False
 
 
+class CostEvidenceRecord(Struct, frozen=True, kw_only=True):
+    """What a signal's samples have shown; see `core.learned_cost.CostEvidence`."""
+
+    value: Value
+    age_ms: Age
+    measured: Value
+    predicted: Value
+
+
 class RoomRecord(Struct, frozen=True, kw_only=True):
     """Reservations and room; see `core.room.RoomState`."""
 
@@ -72,6 +82,7 @@ class RoomRecord(Struct, frozen=True, kw_only=True):
     headroom: dict[str, dict[str, float]]
     quotas: dict[str, float]
     closings: dict[str, ClosingRecord]
+    evidence: dict[str, CostEvidenceRecord] = {}  # unknown to the version that first had room
 
 
 class SlotsRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -234,6 +245,15 @@ def _encode_room(room: RoomState, now_ms: int) -> RoomRecord:
             )
             for tier, closing in room.closings.items()
         },
+        evidence={
+            signal: CostEvidenceRecord(
+                value=known.value,
+                age_ms=now_ms - known.seen_ms,
+                measured=known.measured,
+                predicted=known.predicted,
+            )
+            for signal, known in room.evidence.items()
+        },
     )
 
 
@@ -259,6 +279,12 @@ def _decode_room(record: RoomRecord | None, now_ms: int) -> RoomState:
                 closing.closed,
             )
             for tier, closing in record.closings.items()
+        },
+        evidence={
+            signal: CostEvidence(
+                known.value, now_ms - known.age_ms, known.measured, known.predicted
+            )
+            for signal, known in record.evidence.items()
         },
     )
 

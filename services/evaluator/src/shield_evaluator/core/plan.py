@@ -138,6 +138,8 @@ class SignalPlan:
         unit: unit of its values.
         quota: etcd's quota, as a number of bytes or as PromQL that gives bytes; None if the query
             already gives a share of it.
+        learn_cost: whether a run cost is corrected by what the signal shows; see
+            `core.learned_cost`.
     """
 
     members: int | None
@@ -145,6 +147,7 @@ class SignalPlan:
     on_blind: OnBlind
     unit: Unit
     quota: int | str | None = None
+    learn_cost: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,12 @@ For each tier and signal with a ``run_cost``:
     headroom = (target - value) x quota - reserved by the runs of all tiers        [bytes]
     room     = max(0, headroom / run_cost)                                         [runs]
 
-A tier's room is the least over its signals. Without a complete observation the value is not known
-any more: headroom then loses what is admitted and gains nothing. A partial observation is a lower
-bound of the value, so it may lower headroom but not raise it.
+A tier's room is the least over its signals. A run cost that proves too low in the samples is
+multiplied by the factor that `core.learned_cost` finds, wherever it occurs here.
+
+Without a complete observation the value is not known any more: headroom then loses what is
+admitted and gains nothing. A partial observation is a lower bound of the value, so it may lower
+headroom but not raise it.
 
 The room of a tier is handed out over ``spend``: each decision gives each of N admitters
 
@@ -51,7 +54,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from shield_evaluator.core.headroom import factor_of, headroom_of, learn_costs
+from shield_evaluator.core.learned_cost import CostEvidence
 from shield_evaluator.core.reservations import (
     Batch,
     add_batches,
@@ -66,12 +72,6 @@ from shield_evaluator.core.reservations import (
 if TYPE_CHECKING:
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
-
-# What lies free inside the database file is written to before the file grows. With less than this
-# share of the file free (fragmentation, freed pages of open readers), the file grows as well.
-USABLE_FREE_SHARE: Final = 0.02
-FILE_SIGNAL: Final = "db-file"
-IN_USE_SIGNAL: Final = "db-in-use"
 
 REOPEN_SHARE: Final = 0.01  # of the runs that fit below the target
 REOPEN_LEAST: Final = 2  # runs; one more than what closes a tier
@@ -99,6 +99,7 @@ class RoomState(Struct, frozen=True):
         headroom: (tier, signal) -> bytes, as of the last complete observation, less what was
             admitted since.
         quotas: signal -> etcd's quota in bytes, the last that was known.
+        evidence: signal -> what its samples have shown of the cost of runs.
         closings: by tier.
         implausible: counters whose value no admitter can have written; to be removed.
     """
@@ -107,6 +108,7 @@ class RoomState(Struct, frozen=True):
     batches: Mapping[str, tuple[Batch, ...]] = field(default_factory=dict)
     headroom: Mapping[tuple[str, str], float] = field(default_factory=dict)
     quotas: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, CostEvidence] = field(default_factory=dict)
     closings: Mapping[str, Closing] = field(default_factory=dict)
     implausible: tuple[str, ...] = ()
 
@@ -117,7 +119,7 @@ class TierRoom(Struct, frozen=True, gc=False):
     Attributes:
         runs: how many more runs fit; a fraction is a run that does not fit yet.
         signal: the signal with the least room.
-        run_cost: bytes that one run of the tier costs on that signal.
+        run_cost: bytes that one run of the tier costs on that signal, as far as is known.
         spend_ms: over how long the room is handed out, milliseconds.
         closed: the tier is closed because nothing has fitted for ``spend``.
     """
@@ -171,26 +173,22 @@ def advance(
     }
     grown, implausible = growth(state.totals, totals)
     admitted = by_tier(plan, grown)
-    batches = add_batches(plan, state.batches, admitted, now_ms)
-    headroom = _headroom(plan, state, observations, known_quotas, admitted, batches, now_ms)
-    after = RoomState(
+    before = replace(state, quotas=known_quotas)
+    after = replace(
+        before,
         totals=state.totals if totals is None else known_totals(plan, state.totals, totals),
-        batches=batches,
-        headroom=headroom,
-        quotas=known_quotas,
+        batches=add_batches(plan, state.batches, admitted, now_ms),
+        evidence=learn_costs(plan, before, observations, now_ms),
         implausible=implausible,
     )
+    after = replace(after, headroom=headroom_of(plan, after, observations, admitted, now_ms))
     closings = {
         tier: _close(plan, after, tier, state.closings.get(tier, Closing()), now_ms)
         for tier in plan.tiers
     }
-    return RoomState(
-        totals=after.totals,
-        batches=batches,
-        headroom=headroom,
-        quotas=known_quotas,
+    return replace(
+        after,
         closings={tier: closing for tier, closing in closings.items() if closing is not None},
-        implausible=implausible,
     )
 
 
@@ -202,19 +200,23 @@ def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
         headroom = state.headroom.get((tier, signal))
         if headroom is None:
             continue
-        runs = max(0.0, headroom / room_plan.run_cost)
+        run_cost = room_plan.run_cost * factor_of(plan, state, signal)
+        runs = max(0.0, headroom / run_cost)
         if least is None or runs < least.runs:
-            least = TierRoom(runs, signal, room_plan.run_cost, room_plan.spend_ms, closed)
+            least = TierRoom(runs, signal, round(run_cost), room_plan.spend_ms, closed)
     return least
 
 
 def reservation_of(plan: Plan, state: RoomState, tier: str, *, now_ms: int) -> Reservation:
     """Return what the runs of a tier are still going to write."""
     batches = state.batches.get(tier, ())
-    plans = room_plans(plan, tier).values()
+    reserved = (
+        reserved_by(batches, room_plan, now_ms) * factor_of(plan, state, signal)
+        for signal, room_plan in room_plans(plan, tier).items()
+    )
     return Reservation(
         runs=sum(batch.runs for batch in batches),
-        reserved=max((reserved_by(batches, room_plan, now_ms) for room_plan in plans), default=0.0),
+        reserved=max(reserved, default=0.0),
     )
 
 
@@ -234,7 +236,7 @@ def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
             reserved_by(batches, cost_on(plan, other, signal, room_plan), now_ms)
             for other, batches in state.batches.items()
         )
-        excess = -(state.headroom[tier, signal] + reserved)
+        excess = -(state.headroom[tier, signal] + reserved * factor_of(plan, state, signal))
         above[signal] = min(above.get(signal, excess), excess)
     return max(0.0, *above.values(), 0.0)
 
@@ -242,53 +244,6 @@ def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
 def closed_tiers(state: RoomState) -> frozenset[str]:
     """Return the tiers that deny because nothing fits."""
     return frozenset(tier for tier, closing in state.closings.items() if closing.closed)
-
-
-def _headroom(
-    plan: Plan,
-    state: RoomState,
-    observations: Mapping[str, Observation],
-    quotas: Mapping[str, float],
-    admitted: Mapping[str, int],
-    batches: Mapping[str, tuple[Batch, ...]],
-    now_ms: int,
-) -> dict[tuple[str, str], float]:
-    headroom = {}
-    for tier in plan.tiers:
-        for signal, room_plan in room_plans(plan, tier).items():
-            new_bytes = sum(
-                runs * cost_on(plan, other, signal, room_plan).run_cost
-                for other, runs in admitted.items()
-            )
-            last = state.headroom.get((tier, signal))
-            shrunk = None if last is None else last - new_bytes
-            value, complete = _value(observations, signal)
-            quota = quotas.get(signal)
-            if value is not None and quota is not None:
-                reserved = sum(
-                    reserved_by(held, cost_on(plan, other, signal, room_plan), now_ms)
-                    for other, held in batches.items()
-                )
-                measured = (room_plan.target - value) * quota - reserved
-                if not complete and shrunk is not None:
-                    measured = min(measured, shrunk)
-                headroom[tier, signal] = measured
-            elif shrunk is not None:
-                headroom[tier, signal] = shrunk
-    return headroom
-
-
-def _value(observations: Mapping[str, Observation], signal: str) -> tuple[float | None, bool]:
-    """Return the value that counts for room, and whether every member gave it."""
-    observation = observations.get(signal)
-    if observation is None or observation.value is None:
-        return None, False
-    in_use = observations.get(IN_USE_SIGNAL) if signal == FILE_SIGNAL else None
-    if in_use is None or in_use.value is None or in_use.partial:
-        return observation.value, not observation.partial
-    usable = observation.value * (1 - USABLE_FREE_SHARE)
-    value = in_use.value if in_use.value < usable else max(in_use.value, observation.value)
-    return value, not observation.partial
 
 
 def _close(
@@ -312,6 +267,7 @@ def _reopen(plan: Plan, state: RoomState, tier: str) -> float:
         if room_plan.reopen is not None:
             enough = max(enough, room_plan.reopen)
         elif (quota := state.quotas.get(signal)) is not None:
-            fits = room_plan.target * quota / room_plan.run_cost
+            run_cost = room_plan.run_cost * factor_of(plan, state, signal)
+            fits = room_plan.target * quota / run_cost
             enough = max(enough, REOPEN_SHARE * fits)
     return enough

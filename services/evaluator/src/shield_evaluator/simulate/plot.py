@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 
 from shield_evaluator.backtest.plot import DPI, FULL_COLOUR, STYLE, WIDTH
-from shield_evaluator.core.room import FILE_SIGNAL
+from shield_evaluator.core.headroom import FILE_SIGNAL
 from shield_evaluator.simulate.variants import LATCHES, NOTHING, ROOM
 from shield_evaluator.simulate.world import HOUR, MINUTE
 

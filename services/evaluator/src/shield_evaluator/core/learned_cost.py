@@ -1,0 +1,121 @@
+"""The learned cost: by which factor runs cost more than ``run_cost`` says.
+
+Theory of operation
+===================
+
+Reservations are a prediction. Between two samples of a signal, the reservations of runs that were
+admitted before fall by some bytes, because these bytes should now be in etcd. What etcd really
+grew by is in the samples. Their ratio says how wrong ``run_cost`` is:
+
+    factor = (measured growth + prior) / (predicted growth + prior),    from 1 to 4
+
+- Both sums forget: what is ``FORGETS_OVER`` of a run's duration old counts half. So the factor
+  follows a change of what runs do, and is not moved by one odd sample.
+- A step in which the value fell is left out, because a compaction or a defragmentation hides what
+  was written. So is a long one, because more than one thing may have happened in it.
+- The prior is some runs whose cost is as stated. It keeps the factor near 1 until enough was seen.
+- The factor never falls below 1. Runs that are late look like cheap ones, and a reservation that is
+  given up too early is what fills etcd. A ``run_cost`` that is too high only makes runs wait.
+- What other writers add counts as if runs had written it. That errs on the careful side.
+
+As in `core.latch`, time is an argument and the state can be stored as ages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from shield_evaluator.core.reservations import cost_on, reserved_by, room_plans
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shield_evaluator.core.plan import Plan, RoomPlan
+    from shield_evaluator.core.reservations import Batch
+
+MAX_FACTOR: Final = 4.0
+PRIOR_RUNS: Final = 8
+PRIOR_QUOTA_SHARE: Final = 0.01  # the prior's least size: a percent of etcd's quota
+FORGETS_OVER: Final = 2 / 3  # of grows_over: 10 minutes where runs write for 15
+LONGEST_STEP: Final = 1 / 3  # of grows_over
+
+
+class CostEvidence(Struct, frozen=True, gc=False):
+    """What the samples of one signal have shown of the cost of runs.
+
+    Attributes:
+        value: the last complete sample, in the signal's unit.
+        seen_ms: when it was first seen.
+        measured: bytes by which etcd grew, older ones forgotten by and by.
+        predicted: bytes by which reservations fell meanwhile, at the stated ``run_cost``.
+    """
+
+    value: float
+    seen_ms: int
+    measured: float = 0.0
+    predicted: float = 0.0
+
+
+def learn(
+    plan: Plan,
+    signal: str,
+    evidence: CostEvidence | None,
+    batches: Mapping[str, tuple[Batch, ...]],
+    *,
+    value: float,
+    quota: float,
+    now_ms: int,
+) -> CostEvidence:
+    """Add one complete sample of a signal to what is known.
+
+    Args:
+        plan: what runs should cost.
+        signal: which signal.
+        evidence: what was known; None before the first sample.
+        batches: the admitted runs, without those that were admitted since the last cycle.
+        value: the sample. One that is equal to the last is taken for the same scrape.
+        quota: bytes that a value of 1 stands for.
+        now_ms: when it was seen.
+    """
+    if evidence is None:
+        return CostEvidence(value, now_ms)
+    stated = _stated(plan, signal)
+    if value == evidence.value or not stated:
+        return evidence
+    grows_over_ms = max(room_plan.grows_over_ms for room_plan in stated.values())
+    took_ms = now_ms - evidence.seen_ms
+    if value < evidence.value or took_ms > grows_over_ms * LONGEST_STEP:
+        return CostEvidence(value, now_ms, evidence.measured, evidence.predicted)
+    kept = 0.5 ** (took_ms / (grows_over_ms * FORGETS_OVER))
+    predicted = sum(
+        reserved_by(held, stated[tier], evidence.seen_ms) - reserved_by(held, stated[tier], now_ms)
+        for tier, held in batches.items()
+        if tier in stated
+    )
+    return CostEvidence(
+        value,
+        now_ms,
+        evidence.measured * kept + (value - evidence.value) * quota,
+        evidence.predicted * kept + predicted,
+    )
+
+
+def cost_factor(plan: Plan, signal: str, evidence: CostEvidence | None, *, quota: float) -> float:
+    """Return by which factor runs cost more than stated on a signal: from 1 to `MAX_FACTOR`."""
+    stated = _stated(plan, signal)
+    if evidence is None or not stated or not plan.signals[signal].learn_cost:
+        return 1.0
+    highest = max(room_plan.run_cost for room_plan in stated.values())
+    prior = max(PRIOR_RUNS * highest, PRIOR_QUOTA_SHARE * quota)
+    factor = (evidence.measured + prior) / (evidence.predicted + prior)
+    return min(MAX_FACTOR, max(1.0, factor))
+
+
+def _stated(plan: Plan, signal: str) -> dict[str, RoomPlan]:
+    """Return tier -> what its runs cost on a signal; empty if that is stated for no tier."""
+    known = [
+        room_plans(plan, tier)[signal] for tier in plan.tiers if signal in room_plans(plan, tier)
+    ]
+    return {tier: cost_on(plan, tier, signal, known[0]) for tier in plan.tiers} if known else {}
