@@ -3,23 +3,21 @@
 import asyncio
 import random
 import ssl
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 import aiohttp
 
-from tests.demo.plan import LEASE_KEY, RUNS_PREFIX
+from tests.demo.plan import LEASE_KEY, PACED, RUNS_PREFIX
 from tests.demo.record import Mood, Record
 from tests.demo.runs import review_of, run_name
+from tests.demo.writing import Writing
 from tests.rig.errors import RigError
 from tests.rig.etcd_client import EtcdClient, NoSpaceError
 from tests.rig.reviews import stored_object
 from tests.rig.services import Admitter
 from tests.rig.webhook import Answer, ask
 
-# What only a paced run is told.
-PACED = "yours may start then"
 # Seconds after which a client tries again that was not told when.
 _PATIENCE = 1.0
 
@@ -50,9 +48,10 @@ class Creations:
         self._admitters = admitters
         self._trust = trust
         self._has_warned = False
-        # (when, number of the run, which of its further objects), in the order in which they fall
-        # due. Runs are written by one task each second, so the order of entry is that order.
-        self._due: asyncio.PriorityQueue[tuple[float, int, int]] = asyncio.PriorityQueue()
+        plan = record.plan
+        self._writing = Writing(
+            self._write_step, writes=plan.writes_per_run, every=plan.write_every
+        )
 
     async def create(self, number: int) -> None:
         """Create the run of that number, as far as it is admitted; it then goes on to write."""
@@ -71,16 +70,13 @@ class Creations:
 
     async def write_on(self) -> None:
         """Write the further objects of admitted runs as they are due. Runs until cancelled."""
+        await self._writing.run()
+
+    async def _write_step(self, number: int, step: int) -> None:
         plan = self._record.plan
-        while True:
-            due, number, step = await self._due.get()
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            review = review_of(number, plan.review_bytes)
-            await self._store(number, stored_object(review), f"-step-{step:02}")
-            if step < plan.writes_per_run:
-                self._due.put_nowait((due + plan.write_every, number, step + 1))
-            else:
-                self._record.finished += 1
+        review = review_of(number, plan.review_bytes)
+        await self._store(number, stored_object(review), f"-step-{step:02}")
+        self._record.finished += step == plan.writes_per_run
 
     async def _try(self, number: int) -> float | None:
         """Create a run; return after how many seconds to come back if it was not admitted."""
@@ -91,8 +87,7 @@ class Creations:
             if retry_after is not None:
                 return retry_after
         await self._store(number, stored_object(review))
-        due = time.monotonic() + self._record.plan.write_every
-        self._due.put_nowait((due, number, 1))
+        self._writing.begin(number)
         return None
 
     async def renew_lease(self) -> None:

@@ -18,9 +18,11 @@ from typing import Any
 import aiohttp
 import click
 
+from tests.demo.creations import PACED
 from tests.demo.flood import Flood
 from tests.demo.plan import NAMESPACE, RUNS_PREFIX
 from tests.demo.runs import review_of, run_name
+from tests.demo.writing import Writing
 from tests.rig.errors import RigError
 from tests.rig.etcd import MEBIBYTE
 from tests.rig.etcd_client import EtcdClient
@@ -33,11 +35,14 @@ _TELL_SECONDS = 5.0
 # Beyond the first denial, to see that it is no flicker.
 _ENOUGH_DENIALS = 50
 _RECOVERY_SECONDS = 60.0
+# What deploy/compose/evaluator/evaluator.yaml says of a run: twelve more objects, one a second.
+_WRITES_PER_RUN = 12
+_WRITE_EVERY = 1.0
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What was answered: `admitted`, `denied` or `unanswered`, and the first words of each."""
+    """What was answered: `admitted`, `paced`, `denied` or `unanswered`; the first words of each."""
 
     counts: Counter[str] = field(default_factory=Counter)
     words: dict[str, str] = field(default_factory=dict)
@@ -68,6 +73,7 @@ class Stack:
         self._trust = trust
         self.etcd = etcd
         self.tally = Tally()
+        self.writing = Writing(self._write_step, writes=_WRITES_PER_RUN, every=_WRITE_EVERY)
 
     async def is_admitted(self, review: bytes) -> bool:
         """Ask the webhook, count the answer, and tell what is new in it."""
@@ -78,8 +84,9 @@ class Stack:
                 click.echo(f"unanswered: {error}")
             return False
         if not answer.allowed:
-            if self.tally.count("denied", answer.message):
-                click.echo(f"denied: {answer.code} {answer.message}")
+            verdict = "paced" if PACED in answer.message else "denied"
+            if self.tally.count(verdict, answer.message):
+                click.echo(f"{verdict}: {answer.code} {answer.message}")
             return False
         self.tally.count("admitted")
         if answer.warnings and self.tally.count("warned"):
@@ -87,26 +94,41 @@ class Stack:
         return True
 
     async def create(self, number: int) -> None:
-        """Create the run of that number, as far as it is admitted."""
+        """Create the run of that number, as far as it is admitted; it then goes on to write."""
         review = review_of(number, TYPICAL)
         if await self.is_admitted(review):
             await self.etcd.put(RUNS_PREFIX + run_name(number), stored_object(review))
+            self.writing.begin(number)
+
+    async def _write_step(self, number: int, step: int) -> None:
+        review = review_of(number, TYPICAL)
+        await self.etcd.put(
+            f"{RUNS_PREFIX}{run_name(number)}-step-{step:02}", stored_object(review)
+        )
 
 
 async def fill(stack: Stack, *, per_second: float, within: float) -> None:
-    """Create runs until they are denied.
+    """Create runs until they are denied, and let those that were admitted write what they have to.
 
     Raises:
         RigError: They were not in time, or etcd was full first.
     """
     flood = Flood(stack.create, per_second=per_second, in_flight=_IN_FLIGHT)
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(flood.run()), tasks.create_task(_tell(stack))]
+        running = [
+            tasks.create_task(act) for act in (stack.writing.run(), _tell(stack), flood.run())
+        ]
         try:
             await wait_until(
                 lambda: stack.tally.counts["denied"] >= _ENOUGH_DENIALS,
                 within=within,
                 what="the shield to deny",
+            )
+            running.pop().cancel()
+            await wait_until(
+                lambda: stack.writing.finished == stack.writing.started,
+                within=within,
+                what="admitted runs to write everything",
             )
         finally:
             for task in running:
@@ -124,10 +146,10 @@ async def recover(stack: Stack) -> None:
     Raises:
         RigError: They were not in time.
     """
-    deleted = await stack.etcd.delete_prefix(RUNS_PREFIX)
+    deleted = await stack.etcd.delete_prefix(RUNS_PREFIX)  # also what the runs wrote
     if deleted:  # else this revision may have been compacted already, which etcd refuses
         await stack.etcd.compact()
-    click.echo(f"deleted {deleted} runs and compacted: {await _sizes(stack)}")
+    click.echo(f"deleted {deleted} objects and compacted: {await _sizes(stack)}")
     await stack.etcd.defragment()
     click.echo(f"defragmented: {await _sizes(stack)}")
     started = time.monotonic()
@@ -160,7 +182,8 @@ async def _tell(stack: Stack) -> None:
     for seconds in itertools.count():
         if seconds:
             counts = stack.tally.counts
-            click.echo(f"{counts['admitted']} admitted, {counts['denied']} denied; ", nl=False)
+            answers = (f"{counts[name]} {name}" for name in ("admitted", "paced", "denied"))
+            click.echo(f"{', '.join(answers)}; ", nl=False)
             click.echo(await _sizes(stack))
         await asyncio.sleep(_TELL_SECONDS)
 

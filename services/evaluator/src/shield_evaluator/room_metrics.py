@@ -69,6 +69,8 @@ class RoomMetrics:
         """Export nothing known for the tiers of a plan: another evaluator decides."""
         self.overdraft.set(0)
         self.cost_factor.clear()
+        for signal in plan.signals:
+            self.cost_factor.labels(signal).set(UNKNOWN)
         self.admitters.set(UNKNOWN)
         for metric in (self.runs, self.closed, self.run_cost, self.reserved, self.reserved_runs):
             metric.clear()
