@@ -16,7 +16,8 @@ def _made_whole(stack: Engine) -> Iterator[None]:
 
 def test_fill_deny_recover(stack: Engine) -> None:
     output = stack.compose("run", "--rm", "-T", "demo")
-    assert "denied: 429 PipelineRun admission currently not allowed: etcd is at " in output
+    assert "paced: 429 PipelineRun admission currently not allowed: etcd has room for " in output
+    assert "denied: PipelineRun admission currently not allowed: etcd is at " in output
     assert "etcd has room and no alarm." in output
     assert "admitted again after" in output
 

@@ -18,9 +18,8 @@ from typing import Any
 import aiohttp
 import click
 
-from tests.demo.creations import PACED
 from tests.demo.flood import Flood
-from tests.demo.plan import NAMESPACE, RUNS_PREFIX
+from tests.demo.plan import NAMESPACE, PACED, RUNS_PREFIX
 from tests.demo.runs import review_of, run_name
 from tests.demo.writing import Writing
 from tests.rig.errors import RigError
@@ -35,6 +34,10 @@ _TELL_SECONDS = 5.0
 # Beyond the first denial, to see that it is no flicker.
 _ENOUGH_DENIALS = 50
 _RECOVERY_SECONDS = 60.0
+# What else fills an etcd: events, here. Room ends below the thresholds, so runs alone set no latch.
+_OTHERS_PREFIX = "/registry/events/"
+_OTHERS_BYTES = 64 * 1024
+_OF_A_LATCH = "not allowed: etcd is at "
 # What deploy/compose/evaluator/evaluator.yaml says of a run: twelve more objects, one a second.
 _WRITES_PER_RUN = 12
 _WRITE_EVERY = 1.0
@@ -73,6 +76,7 @@ class Stack:
         self._trust = trust
         self.etcd = etcd
         self.tally = Tally()
+        self.refusal = ""  # the words of the last one
         self.writing = Writing(self._write_step, writes=_WRITES_PER_RUN, every=_WRITE_EVERY)
 
     async def is_admitted(self, review: bytes) -> bool:
@@ -85,6 +89,7 @@ class Stack:
             return False
         if not answer.allowed:
             verdict = "paced" if PACED in answer.message else "denied"
+            self.refusal = answer.message
             if self.tally.count(verdict, answer.message):
                 click.echo(f"{verdict}: {answer.code} {answer.message}")
             return False
@@ -133,6 +138,8 @@ async def fill(stack: Stack, *, per_second: float, within: float) -> None:
         finally:
             for task in running:
                 task.cancel()
+    click.echo(f"all {stack.writing.finished} admitted runs have written everything")
+    await _fill_with_others(stack, within=within)
     alarms = await stack.etcd.alarms()
     if alarms:
         raise RigError(f"etcd raised {', '.join(sorted(alarms))}")
@@ -140,13 +147,28 @@ async def fill(stack: Stack, *, per_second: float, within: float) -> None:
     click.echo(f"{stack.tally.counts['admitted']} runs admitted; etcd has room and no alarm.")
 
 
+async def _fill_with_others(stack: Stack, *, within: float) -> None:
+    """Write what is no run until a latch closes, so that the shield stays closed until `recover`."""
+    names = itertools.count()
+
+    async def is_latched() -> bool:
+        for _ in range(2):
+            await stack.etcd.put(f"{_OTHERS_PREFIX}{next(names):06}", bytes(_OTHERS_BYTES))
+        admitted = await stack.is_admitted(review_of(0, TYPICAL))
+        return not admitted and _OF_A_LATCH in stack.refusal
+
+    await wait_until(is_latched, within=within, what="a latch to close", every=0.2)
+    click.echo(f"events filled the rest; denied: {stack.refusal}")
+
+
 async def recover(stack: Stack) -> None:
-    """Delete every run, compact, defragment, and wait until runs are admitted.
+    """Delete every run and what else was written, compact, defragment, and wait until runs are admitted.
 
     Raises:
         RigError: They were not in time.
     """
     deleted = await stack.etcd.delete_prefix(RUNS_PREFIX)  # also what the runs wrote
+    deleted += await stack.etcd.delete_prefix(_OTHERS_PREFIX)
     if deleted:  # else this revision may have been compacted already, which etcd refuses
         await stack.etcd.compact()
     click.echo(f"deleted {deleted} objects and compacted: {await _sizes(stack)}")
@@ -264,7 +286,7 @@ _within = click.option("--within", default=180.0, show_default=True, help="Give 
 @_within
 @click.pass_context
 def fill_command(context: click.Context, per_second: float, within: float) -> None:
-    """Create PipelineRuns of 19 KB until they are denied."""
+    """Create PipelineRuns of 19 KB until they are denied, then events until a latch closes."""
     _play(context, lambda stack: fill(stack, per_second=per_second, within=within))
 
 
