@@ -148,7 +148,7 @@ async def fill(stack: Stack, *, per_second: float, within: float) -> None:
 
 
 async def _fill_with_others(stack: Stack, *, within: float) -> None:
-    """Write what is no run until a latch closes, so that the shield stays closed until `recover`."""
+    """Write what is no run until a latch closes: the shield then stays closed until `recover`."""
     names = itertools.count()
 
     async def is_latched() -> bool:
@@ -162,7 +162,7 @@ async def _fill_with_others(stack: Stack, *, within: float) -> None:
 
 
 async def recover(stack: Stack) -> None:
-    """Delete every run and what else was written, compact, defragment, and wait until runs are admitted.
+    """Delete all that was written, compact, defragment, and wait until runs are admitted.
 
     Raises:
         RigError: They were not in time.

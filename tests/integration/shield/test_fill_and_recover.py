@@ -1,14 +1,11 @@
 """etcd fills, the shield closes; room is made, and it opens when there is room, not before."""
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.rig.certificates import Authority
-from tests.rig.commands import run
 from tests.rig.etcd import MEBIBYTE, EtcdServer
 from tests.rig.filling import RUNS_PREFIX, fill
 from tests.rig.lifetime import Rig
@@ -20,7 +17,6 @@ from tests.rig.services import Admitter, Evaluator
 from tests.rig.waiting import wait_until
 from tests.rig.webhook import Answer, ask
 
-ROOT = Path(__file__).resolve().parents[3]
 QUOTA_BYTES = 16 * MEBIBYTE
 QUOTA = "(etcd_server_quota_backend_bytes > 0)"
 THRESHOLD = {"set": 0.6, "reset": 0.3}
@@ -139,20 +135,3 @@ async def test_s2_a_denial_says_how_full_etcd_is_and_until_when(shield: Shield) 
     assert 429 == answer.code
     assert answer.message.startswith("PipelineRun admission currently not allowed: etcd is at ")
     assert "until below 30%). Tier: standard." in answer.message
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param([], id="with the shield etcd never fills up"),
-        pytest.param(["--without-shield"], id="without it the same flood fills it"),
-    ],
-)
-async def test_s1_a_flood_fills_etcd_only_without_the_shield(arguments: list[str]) -> None:
-    # A busy machine is slow, and that is not what is tested.
-    command = (sys.executable, "-m", "tests.demo", "--plain", "--seconds=300", *arguments)
-
-    demo = await run(*command, directory=ROOT, within=400)
-
-    assert 0 == demo.status, demo.said
