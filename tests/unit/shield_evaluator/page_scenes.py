@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from shield_common.decision import Override
+from msgspec.structs import replace as replace_struct
+
+from shield_common.decision import Override, TierHold
+from shield_common.held import HeldReport, NamespaceHeld, TierHeld
 from shield_evaluator.core import room
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.forecast import History
@@ -291,6 +294,33 @@ def no_room() -> Snapshot:
     return replace(facts, now=later, result=result)
 
 
+HELD = HeldReport(
+    reported_at=NOON,
+    tiers={
+        "standard": TierHeld(held=43, oldest_seconds=312, released_per_minute=12, stuck=1),
+        "critical": TierHeld(held=0, released_per_minute=3),
+    },
+    namespaces=(
+        NamespaceHeld(tier="standard", namespace="team-orders", held=30, oldest_seconds=312),
+        NamespaceHeld(tier="standard", namespace=HOSTILE, held=1, oldest_seconds=61),
+    ),
+)
+
+
+def holding() -> Snapshot:
+    """Return a moment in which runs are held."""
+    facts = denying()
+    assert facts.result is not None
+    assert facts.result.decision is not None
+    hold = TierHold(slots=957, share=319, held=0)
+    entries = facts.result.decision.tiers
+    tiers = {name: replace_struct(tier, hold=hold) for name, tier in entries.items()}
+    waiting = replace_struct(hold, held=43, wait_seconds=220)
+    tiers["standard"] = replace_struct(tiers["standard"], hold=waiting)
+    decision = replace_struct(facts.result.decision, tiers=tiers)
+    return replace(facts, result=replace(facts.result, decision=decision, held=HELD))
+
+
 def withheld() -> Snapshot:
     observations = {name: unusable("connection: refused") for name in PLAN.signals}
     facts = scene(observations, before={name: seen(0.5) for name in PLAN.signals})
@@ -313,4 +343,5 @@ SCENES = {
     "room": room_left,
     "no room": no_room,
     "withheld": withheld,
+    "holding": holding,
 }

@@ -23,6 +23,7 @@ from shield_evaluator.latch_memory import LatchMemory
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from shield_common.held import HeldReport
     from shield_common.store.protocol import DecisionReader
     from shield_evaluator.config_snapshot import ConfigSnapshot
     from shield_evaluator.core.forecast import History
@@ -57,6 +58,7 @@ class _Evaluation:
     at: Instant
     state: ShieldState
     observations: Mapping[str, Observation]
+    held: HeldReport | None
 
 
 class Cycle:
@@ -133,7 +135,9 @@ class Cycle:
             at = self._now()
             self._memory.advance(config.plan, observations, inputs, at)
             self._histories.add(config.plan, observations, now_ms=at.ms)
-            self._evaluation = _Evaluation(config, at, self._memory.state, observations)
+            self._evaluation = _Evaluation(
+                config, at, self._memory.state, observations, inputs.held.report
+            )
             result = await self._publish(started, self._evaluation)
         state = self._memory.state
         implausible = [*state.room.implausible, *map(held_field, state.slots.implausible)]
@@ -234,6 +238,7 @@ class Cycle:
                 observations=evaluation.observations,
                 publish=answer,
                 republished=republished,
+                held=evaluation.held,
             )
         )
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shield_common.decision import Decision
+    from shield_common.held import HeldReport
     from shield_common.store.protocol import PublishResult
     from shield_evaluator.core.latch import Instant, ShieldState
     from shield_evaluator.core.observation import Observation
@@ -41,6 +42,8 @@ class CycleResult:
         publish: the store's answer; None if there was none or nothing was published.
         republished: the last observations were published again because the override changed;
             nothing was observed.
+        held: the controller's report of held runs that the cycle read; None without one, and on
+            standby.
     """
 
     outcome: CycleOutcome
@@ -52,3 +55,4 @@ class CycleResult:
     observations: Mapping[str, Observation] = field(default_factory=dict)
     publish: PublishResult | None = None
     republished: bool = False
+    held: HeldReport | None = None

@@ -34,7 +34,8 @@ from shield_evaluator.cli.terminal import (
     load_settings,
     say,
 )
-from shield_evaluator.status.cards import room_sentence
+from shield_evaluator.status.cards import queue_sentence, room_sentence
+from shield_evaluator.status.queue import queue_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,10 +75,11 @@ _STYLES: Final = {
 def status(*, config: Path, tier: str | None, watch: bool, output: str | None) -> None:
     """Show what the shield does now.
 
-    For each tier: whether it admits or denies, since when and why, how many more runs fit, and
-    what admitted runs are still going to write. Also the signals, the time until etcd is full,
-    which evaluator is the writer, the override, and how many admitters are connected. All of it is
-    read from Redis, as the admitters do, so no evaluator needs to run. With --watch, JSON is one
+    For each tier: whether it admits or denies, since when and why, how many more runs fit, what
+    admitted runs are still going to write, and how many runs are held, in which namespaces. Also
+    the signals, the time until etcd is full, which evaluator is the writer, the override, and how
+    many admitters are connected. All of it is read from Redis, as the admitters do, so no evaluator
+    needs to run. With --watch, JSON is one
     line per reading.
 
     Exit codes: 0 the tier is admitted, 3 it is denied, 4 there is no decision or it is out of date,
@@ -152,6 +154,7 @@ def tables(stored: StoredStatus, units: Mapping[str, str]) -> Iterator[Renderabl
     if stored.decision is not None:
         yield _tier_table(stored.decision)
         yield from map(cell, _rooms(stored, stored.decision))
+        yield from _queue(stored)
         yield _signal_table(stored.decision, units)
 
 
@@ -186,6 +189,23 @@ def _rooms(stored: StoredStatus, decision: Decision) -> Iterator[str]:
         sentence = room_sentence(tier, stored.reservations.get(name))
         if sentence is not None:
             yield f"{name}: {sentence}"
+
+
+def _queue(stored: StoredStatus) -> Iterator[RenderableType]:
+    decision, queue = stored.decision, queue_of(stored.held)
+    for name, tier in ({} if decision is None else decision.tiers).items():
+        sentence = queue_sentence(tier)
+        if sentence is not None:
+            yield cell(f"{name}: {sentence}")
+    if queue is None or not queue.rows:
+        return
+    table = Table()
+    for column in ("tier", "namespace", "held", "the oldest for"):
+        table.add_column(column, justify="right" if column == "held" else "left")
+    for row in queue.rows:
+        table.add_row(*map(cell, (row.tier, row.namespace, row.held, row.oldest)))
+    yield table
+    yield cell(" ".join(text for text in (queue.summary, queue.more) if text))
 
 
 def _tier_table(decision: Decision) -> Table:

@@ -16,8 +16,10 @@ from shield_common.decision import (
     decode_decision,
     decode_override,
 )
+from shield_common.held import HeldReport, HeldReportError, decode_held_report
 from shield_common.store.protocol import (
     DecisionReader,
+    HeldReportReader,
     OverrideStore,
     StatusReader,
     StoredDocument,
@@ -52,7 +54,7 @@ class Standing(enum.StrEnum):
     ABSENT = "absent"  # there is no decision, or none that can be read
 
 
-class Store(DecisionReader, OverrideStore, StatusReader, Protocol):
+class Store(DecisionReader, OverrideStore, HeldReportReader, StatusReader, Protocol):
     """The part of the store that is read."""
 
     async def read_latches(self) -> bytes | None:
@@ -78,6 +80,7 @@ class StoredStatus(Struct, frozen=True, kw_only=True):
             us to ask.
         reservations: what admitted runs are still going to write, by tier; a tier without a run
             cost is left out.
+        held: the controller's report of held runs; None without one.
     """
 
     cluster: str
@@ -92,6 +95,7 @@ class StoredStatus(Struct, frozen=True, kw_only=True):
     override_in_force: bool = False
     admitters: int | None = None
     reservations: dict[str, Reservation] = {}
+    held: HeldReport | None = None
 
 
 def with_store(settings: EvaluatorSettings, act: Callable[[RedisStore], Awaitable[T]]) -> T:
@@ -148,6 +152,7 @@ async def read_status(
         and decision.override == override,
         admitters=await _subscribers(store),
         reservations={} if plan is None else await _reservations(store, plan, age or 0.0),
+        held=await _held(store),
     )
 
 
@@ -213,6 +218,18 @@ async def _reservations(store: Store, plan: Plan, age_seconds: float) -> dict[st
         for tier in plan.tiers
         if room_plans(plan, tier)
     }
+
+
+async def _held(store: Store) -> HeldReport | None:
+    try:
+        document = await store.read_held_report()
+        return None if document is None else decode_held_report(document.document)
+    except HeldReportError:
+        return None
+    except StoreError as error:
+        if error.kind == "permission":
+            return None
+        raise
 
 
 async def _subscribers(store: StatusReader) -> int | None:

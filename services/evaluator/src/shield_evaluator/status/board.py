@@ -108,6 +108,7 @@ class Board:
             "decision": None if result is None else msgspec.to_builtins(result.decision),
         }
         if result is not None:
+            body["held"] = msgspec.to_builtins(result.held)
             body["problems"] = {
                 name: observation.problem
                 for name, observation in result.observations.items()

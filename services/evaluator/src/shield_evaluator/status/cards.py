@@ -52,6 +52,7 @@ class TierCard:
         why: a sentence.
         room: how many more runs fit, and what admitted ones still write; None where no run cost is
             configured.
+        queue: how many runs are held, and how many more may be; None while nothing is held.
         until: what ends it; None if there is nothing to say.
         latches: one row per signal; empty when the configuration no longer has the tier.
     """
@@ -63,6 +64,7 @@ class TierCard:
     since: str
     why: str
     room: str | None
+    queue: str | None
     until: Until | None
     latches: list[LatchRow]
 
@@ -130,6 +132,7 @@ def _tier_card(snapshot: Snapshot, decision: Decision, plan: Plan, name: str) ->
         since=f"since {format_time(entry.since, now=now)}, for {lasting}",
         why=_why(snapshot, plan, entry, name),
         room=room_sentence(entry, snapshot.reservation(name)),
+        queue=queue_sentence(entry),
         until=_until(snapshot, decision, plan, name),
         latches=[
             _latch_row(snapshot, decision, plan, name, signal)
@@ -169,6 +172,26 @@ def room_sentence(entry: TierDecision, reservation: Reservation | None) -> str |
         left = format_size(reservation.reserved)
         parts.append(f"{reservation.runs:,} admitted {noun} still to write {left}")
     return f"{'; '.join(parts)}." if parts else None
+
+
+def queue_sentence(entry: TierDecision) -> str | None:
+    """Say how many runs of a tier are held, how long a new one waits, and how many more may be.
+
+    Args:
+        entry: of the decision.
+    """
+    hold = entry.hold
+    if hold is None:
+        return None
+    parts = [f"{hold.held:,} {'run is' if hold.held == 1 else 'runs are'} held"]
+    if hold.wait_seconds is not None and hold.held:
+        parts.append(f"a new one waits about {format_duration(hold.wait_seconds)}")
+    slots = int(hold.slots)
+    if hold.full:
+        parts.append("etcd is too full for more")
+    else:
+        parts.append(f"{slots:,} more may be" if slots else "no more may be")
+    return f"{', '.join(parts)}."
 
 
 def _until(snapshot: Snapshot, decision: Decision, plan: Plan, name: str) -> Until | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from shield_common.text import format_duration, format_time, sentence
 from shield_evaluator.status.advice import Advice, advice_for
 from shield_evaluator.status.cards import SignalCard, TierCard, signal_cards, tier_cards
+from shield_evaluator.status.queue import Queue, queue_of
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision, Override
@@ -55,6 +56,7 @@ class View:
         headline: what the shield does, in a few words.
         brief: why, in a sentence or two.
         notices: the most urgent first.
+        queue: the held runs; None while nothing reports them.
         facts: the evaluator's own state, as name and value.
         refresh_seconds: after how long the browser loads the page again.
     """
@@ -67,6 +69,7 @@ class View:
     notices: list[Notice]
     tiers: list[TierCard]
     signals: list[SignalCard]
+    queue: Queue | None
     facts: list[tuple[str, str]]
     advice: list[Advice]
     changes: list[ChangeRow]
@@ -85,6 +88,7 @@ def view_of(snapshot: Snapshot) -> View:
         notices=_notices(snapshot),
         tiers=tier_cards(snapshot),
         signals=signal_cards(snapshot),
+        queue=queue_of(None if snapshot.result is None else snapshot.result.held),
         facts=_facts(snapshot),
         advice=advice_for(snapshot),
         changes=[
@@ -163,6 +167,9 @@ def _notices(snapshot: Snapshot) -> list[Notice]:
     decision = snapshot.decision
     if decision is not None and decision.override is not None:
         notices.append(_override_notice(decision.override, snapshot))
+    if decision is not None and any(t.hold and t.hold.stalled for t in decision.tiers.values()):
+        title = "shield-controller has stopped reporting."
+        notices.append(Notice(title, "Held runs may not start until it reports again.", bad=True))
     if snapshot.standby:
         title, text = "This evaluator is a standby.", "What follows is the writer's last decision."
         notices.append(Notice(title, text, bad=False))

@@ -1,0 +1,80 @@
+"""The queue of held runs in words: by tier and namespace, the longest first.
+
+The controller reports it; which run is next, `shield-controller queue` says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from shield_common.text import format_duration
+
+if TYPE_CHECKING:
+    from shield_common.held import HeldReport
+
+MAX_ROWS: Final = 12  # what fits on one screen beside the rest
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """The held runs of one tier in one namespace.
+
+    Attributes:
+        tier: the tier.
+        namespace: the namespace.
+        held: how many runs are held.
+        oldest: since when the oldest of them waits.
+    """
+
+    tier: str
+    namespace: str
+    held: str
+    oldest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """All held runs.
+
+    Attributes:
+        summary: how many there are and how fast they start, in a sentence.
+        rows: the places with most held runs.
+        more: how many held runs are in other places; empty if there are none.
+    """
+
+    summary: str
+    rows: list[QueueRow]
+    more: str
+
+
+def queue_of(report: HeldReport | None) -> Queue | None:
+    """Return the queue of a report; None without one."""
+    if report is None:
+        return None
+    held = sum(tier.held for tier in report.tiers.values())
+    rows = [
+        QueueRow(
+            place.tier, place.namespace, f"{place.held:,}", format_duration(place.oldest_seconds)
+        )
+        for place in report.namespaces[:MAX_ROWS]
+    ]
+    shown = sum(place.held for place in report.namespaces[:MAX_ROWS])
+    return Queue(
+        summary=_summary(report, held),
+        rows=rows,
+        more=f"{held - shown:,} more runs are held elsewhere." if held > shown else "",
+    )
+
+
+def _summary(report: HeldReport, held: int) -> str:
+    if not held:
+        return "No run is held."
+    stuck = sum(tier.stuck for tier in report.tiers.values())
+    per_minute = sum(tier.released_per_minute for tier in report.tiers.values())
+    text = (
+        f"{held:,} {'run is' if held == 1 else 'runs are'} held, {per_minute:.3g} a minute start."
+    )
+    if stuck:
+        text += f" Tekton refused to start {stuck:,} of them: see the events of these runs."
+    return text
