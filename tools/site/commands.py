@@ -15,14 +15,15 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "kubectl-shield": "kubectl_shield.cli",
 }
 _WIDTH: Final = 96
+_INTRODUCTION: Final = """# Commands
+
+Every command with its options, as `--help` shows it. [Command line](command-line.md) says where
+they run, and how to complete them in a shell."""
 
 
 def reference() -> str:
     """Return the page."""
-    parts = [
-        "# Commands\n\nEvery command with its options, as `--help` shows it. "
-        "[Command line](command-line.md) says where they run, and how to complete them in a shell.",
-    ]
+    parts = [_INTRODUCTION]
     for program, module in PROGRAMS.items():
         if find_spec(module.partition(".")[0]) is not None:
             parts += _sections(program, importlib.import_module(module).main)

@@ -14,8 +14,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # mkdocs loads this file by its path, without its package
 
 from tools.site.commands import reference  # noqa: E402 - needs the path above
+from tools.site.dialect import for_python_markdown  # noqa: E402
 from tools.site.links import rewritten  # noqa: E402
-from tools.site.lists import for_python_markdown  # noqa: E402
 
 # Files outside docs/ that the site shows, and the page of each.
 PAGES: Final = {
@@ -63,7 +63,12 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
 
 
 def _records() -> str:
-    lines = ["# Decisions", "", "Why it is as it is: one record for each choice that could be reversed.", ""]
+    lines = [
+        "# Decisions",
+        "",
+        "Why it is as it is: one record for each choice that could be reversed.",
+        "",
+    ]
     for record in sorted((ROOT / "docs" / "adr").glob("[0-9]*.md")):
         title = record.read_text().partition("\n")[0].removeprefix("# ")
         if not record.name.startswith("0000"):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 DOCS: Final = "docs"
+# In docs/, and no page: a form to copy.
+HIDDEN: Final = ("docs/adr/0000-template.md",)
 # [text](target#anchor), also of a picture; neither an address nor an anchor alone.
 _LINK: Final = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 _FENCE: Final = re.compile(r"^\s*(```|~~~)")
@@ -27,7 +29,8 @@ def rewritten(
     def link(found: re.Match[str]) -> str:
         target, anchor = found[1], found[2] or ""
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-        if path.startswith(f"{DOCS}/") and not target.endswith("/"):
+        shown = path.startswith(f"{DOCS}/") and not target.endswith("/") and path not in HIDDEN
+        if shown:
             to = path.removeprefix(f"{DOCS}/")
         elif path in pages:
             to = pages[path]

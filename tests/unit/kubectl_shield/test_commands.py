@@ -14,6 +14,9 @@ from tests.unit.kubectl_shield.conftest import Plugin
 from tests.unit.kubectl_shield.fake_kubectl import FakeKubectl
 
 NAMESPACE = "--namespace=etcd-shield"
+CONTROLLER = (
+    "--selector=app.kubernetes.io/part-of=etcd-shield,app.kubernetes.io/component=controller"
+)
 EVALUATOR = ["exec", "deployment.apps/shield-evaluator", "--container=evaluator", "--"]
 
 
@@ -70,7 +73,7 @@ def test_a_namespace_without_a_shield_is_named(plugin: Plugin, kubectl: FakeKube
 def test_the_words_of_a_failing_kubectl_are_shown_once(
     plugin: Plugin, kubectl: FakeKubectl
 ) -> None:
-    kubectl.answer(["pipelineruns.tekton.dev"], err="error: Forbidden\n", code=1)
+    kubectl.answer(["get", "deployments", CONTROLLER], err="error: Forbidden\n", code=1)
     done = plugin("queue")
     assert (1, "error: Forbidden\n") == (done.returncode, done.stderr)
 
@@ -85,9 +88,10 @@ def test_without_kubectl_there_is_one_sentence(tmp_path: Path) -> None:
 
 def test_oc_serves_where_kubectl_is_missing(tmp_path: Path) -> None:
     oc = FakeKubectl(tmp_path, name="oc")
+    oc.answer(["get", "deployments"], "")
     oc.answer(["get"], listed())
     done = subprocess.run(
-        [sys.executable, "-m", "kubectl_shield", "queue"],
+        [sys.executable, "-m", "kubectl_shield", "queue", "--output", "table"],
         check=True, capture_output=True, text=True, env={"PATH": str(tmp_path)}, timeout=60,
     )  # fmt: skip
     assert "no run is held\n" == done.stdout
@@ -144,15 +148,31 @@ def test_other_overrides_are_passed_on_as_they_are(
     assert ["override", *arguments] == kubectl.calls[-1].arguments[-1 - len(arguments) :]
 
 
-def test_the_queue_asks_for_held_runs_of_all_namespaces(
-    plugin: Plugin, kubectl: FakeKubectl
+@pytest.fixture
+def without_controller(kubectl: FakeKubectl) -> FakeKubectl:
+    """A shield that holds nothing: no deployment of the controller."""
+    kubectl.answer(["get", "deployments", CONTROLLER], "")
+    return kubectl
+
+
+def test_the_controller_knows_the_order_of_the_queue(plugin: Plugin, kubectl: FakeKubectl) -> None:
+    kubectl.answer(["get", "deployments", CONTROLLER], "deployment.apps/shield-controller\n")
+    kubectl.answer(["exec"], "1  standard  ci  run\n")
+    done = plugin("queue", "--namespace", "ci", "--output", "table")
+    assert (0, "1  standard  ci  run\n") == (done.returncode, done.stdout)
+    expected = ["--", "shield-controller", "queue", "--namespace=ci", "--output=table"]
+    assert expected == kubectl.calls[-1].arguments[-5:]
+
+
+def test_without_a_controller_held_runs_are_listed_by_label(
+    plugin: Plugin, without_controller: FakeKubectl
 ) -> None:
-    kubectl.answer(["get"], listed(held("late", "2026-11-25T12:00:00Z")))
-    done = plugin("queue", "--output", "json")
+    without_controller.answer(["get"], listed(held("late", "2026-11-25T12:00:00Z")))
+    done = plugin("queue")
     assert [
         "get", "pipelineruns.tekton.dev", "--all-namespaces", "--selector=etcd-shield.dev/held",
         "--output=json",
-    ] == kubectl.calls[-1].arguments  # fmt: skip
+    ] == without_controller.calls[-1].arguments  # fmt: skip
     assert [
         {
             "tier": "standard",
@@ -164,11 +184,10 @@ def test_the_queue_asks_for_held_runs_of_all_namespaces(
     ] == json.loads(done.stdout)
 
 
-def test_the_queue_of_a_tier_in_a_namespace(plugin: Plugin, kubectl: FakeKubectl) -> None:
-    kubectl.answer(["get"], listed())
-    plugin("queue", "--tier", "critical", "--namespace", "releng")
-    asked = kubectl.calls[-1].arguments
-    assert ["--namespace=releng", "--selector=etcd-shield.dev/held=critical"] == asked[2:4]
+def test_the_queue_of_one_namespace(plugin: Plugin, without_controller: FakeKubectl) -> None:
+    without_controller.answer(["get"], listed())
+    plugin("queue", "--namespace", "releng")
+    assert "--namespace=releng" == without_controller.calls[-1].arguments[2]
 
 
 def test_the_oldest_run_is_first() -> None:

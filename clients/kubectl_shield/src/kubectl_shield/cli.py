@@ -10,11 +10,10 @@ from typing import IO, Final, NoReturn
 
 import click
 
-from kubectl_shield.held_runs import held_runs, table
+from kubectl_shield.held_runs import HELD, held_runs, table
 from kubectl_shield.kubectl import Kubectl, find_program
 
 RESOURCE: Final = "pipelineruns.tekton.dev"
-HELD_LABEL: Final = "etcd-shield.dev/held"
 # Everything after the subcommand belongs to the program in the pod.
 _PASSED_ON: Final = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -66,20 +65,28 @@ def status(ctx: click.Context, *, tier: str | None, watch: bool, output: str | N
 
 
 @main.command()
-@click.option("--tier", help="Only runs of this tier.")
 @click.option("-n", "--namespace", help="Only runs in this namespace.  [default: all]")
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--output",
+    type=click.Choice(["table", "json"]),
+    help="[default: table on a terminal, json elsewhere]",
+)
 @click.pass_context
-def queue(ctx: click.Context, *, tier: str | None, namespace: str | None, output: str) -> None:
-    """List the runs that are held, the oldest first.
+def queue(ctx: click.Context, *, namespace: str | None, output: str | None) -> None:
+    """List the runs that are held, in the order in which they start.
 
-    They start by themselves once there is room: by the priority of their tier, then in turn for
-    each namespace, then by age. Needs the right to list PipelineRuns.
+    Asks the controller. Where there is none, lists held PipelineRuns by their label, the oldest
+    first; nothing starts these but a controller or you.
     """
+    kubectl = ctx.obj()
+    if kubectl.workloads("controller"):
+        arguments = [f"--namespace={namespace}"] * bool(namespace)
+        arguments += [f"--output={output}"] * bool(output)
+        _end(kubectl.run_in("controller", "shield-controller", "queue", *arguments))
     where = f"--namespace={namespace}" if namespace else "--all-namespaces"
-    selector = f"--selector={HELD_LABEL}" + (f"={tier}" if tier else "")
-    runs = held_runs(ctx.obj().read("get", RESOURCE, where, selector, "--output=json"))
-    if output == "json":
+    listed = kubectl.read("get", RESOURCE, where, f"--selector={HELD}", "--output=json")
+    runs = held_runs(listed)
+    if (output or ("table" if sys.stdout.isatty() else "json")) == "json":
         click.echo(json.dumps([run.document() for run in runs], indent=2))
     else:
         click.echo(table(runs, now=datetime.now(UTC)))

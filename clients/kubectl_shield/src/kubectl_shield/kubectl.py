@@ -72,7 +72,7 @@ class Kubectl:
         """Run a program of the shield in its pod, on this terminal; return its exit code.
 
         Args:
-            component: ``evaluator`` or ``admitter``, which is also the container's name.
+            component: ``evaluator``, ``admitter`` or ``controller``; its container is called so.
             command: The program and its arguments.
             stdin: What the program reads. If None, this terminal if there is one, else nothing: a
                 loop in a script that reads its own input keeps it.
@@ -90,11 +90,19 @@ class Kubectl:
             stdin=stdin or (None if streams else subprocess.DEVNULL),
         ).returncode  # fmt: skip
 
-    def _workload(self, component: str) -> str:
-        found = self.read(
+    def workloads(self, component: str) -> list[str]:
+        """Return the deployments of a part of the shield; the controller is optional.
+
+        Raises:
+            KubectlError: kubectl failed.
+        """
+        return self.read(
             f"--namespace={self.namespace}", "get", "deployments", "--output=name",
             f"--selector={SELECTOR.format(component=component)}",
         ).split()  # fmt: skip
+
+    def _workload(self, component: str) -> str:
+        found = self.workloads(component)
         if len(found) != 1:
             listed = f"has {', '.join(found)}" if found else f"has no {component} of an etcd-shield"
             raise click.UsageError(

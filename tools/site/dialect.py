@@ -1,19 +1,20 @@
-"""GitHub's lists for Python-Markdown, which reads two things differently.
+"""GitHub's Markdown for Python-Markdown, which reads three things differently.
 
-It wants an empty line before a list, and the content of an item indented by four columns instead of
-by the width of the marker.
+It wants an empty line before a list, the content of an item indented by four columns instead of by
+the width of the marker, and a single word after the mark of a code block.
 """
 
 import re
 from typing import Final
 
 _ITEM: Final = re.compile(r"^( *)([-*]|\d+\.) +(?=\S)")
-_FENCE: Final = re.compile(r"^\s*(```|~~~)")
+# The runbook's tests read further words, such as `sh kubectl`.
+_FENCE: Final = re.compile(r"^(\s*(?:```|~~~)\w*)(?: .*)?$")
 _INDENT: Final = 4
 
 
 def for_python_markdown(text: str) -> str:
-    """Return the text with lists that Python-Markdown reads as GitHub does."""
+    """Return the text so that Python-Markdown reads it as GitHub does."""
     result: list[str] = []
     widths: list[int] = []  # columns of the marker, for each list that is open
     fenced = False
@@ -28,9 +29,11 @@ def for_python_markdown(text: str) -> str:
                 result.append("")
             widths.append(len(item[0]) - sum(widths))
         inner = line[sum(widths[:level]) :] if line.strip() else line
-        result.append(" " * (_INDENT * level) + inner if inner.strip() else inner)
-        if _FENCE.match(line):
+        mark = _FENCE.match(inner)
+        if mark:
+            inner = mark[1]
             fenced = not fenced
+        result.append(" " * (_INDENT * level) + inner if inner.strip() else inner)
     return "\n".join(result)
 
 
