@@ -20,6 +20,7 @@ from msgspec import inspect
 from shield_admitter.settings import AdmitterSettings
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import DURATION_PATTERN, SIZE_PATTERN, Duration, Size
+from shield_controller.settings import ControllerSettings
 from shield_evaluator.settings import EvaluatorSettings
 
 CHART: Final = Path(__file__).resolve().parent.parent / "deploy" / "helm" / "etcd-shield"
@@ -30,12 +31,18 @@ ANY_KEY: Final = "*"
 SETTINGS: Final[dict[str, type[SettingsStruct]]] = {
     "evaluator": EvaluatorSettings,
     "admitter": AdmitterSettings,
+    "controller": ControllerSettings,
 }
 # Sections of the services' files that the chart writes itself.
 OWNED: Final = {
     "evaluator": {"cluster", "redis", "metrics", "hold"},
     "admitter": {
         "cluster", "redis", "metrics", "listen", "tls", "operations", "default_tier", "hold",
+    },
+    # In a pod the API server is found without being told.
+    "controller": {
+        "cluster", "redis", "metrics", "hold", "release", "kueue", "publish", "leader_election",
+        "freshness", "kubernetes", "status_url",
     },
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ import yaml
 
 from shield_admitter.settings import AdmitterSettings
 from shield_common.config.loader import SettingsStruct, load
+from shield_controller.settings import ControllerSettings
 from shield_evaluator.settings import EvaluatorSettings
 from tests.helm.chart import CHART, EXAMPLES, Chart, Rendered, title
 from tests.helm.kubernetes_schemas import KubernetesSchemas
@@ -17,6 +18,7 @@ KUBERNETES = ("v1.28.15", "v1.36.3")
 SETTINGS: dict[str, type[SettingsStruct]] = {
     "evaluator": EvaluatorSettings,
     "admitter": AdmitterSettings,
+    "controller": ControllerSettings,
 }
 # What a pod injects where the URL of an external Redis is in a Secret.
 URL_FROM_SECRET = {"SHIELD_REDIS_URL": "rediss://user:secret@redis.example.com:6379/0"}

@@ -134,6 +134,11 @@ ADMITTER: dict[str, dict[str, Any]] = {
     "link with a space": nested("admitter.config.denial.url", "https://a b"),
     "few connections": nested("admitter.config.max_connections", 8),
 }  # fmt: skip
+CONTROLLER: dict[str, dict[str, Any]] = {
+    "interval too short": nested("controller.config.interval", "100ms"),
+    "interval too long": nested("controller.config.interval", "2m"),
+    "refresh of 0 by the controller": nested("controller.config.refresh", "0s"),
+}
 EXTERNAL: dict[str, dict[str, Any]] = {
     "redis timeout above 2s": {"url": "redis://r:6379/0", "timeout": "3s"},
     "redis timeout of 0": {"url": "redis://r:6379/0", "timeout": "0s"},
@@ -166,6 +171,10 @@ def _without_nulls(node: Any) -> Any:
 CASES = [
     *(pytest.param("evaluator", values, id=name) for name, values in EVALUATOR.items()),
     *(pytest.param("admitter", values, id=name) for name, values in ADMITTER.items()),
+    *(
+        pytest.param("controller", {"publish": {"kubernetes": True}, **values}, id=name)
+        for name, values in CONTROLLER.items()
+    ),
     *(
         pytest.param("evaluator", {"redis": {"enabled": False}, "externalRedis": redis}, id=name)
         for name, redis in EXTERNAL.items()
@@ -218,7 +227,8 @@ def test_what_both_services_take_is_rendered(
     chart: Chart, tmp_path: Path, values: dict[str, Any]
 ) -> None:
     rendered = chart.render(IMAGES, values)
-    for service, kind in SETTINGS.items():
+    for service in rendered.services():
+        kind = SETTINGS[service]
         file = tmp_path / f"{service}.yaml"
         file.write_text(rendered.config(service))
         assert isinstance(load(file, kind, environment={}), kind)

@@ -32,8 +32,9 @@ do (`needing_restart` in its reload module).
 {{- define "etcd-shield.restart" -}}
 {{- $config := include (printf "etcd-shield.%s.config" .component) .root | fromYaml -}}
 {{- if eq .component "controller" -}}
-{{- $config = dict "redis" (omit $config "log") "log" $config.log -}}
-{{- end -}}
+{{- toYaml (pick $config "interval" "kueue" "leader_election" "publish") }}
+hold: {{ $config.hold.enabled }}
+{{ end -}}
 {{- toYaml (pick $config "cluster" "listen" "max_connections" "metrics" "redis" "startup_grace" "tls") -}}
 {{- ($config.log | default dict).format -}}
 {{- end -}}
