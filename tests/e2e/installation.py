@@ -35,13 +35,14 @@ from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisOptions, RedisServer
 from tests.rig.server import start_all
-from tests.rig.services import Admitter, Config, Evaluator
+from tests.rig.services import Admitter, Config, Controller, Evaluator
 from tests.rig.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "helm" / "etcd-shield"
 RELEASE, NAMESPACE = "etcd-shield", "shield"
 ADMITTERS = 2
+CONFIG_MAP = "etcd-shield-decision"
 QUOTA = 64 * MEBIBYTE
 # The services check their files every 2 s; the rest is for a busy machine.
 CHANGE_SECONDS = 60.0
@@ -78,6 +79,7 @@ def values(*, prometheus_url: str, webhook_port: int) -> Config:
                 "retry_after": [{"seconds": 5, "users": [PIPELINES_AS_CODE]}],
             },
         },
+        "publish": {"kubernetes": True, "configMap": CONFIG_MAP},
         "webhook": {
             "timeoutSeconds": 10,
             "matchConditions": [
@@ -104,6 +106,7 @@ class Installation:
     values: Config
     admitters: list[Admitter]
     evaluator: Evaluator
+    controller: Controller
     certificate: CertificateFiles
 
     async def decide(self, thresholds: Config, *, deny: bool) -> None:
@@ -208,12 +211,13 @@ async def install(rig: Rig, *, assets: Path, helm: str) -> Installation:
     ]
     await prometheus.wait_scraped()
     await evaluator.start(within=START_SECONDS)
-    await start_all(*admitters, within=START_SECONDS)
+    controller = Controller(rig, await _config(rig, api, redis, "controller"), server.kubeconfig)
+    await start_all(*admitters, controller, within=START_SECONDS)
     await balancer.start()
     made = Installation(
         rig=rig, etcd=etcd, api=api, commands=commands, prometheus=prometheus, redis=redis,
         balancer=balancer, values=chosen, admitters=admitters, evaluator=evaluator,
-        certificate=certificate,
+        controller=controller, certificate=certificate,
     )  # fmt: skip
     await made.decide(DENYING, deny=True)
     await made.wait_in_force()

@@ -135,8 +135,8 @@ ADMITTER: dict[str, dict[str, Any]] = {
     "few connections": nested("admitter.config.max_connections", 8),
 }  # fmt: skip
 CONTROLLER: dict[str, dict[str, Any]] = {
-    "interval too short": nested("controller.config.interval", "100ms"),
-    "interval too long": nested("controller.config.interval", "2m"),
+    "releases too often": nested("controller.config.interval", "100ms"),
+    "releases too rarely": nested("controller.config.interval", "2m"),
     "refresh of 0 by the controller": nested("controller.config.refresh", "0s"),
 }
 EXTERNAL: dict[str, dict[str, Any]] = {

@@ -20,6 +20,7 @@ _APPLY = "application/apply-patch+yaml"
 _CLUSTER_WIDE = {
     "APIService", "ClusterQueue", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
     "MutatingWebhookConfiguration", "Namespace", "Node", "PriorityClass", "ResourceFlavor",
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",
 }  # fmt: skip
 
@@ -95,6 +96,7 @@ class KubernetesApi:
         *,
         namespace: str | None = None,
         user: str | None = None,
+        group: str | None = None,
         dry_run: bool = False,
     ) -> Reply:
         """Create an object, as another user if asked.
@@ -103,9 +105,12 @@ class KubernetesApi:
             thing: The object; `generateName` lets the API server choose its name.
             namespace: Where, if its metadata do not name a namespace.
             user: A user name to impersonate.
+            group: The only group of that user, besides those of everybody.
             dry_run: Whether nothing is stored.
         """
         headers = {} if user is None else {"Impersonate-User": user}
+        if group is not None:
+            headers["Impersonate-Group"] = group
         query = {"fieldManager": "tests", **({"dryRun": "All"} if dry_run else {})}
         path = collection_of(thing, namespace)
         return await self._call("POST", path, body=thing, query=query, headers=headers)

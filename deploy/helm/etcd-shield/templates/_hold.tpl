@@ -12,6 +12,21 @@ Holding: the mutating webhook that makes a run wait, and the job that releases w
 {{- if and .Values.hold.enabled .Values.webhook.enabled (include "etcd-shield.admitter.needed" .) -}}true{{- end -}}
 {{- end -}}
 
+{{/*
+Non-empty when the release as the cluster has it makes runs wait, and these values do not any more: it held runs, or stopped a
+queue of Kueue that is not in the list now.
+*/}}
+{{- define "etcd-shield.hold.switchedOff" -}}
+{{- $file := lookup "v1" "ConfigMap" (include "etcd-shield.namespace" .) (include "etcd-shield.controller.name" .) | default dict -}}
+{{- $old := (dig "data" "controller.yaml" "{}" $file) | fromYaml -}}
+{{- if not (include "etcd-shield.hold.needed" .) -}}
+{{- if dig "hold" "enabled" false $old -}}true{{- end -}}
+{{- range dig "kueue" "cluster_queues" (list) $old -}}
+{{- if not (has . $.Values.kueue.clusterQueues) -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The list of the MutatingWebhookConfiguration. */}}
 {{- define "etcd-shield.hold.webhooks" -}}
 {{- $root := . -}}
@@ -59,8 +74,8 @@ Holding: the mutating webhook that makes a run wait, and the job that releases w
 {{- end -}}
 
 {{/*
-etcd-shield.hold.release (dict "root" $ "hook" "pre-delete"): the objects that release every held run, as hooks. Without them runs
-would wait for ever for a controller that is gone.
+etcd-shield.hold.release (dict "root" $ "hook" "pre-delete"): the objects that release every held run, and start Kueue's queues
+again, as hooks. Without them runs would wait for ever for a controller that is gone.
 */}}
 {{- define "etcd-shield.hold.release" -}}
 {{- $name := include "etcd-shield.hold.releaseName" .root -}}
@@ -78,14 +93,6 @@ metadata:
   {{- include "etcd-shield.metadata" (merge (dict "name" $name "annotations" $first) $scope) | nindent 2 }}
 automountServiceAccountToken: false
 ---
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  {{- include "etcd-shield.metadata" (merge (dict "name" $name "annotations" $first) $scope) | nindent 2 }}
-data:
-  controller.yaml: |
-    {{- include "etcd-shield.controller.config" . | nindent 4 }}
----
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
@@ -97,12 +104,10 @@ rules:
   - apiGroups: [events.k8s.io]
     resources: [events]
     verbs: [create]
-  {{- with .Values.kueue.clusterQueues }}
+  # Those that the controller stopped, also when they are not in the values any more.
   - apiGroups: [kueue.x-k8s.io]
     resources: [clusterqueues]
-    resourceNames: {{ toJson . }}
-    verbs: [get, patch]
-  {{- end }}
+    verbs: [get, list, patch]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -154,17 +159,13 @@ spec:
         - name: release
           image: {{ include "etcd-shield.image" (dict "root" . "image" .Values.controller.image) | quote }}
           imagePullPolicy: {{ .Values.controller.image.pullPolicy }}
-          command: [shield-controller, release, --all, --config=/etc/etcd-shield/controller.yaml]
+          # Needs neither Redis nor a configuration file.
+          command: [shield-controller, release, --all]
           {{- with .Values.controller.resources }}
           resources:
             {{- toYaml . | nindent 12 }}
           {{- end }}
           securityContext:
             {{- include "etcd-shield.securityContext" (dict "root" . "component" "controller") | nindent 12 }}
-          volumeMounts:
-            - {name: config, mountPath: /etc/etcd-shield, readOnly: true}
-      volumes:
-        - name: config
-          configMap: {name: {{ $name }}}
 {{- end -}}
 {{- end -}}
