@@ -60,7 +60,7 @@ async def test_release_starts_one_run_and_no_other(cluster: Cluster) -> None:
 
 
 async def test_release_all_starts_everything_without_a_decision(cluster: Cluster) -> None:
-    """H7: more runs than one page of a list."""
+    """More runs than one page of a list."""
     names = [f"run-{number}" for number in range(300)]
     await cluster.hold("team-a", *names)
 

@@ -33,10 +33,11 @@ async def starts_of(cluster: Cluster, since: str) -> list[str]:
     return started
 
 
+@pytest.mark.shows("H1")
 async def test_a_controller_killed_in_mid_release_loses_and_repeats_nothing(
     cluster: Cluster,
 ) -> None:
-    """H1: the next one goes on where it was, in order."""
+    """The next one goes on where it was, in order."""
     names = [f"run-{number:02}" for number in range(30)]
     await cluster.hold("team-a", *names)
     version = (await cluster.api.get(ALL_RUNS)).body["metadata"]["resourceVersion"]
@@ -62,8 +63,9 @@ async def wait_until_fewer(cluster: Cluster, number: int) -> None:
     await wait_until(fewer, within=SECONDS, what="a run to start", every=0.02)
 
 
+@pytest.mark.shows("H1")
 async def test_two_releasers_start_no_run_twice(cluster: Cluster) -> None:
-    """H1: without a lease, each run starts once all the same."""
+    """Without a lease, each run starts once all the same."""
     names = [f"run-{number:02}" for number in range(30)]
     await cluster.hold("team-a", *names)
     version = (await cluster.api.get(ALL_RUNS)).body["metadata"]["resourceVersion"]
@@ -82,10 +84,11 @@ async def test_two_releasers_start_no_run_twice(cluster: Cluster) -> None:
     assert 30 == sum(value or 0 for value in released)
 
 
+@pytest.mark.shows("H6")
 async def test_a_run_that_a_webhook_refuses_is_stuck_and_the_others_go_on(
     cluster: Cluster,
 ) -> None:
-    """H6: counted, with an event, and released once the webhook lets it."""
+    """Counted, with an event, and released once the webhook lets it."""
     await cluster.hold("team-a", "one", "refused", "two")
     async with refusing(cluster, "refused"):
         await cluster.decide(standard=tier(allow=True))

@@ -62,6 +62,7 @@ async def test_namespaces_take_turns_and_the_first_tier_goes_first(cluster: Clus
     assert ["r-1", "a-1", "b-1", "a-2"] == started
 
 
+@pytest.mark.shows("H2")
 @pytest.mark.parametrize(
     "change",
     [
@@ -78,7 +79,7 @@ async def test_namespaces_take_turns_and_the_first_tier_goes_first(cluster: Clus
 async def test_a_run_that_its_owner_changes_leaves_the_queue(
     cluster: Cluster, change: dict[str, object]
 ) -> None:
-    """H2: at once, while the tier is closed, and nothing of its owner's change is undone."""
+    """At once, while the tier is closed, and nothing of its owner's change is undone."""
     await cluster.hold("team-a", "one", "two")
     await cluster.decide(standard=tier(allow=False))
     controller = await cluster.start_controller()
@@ -93,8 +94,9 @@ async def test_a_run_that_its_owner_changes_leaves_the_queue(
     assert expected.get("status") == spec.get("status")
 
 
+@pytest.mark.shows("H2")
 async def test_a_cancelled_run_loses_the_label(cluster: Cluster) -> None:
-    """H2: a list of held runs shows no run that is not."""
+    """A list of held runs shows no run that is not."""
     await cluster.hold("team-a", "one")
     await cluster.decide(standard=tier(allow=False))
     await cluster.start_controller()
@@ -110,9 +112,10 @@ async def test_a_cancelled_run_loses_the_label(cluster: Cluster) -> None:
     assert "Cancelled" == run["spec"]["status"]
 
 
+@pytest.mark.shows("H2")
 @pytest.mark.parametrize("finalizers", [[], ["example.com/later"]], ids=["at once", "finalizers"])
 async def test_a_deleted_run_leaves_the_queue(cluster: Cluster, finalizers: list[str]) -> None:
-    """H2: one that waits for its finalizers is not started any more."""
+    """One that waits for its finalizers is not started any more."""
     await cluster.hold("team-a", "one", finalizers=finalizers)
     await cluster.decide(standard=tier(allow=False))
     controller = await cluster.start_controller()
