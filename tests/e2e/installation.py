@@ -13,8 +13,6 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.apiserver import KubeApiServer
-from tests.e2e.balancer import Balancer
 from tests.e2e.commands import Commands
 from tests.e2e.objects import (
     BREAK_GLASS,
@@ -27,6 +25,8 @@ from tests.e2e.objects import (
     pipeline_run,
     pipeline_run_definition,
 )
+from tests.rig.apiserver import KubeApiServer
+from tests.rig.balancer import Balancer
 from tests.rig.certificates import CertificateFiles
 from tests.rig.etcd import MEBIBYTE, EtcdServer
 from tests.rig.files import replace

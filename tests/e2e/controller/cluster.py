@@ -8,7 +8,7 @@ from typing import Any
 from shield_common.decision import Decision, TierDecision, encode_decision
 from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
 from shield_common.store.keys import Keys
-from tests.e2e.apiserver import KubeApiServer
+from tests.rig.apiserver import KubeApiServer
 from tests.rig.kubernetes_api import KubernetesApi, Object
 from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisServer

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from tests.e2e.apiserver import KubeApiServer
 from tests.e2e.controller.cluster import ALL_RUNS, Cluster
 from tests.e2e.objects import namespace, pipeline_run_definition
+from tests.rig.apiserver import KubeApiServer
 from tests.rig.etcd import EtcdServer
 from tests.rig.kubernetes_api import Object
 from tests.rig.lifetime import Rig
