@@ -1,4 +1,4 @@
-"""The README: the services accept its configuration, and its links exist."""
+"""README and concepts: the services accept the configuration there, and README's links exist."""
 
 import re
 from pathlib import Path
@@ -11,6 +11,7 @@ from shield_evaluator.settings import EvaluatorSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
+CONCEPTS = (ROOT / "docs" / "concepts.md").read_text()
 KINDS: dict[str, type[SettingsStruct]] = {
     "evaluator": EvaluatorSettings,
     "admitter": AdmitterSettings,
@@ -18,8 +19,8 @@ KINDS: dict[str, type[SettingsStruct]] = {
 
 
 @pytest.mark.parametrize("service", KINDS)
-def test_a_service_accepts_its_configuration_in_the_readme(service: str) -> None:
-    found = re.search(rf"(?ms)^```yaml\n(# {service}\.yaml.*?)^```$", README)
+def test_a_service_accepts_its_configuration_in_concepts(service: str) -> None:
+    found = re.search(rf"(?ms)^```yaml\n(# {service}\.yaml.*?)^```$", CONCEPTS)
     assert found is not None
     kind = KINDS[service]
     assert isinstance(parse(found[1], kind, source=service, environment={}), kind)
