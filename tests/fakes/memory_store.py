@@ -228,6 +228,11 @@ class MemoryStore:
         """See `HeldReportReader`."""
         return self._stored(self._keys.held)
 
+    async def read_held_counts(self, tiers: Collection[str]) -> Mapping[str, int]:
+        """See `HeldReportWriter`."""
+        held = (await self.read_admitted()).held
+        return {tier: count for tier, count in held.items() if tier in tiers}
+
     async def write_held_report(self, document: bytes, ttl_ms: int) -> None:
         """See `HeldReportWriter`."""
         self._server.put(self._keys.held, document, ttl_ms)

@@ -150,7 +150,7 @@ def test_redis_lets_it_read_the_decision_and_write_how_many_are_held(chart: Char
     words = set(acl(chart.render(HOLD))["controller"].split())
     prefix = "etcd-shield:{default}:"
     keys = {word for word in words if "~" in word}
-    assert {f"%R~{prefix}decision", f"%R~{prefix}admitted", f"%W~{prefix}held"} == keys
+    assert {f"%R~{prefix}decision", f"%R~{prefix}admitted", f"~{prefix}held"} == keys
     assert {f"&{prefix}decision"} == {word for word in words if word.startswith("&")}
 
 

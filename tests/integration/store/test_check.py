@@ -9,6 +9,7 @@ import pytest
 from shield_common.store.check import (
     TriedOperation,
     try_admitter_operations,
+    try_controller_operations,
     try_evaluator_operations,
 )
 from shield_common.store.redis import RedisStore
@@ -46,6 +47,10 @@ async def evaluator_misses(settings: RedisSettings) -> list[str]:
     return missing(await try_evaluator_operations(settings, cluster=CLUSTER))
 
 
+async def controller_misses(settings: RedisSettings) -> list[str]:
+    return missing(await try_controller_operations(settings, cluster=CLUSTER))
+
+
 async def admitter_misses(settings: RedisSettings) -> list[str]:
     return missing(await try_admitter_operations(settings, cluster=CLUSTER, tier="standard"))
 
@@ -63,8 +68,26 @@ async def test_the_documented_admitter_lacks_nothing(rig: Rig) -> None:
 
 
 @pytest.mark.shows("trial T13")
+async def test_the_documented_controller_lacks_nothing(rig: Rig) -> None:
+    _, settings = await server_with(rig, documented("controller"))
+    assert [] == await controller_misses(settings)
+
+
+async def test_the_documented_controller_can_use_every_operation(rig: Rig) -> None:
+    server, settings = await server_with(rig, documented("controller"))
+    await server.call("HSET", KEYS.admitted, "held:standard", 7, "standard", 9)
+    store = RedisStore(settings, cluster=CLUSTER)
+    assert {"standard": 7} == await store.read_held_counts(["standard", "critical"])
+    await store.write_held_report(b"{}", LONG_MS)
+    async with store.subscribe_decisions():
+        assert await store.read_decision() is None
+    assert await store.read_held_report() is not None
+    await store.close()
+
+
+@pytest.mark.shows("trial T13")
 async def test_the_documented_users_lack_nothing_in_a_redis_cluster(rig: Rig) -> None:
-    (extra,) = re.finditer(r"In a Redis Cluster both users need `([^`]*)`", PAGE.read_text())
+    (extra,) = re.finditer(r"In a Redis Cluster all users need `([^`]*)`", PAGE.read_text())
     nodes = [ClusterNode(rig, f"node-{number}") for number in range(3)]
     await form_cluster(nodes)
     for user in ("evaluator", "admitter"):

@@ -34,7 +34,7 @@ from shield_controller.reporter import Reporter
 from shield_controller.settings import RESTART_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from pathlib import Path
 
     from shield_controller.core.runs import HeldRun
@@ -200,6 +200,7 @@ class Controller:
             interval=settings.interval,
             server_now=lambda: self._client.now,
             is_leader=self._is_leader,
+            decision_tiers=self._decision_tiers,
             on_report=self._metrics.show,
         )
 
@@ -274,6 +275,10 @@ class Controller:
         cached = self._feed.cached
         url = self._settings.status_url or (cached and cached.decision.status_url)
         return f". See {url}" if url else ""
+
+    def _decision_tiers(self) -> Collection[str]:
+        cached = self._feed.cached
+        return () if cached is None else tuple(cached.decision.tiers)
 
     def _is_leader(self) -> bool:
         return self._leadership is None or self._leadership.is_leader

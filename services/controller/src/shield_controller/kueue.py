@@ -57,7 +57,8 @@ class ClusterQueues:
         Raises:
             KubernetesError: Kueue is not installed (404), or the list failed.
         """
-        return decode_answer(await self._client.request("GET", await self._path()), QueueList).items
+        answer = await self._client.request("GET", await self._path())
+        return decode_answer(answer, QueueList).items or ()
 
     async def read(self, name: str) -> ClusterQueue:
         """Read one.

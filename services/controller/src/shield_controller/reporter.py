@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
 from shield_common.held import encode_held_report
-from shield_common.store.protocol import DecisionReader, HeldReportWriter, StoreError
+from shield_common.store.protocol import StoreError
 from shield_controller.core.report import held_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
     from shield_common.held import HeldReport
-    from shield_common.store.protocol import AdmittedTotals
+    from shield_common.store.protocol import HeldReportWriter
     from shield_controller.held_runs import HeldRuns
     from shield_controller.releaser import Releaser
 
@@ -24,15 +24,8 @@ if TYPE_CHECKING:
 # counted twice until the next report, which makes slots fewer, never more.
 SETTLE_SECONDS: Final = 1.0
 REPORT_INTERVALS: Final = 3  # after so many missing reports the last one expires
+MAX_OTHER_TIERS: Final = 100  # that the decision does not have
 MIN_TTL_MS: Final = 30_000
-
-
-class Store(DecisionReader, HeldReportWriter, Protocol):
-    """What the controller needs of the store."""
-
-    async def read_admitted(self) -> AdmittedTotals:
-        """See `shield_common.store.protocol.AdmittedCounter`."""
-        ...
 
 
 class Reporter:
@@ -44,13 +37,14 @@ class Reporter:
 
     def __init__(
         self,
-        store: Store,
+        store: HeldReportWriter,
         *,
         held: HeldRuns,
         releaser: Releaser,
         interval: float,
         server_now: Callable[[], datetime],
         is_leader: Callable[[], bool],
+        decision_tiers: Callable[[], Collection[str]],
         settle: float = SETTLE_SECONDS,
         on_report: Callable[[HeldReport], None] = lambda _report: None,
     ) -> None:
@@ -60,6 +54,7 @@ class Reporter:
         self._interval = interval
         self._server_now = server_now
         self._is_leader = is_leader
+        self._decision_tiers = decision_tiers
         self._settle = min(settle, interval / 2)
         self._on_report = on_report
         self._log = logs.get(__name__)
@@ -86,7 +81,7 @@ class Reporter:
         """
         counted: Mapping[str, int] = {}
         try:
-            counted = (await self._store.read_admitted()).held
+            counted = await self._store.read_held_counts(self._tiers())
             await asyncio.sleep(self._settle)
             self._summarise(counted)
             if self.report is None or not self._is_leader() or self._held.problem is not None:
@@ -101,6 +96,12 @@ class Reporter:
             if self._is_failing:
                 self._log.info("held runs are reported again")
             self._is_failing = False
+
+    def _tiers(self) -> set[str]:
+        """Return the tiers of the decision, and of held runs, whose owners may invent some."""
+        known = set(self._decision_tiers())
+        others = {run.tier for run in self._releaser.waiting} - known
+        return known | set(sorted(others)[:MAX_OTHER_TIERS])
 
     def _summarise(self, counted: Mapping[str, int]) -> None:
         """Make a report for metrics too, which show held runs even while the store is away."""

@@ -117,7 +117,7 @@ async def try_controller_operations(
     operations = [
         _read(keys.decision),
         _subscribe(keys.decision),
-        _script(f"read {keys.admitted}", _READ_HASH, keys.admitted),
+        _Operation(f"read {keys.admitted}", lambda c: c.client.hmget(keys.admitted, ["-"])),
         # Only if there is no report; an empty one that lives for 1 ms is ignored.
         _Operation(f"write {keys.held}", lambda c: c.client.set(keys.held, "", px=1, nx=True)),
     ]

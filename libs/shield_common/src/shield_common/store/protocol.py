@@ -291,7 +291,18 @@ class HeldReportReader(Protocol):
 
 
 class HeldReportWriter(Protocol):
-    """The controller's report of held runs, as the controller writes it."""
+    """The controller's report of held runs, as the controller writes it, and what it needs to."""
+
+    async def read_held_counts(self, tiers: Collection[str]) -> Mapping[str, int]:
+        """Read how many runs admitters have held, of these tiers alone.
+
+        A tier is missing if it has no count yet or one that cannot be used. Unlike `read_admitted`
+        it needs no script, which a user that may only read the key could not run.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        ...
 
     async def write_held_report(self, document: bytes, ttl_ms: int) -> None:
         """Replace the report; it expires after ``ttl_ms`` milliseconds.

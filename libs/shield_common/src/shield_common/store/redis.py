@@ -23,7 +23,7 @@ from shield_common.store.errors import (
     kind_of,
     translated,
 )
-from shield_common.store.keys import Keys
+from shield_common.store.keys import Keys, held_field
 from shield_common.store.protocol import (
     MAX_COUNT_FIELDS,
     AdmittedTotals,
@@ -200,6 +200,23 @@ class RedisStore:
     async def read_held_report(self) -> StoredDocument | None:
         """See `HeldReportReader`."""
         return await self._stored(self._keys.held)
+
+    async def read_held_counts(self, tiers: Collection[str]) -> Mapping[str, int]:
+        """See `HeldReportWriter`."""
+        if not tiers:
+            return {}
+        key, fields = self._keys.admitted, [held_field(tier) for tier in tiers]
+        try:
+            values: Any = await self._run(lambda connection: connection.client.hmget(key, fields))
+        except StoreError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            return {}
+        items: list[bytes] = []
+        for field, value in zip(fields, values, strict=True):
+            if value is not None:
+                items += [field.encode(), value[:MAX_ITEM_BYTES]]
+        return decode_totals(items).held
 
     async def write_held_report(self, document: bytes, ttl_ms: int) -> None:
         """See `HeldReportWriter`."""

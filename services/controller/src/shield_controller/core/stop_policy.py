@@ -72,7 +72,7 @@ class ClusterQueue(Struct, frozen=True):
 class QueueList(Struct, frozen=True):
     """A list of ClusterQueues."""
 
-    items: tuple[ClusterQueue, ...] = ()
+    items: tuple[ClusterQueue, ...] | None = None  # an empty list may be written as null
 
 
 class Action(enum.Enum):

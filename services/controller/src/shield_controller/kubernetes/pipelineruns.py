@@ -53,7 +53,7 @@ class _ListMetadata(Struct, frozen=True):
 
 class _Page(Struct, frozen=True):
     metadata: _ListMetadata
-    items: tuple[msgspec.Raw, ...] = ()
+    items: tuple[msgspec.Raw, ...] | None = None  # the API server writes an empty list as null
 
 
 class _Event(Struct, frozen=True):
@@ -112,7 +112,7 @@ class PipelineRuns:
         while True:
             answer = await self._client.request("GET", _ALL, query=query, accept=METADATA_LIST)
             page = decode_answer(answer, _Page)
-            runs += [run for item in page.items if (run := self._held(item)) is not None]
+            runs += [run for item in page.items or () if (run := self._held(item)) is not None]
             if not page.metadata.continue_:
                 return runs, page.metadata.resourceVersion
             query["continue"] = page.metadata.continue_
