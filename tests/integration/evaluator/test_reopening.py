@@ -1,0 +1,136 @@
+"""The re-opening, with 400 clients waiting: a real evaluator, Redis and three admitters."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.integration.evaluator.installation import CLUSTER, Installation, Stream
+from tests.rig.certificates import Authority
+from tests.rig.reviews import ReviewRequest, admission_review
+from tests.rig.server import start_all
+from tests.rig.services import Admitter, Config
+from tests.rig.waiting import wait_until
+from tests.rig.webhook import ask
+
+CLIENTS = 400
+WEIGHTS = [70, 20, 10]  # percent of the clients; a load balancer that keeps connections does that
+WITHIN = 90.0  # seconds; the machine may be busy
+MEBIBYTE = 1024**2
+QUOTA = 1024 * MEBIBYTE
+RUN_COST = 4 * MEBIBYTE
+TARGET = 0.88
+FULL, EMPTY = 0.95, 0.2
+ROOM = (TARGET - EMPTY) * QUOTA / RUN_COST  # runs
+
+SETTINGS: Config = {
+    "interval": "500ms",
+    "lease_ttl": "10s",
+    "signals": [{"name": "db-in-use", "query": "bytes", "members": 3, "quota": "1Gi"}],
+    "tiers": {
+        "standard": {
+            "db-in-use": {
+                "set": 0.9,
+                "reset": 0.8,
+                "target": TARGET,
+                "run_cost": "4Mi",
+                # Nothing of these runs shows before the test is over, so nothing is given back.
+                "lag": "10m",
+                "spend": "2s",
+            }
+        }
+    },
+}
+
+
+@dataclass
+class Crowd:
+    """Clients that come back until they are admitted.
+
+    Attributes:
+        admitted: runs admitted so far.
+    """
+
+    installation: Installation
+    admitters: Sequence[Admitter]
+    admitted: int = 0
+    refused: int = 0
+    noted: list[int] = field(default_factory=list)
+
+    async def client(self, number: int) -> None:
+        """Create one run, coming back as clients do; each keeps to its admitter."""
+        (admitter,) = random.choices(self.admitters, WEIGHTS)
+        review = admission_review(
+            ReviewRequest(uid=f"uid-{number}", name=f"run-{number}", namespace="team")
+        )
+        trust = admitter.certificate.client_context()
+        while True:
+            answer = await ask(self.installation.rig.http, admitter.url, review, trust)
+            if answer.allowed:
+                self.admitted += 1
+                return
+            self.refused += 1
+            await asyncio.sleep((answer.retry_after_seconds or 1) * random.uniform(0.5, 1.0))
+
+    async def note(self, stream: Stream) -> None:
+        """Note for each decision how many were admitted when it came."""
+        while True:
+            while len(self.noted) < len(stream.decisions):
+                self.noted.append(self.admitted)
+            await asyncio.sleep(0.01)
+
+
+def _admitters(installation: Installation) -> list[Admitter]:
+    authority = Authority(installation.rig.directory / "certificates")
+    document = {
+        "cluster": CLUSTER,
+        "redis": {"url": installation.redis.url},
+        "retry_after": [{"seconds": 1, "users": ["*"]}],
+        "drain": "0s",
+    }
+    return [
+        Admitter(installation.rig, dict(document), authority.server(name), name)
+        for name in ("admitter-1", "admitter-2", "admitter-3")
+    ]
+
+
+@pytest.mark.long
+async def test_b2_a_crowd_at_the_reopening_is_let_in_as_room_is_handed_out(
+    installation: Installation,
+) -> None:
+    installation.measure(FULL)
+    admitters = _admitters(installation)
+    await start_all(*admitters)
+    async with installation.listening() as stream:
+        await installation.started(**SETTINGS)
+        await stream.wait_for(allow=False)
+        crowd = Crowd(installation, admitters)
+        async with asyncio.TaskGroup() as tasks:
+            clients = [tasks.create_task(crowd.client(number)) for number in range(CLIENTS)]
+            noting = tasks.create_task(crowd.note(stream))
+            await wait_until(
+                lambda: crowd.refused >= CLIENTS, within=WITHIN, what="all clients to be refused"
+            )
+            assert 0 == crowd.admitted
+
+            installation.measure(EMPTY)
+            reopened = len(stream.decisions)
+            await wait_until(
+                lambda: crowd.admitted > 0 and not stream.decisions[-1].allow,
+                within=WITHIN,
+                what="the tier to close because its room is used up",
+            )
+            await stream.wait_longer(by=5)
+            for task in (*clients, noting):
+                task.cancel()
+
+    assert 0.9 * ROOM <= crowd.admitted <= ROOM + len(admitters)
+    rooms = [decision.tiers["standard"].room or 0.0 for decision in stream.decisions]
+    for number in range(reopened + 1, len(crowd.noted) - 1):
+        admitted = crowd.noted[number + 1] - crowd.noted[number]
+        # An answer may be on its way while the next decision comes.
+        assert admitted <= max(rooms[number - 1 : number + 1]) + len(admitters)
+    values = [decision.tiers["standard"].reason for decision in stream.decisions[reopened + 2 :]]
+    assert not any("etcd is at" in reason for reason in values), "the latch was set again"
