@@ -65,7 +65,7 @@ def test_a7_memory_is_reserved_as_a_body_arrives(exchange: Exchange, form: Form)
 def test_a7_a_large_body_arrives_whole_and_returns_its_memory(
     exchange: Exchange, form: Form
 ) -> None:
-    assert ["200", "200"] == exchange.receive(*reads(form(BODY) + REQUEST))
+    assert ["200", "200"] == exchange.receive(*reads(form(BODY)), REQUEST)
     assert ([BODY, b"abc"], 0) == (exchange.echo.bodies, exchange.body_memory.used)
 
 

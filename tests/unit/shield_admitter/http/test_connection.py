@@ -6,6 +6,8 @@ from shield_admitter.http.connection import SECONDS, State
 from shield_admitter.http.limits import WRITE_SECONDS
 from tests.unit.shield_admitter.http.exchange import CHUNKED, REQUEST, Exchange
 
+IN_CHUNKS = CHUNKED + b"1\r\na\r\n2;name=value\r\nbc\r\n0\r\n\r\n"
+
 
 def test_a_request_is_answered_when_its_last_byte_arrives(exchange: Exchange) -> None:
     assert [] == exchange.receive(REQUEST[:-1])
@@ -35,13 +37,17 @@ def test_a6_a_head_is_given_to_the_handler_without_its_query(exchange: Exchange)
 
 def test_pipelined_requests_are_answered_in_their_order(exchange: Exchange) -> None:
     other = REQUEST.replace(b"abc", b"xyz")
-    in_chunks = CHUNKED + b"1\r\na\r\n2;name=value\r\nbc\r\n0\r\n\r\n"
-    assert ["200"] * 4 == exchange.receive(REQUEST + other + in_chunks + REQUEST)
+    assert ["200"] * 4 == exchange.receive(REQUEST + other + IN_CHUNKS, REQUEST)
     assert [b"abc", b"xyz", b"abc", b"abc"] == exchange.echo.bodies
 
 
+def test_what_follows_chunks_in_the_same_segment_ends_the_connection(exchange: Exchange) -> None:
+    assert ["200"] == exchange.receive(IN_CHUNKS + REQUEST)
+    assert "closed" == exchange.transport.ended
+
+
 def test_hundreds_of_pipelined_requests_are_no_recursion(exchange: Exchange) -> None:
-    assert 900 == len(exchange.receive((CHUNKED + b"1\r\na\r\n0\r\n\r\n") * 900))
+    assert 900 == len(exchange.receive(REQUEST * 900))
 
 
 @pytest.mark.parametrize(

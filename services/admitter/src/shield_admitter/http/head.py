@@ -1,0 +1,107 @@
+"""What is accepted of a request's head, beyond what the parser accepts.
+
+llhttp, the parser in httptools, is strict about line ends, lengths and chunks. What it accepts and
+two servers could still read differently is rejected here: no Host or two of them, a transfer coding
+besides chunked, and a request line that is not exactly ``METHOD TARGET HTTP/1.x`` (RFC 9112, 11.2
+explains request smuggling).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+
+from msgspec import Struct
+
+from shield_admitter.http.messages import Rejection, RequestHead, Response, error_response
+
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+# Headers that are read and must not be repeated. llhttp itself refuses a second Content-Length.
+_SINGLE_HEADERS: Final = (b"host", b"content-type", b"transfer-encoding", b"expect")
+# RFC 9112, 3.2: a Host that is no ``host[:port]`` (RFC 3986, 3.2.2) is answered with 400.
+_HOST: Final = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?", re.ASCII
+)
+
+
+class RejectedError(Exception):
+    """Raised in a parser callback to stop parsing; `Connection` answers it.
+
+    Attributes:
+        response: the answer.
+        reason: how it is counted; None if the handler has counted it.
+    """
+
+    def __init__(self, response: Response, reason: Rejection | None) -> None:
+        super().__init__(response.status)
+        self.response = response
+        self.reason = reason
+
+
+def malformed(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RejectedError:
+    """Return the rejection of something that is not HTTP, or ambiguous."""
+    return RejectedError(error_response(status, message), Rejection.HTTP)
+
+
+class CheckedHead(Struct, frozen=True):
+    """A head that has passed `check_head`.
+
+    Attributes:
+        head: what the handler sees of it.
+        request_line: the only accepted spelling of its first line.
+        is_chunked: whether the body comes in chunks.
+        expects_continue: whether the client waits for 100 Continue.
+    """
+
+    head: RequestHead
+    request_line: bytes
+    is_chunked: bool
+    expects_continue: bool
+
+
+# A client sends the same head with every request, apart from Content-Length, and checking a head
+# takes longer than parsing it.
+@lru_cache(maxsize=64)
+def check_head(
+    method: bytes, target: bytes, version: str, headers: tuple[tuple[bytes, bytes], ...]
+) -> CheckedHead:
+    """Return the head, or reject what llhttp accepts and two servers could read differently.
+
+    Args:
+        method: as sent.
+        target: as sent.
+        version: ``1.1`` or another.
+        headers: names and values, without Content-Length.
+    """
+    if version not in _VERSIONS:
+        raise malformed("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+    names = [name.lower() for name, _ in headers]
+    values = {name.lower(): value for name, value in headers}
+    for name in _SINGLE_HEADERS:
+        if names.count(name) > 1:
+            raise malformed(f"duplicate {name.decode('ascii')} header")
+    if version == "1.1" and b"host" not in values:
+        raise malformed("no Host header")
+    if not _HOST.fullmatch(values.get(b"host", b"").strip()):
+        raise malformed("the Host header is no host")
+    coding = values.get(b"transfer-encoding")
+    if coding is not None:
+        if version == "1.0":
+            raise malformed("Transfer-Encoding in HTTP/1.0")
+        if coding.strip().lower() != b"chunked":
+            message = "transfer codings other than chunked are not supported"
+            raise malformed(message, HTTPStatus.NOT_IMPLEMENTED)
+    expectation = values.get(b"expect")
+    if expectation is not None and expectation.strip().lower() != b"100-continue":
+        message = "expectations other than 100-continue are not supported"
+        raise malformed(message, HTTPStatus.EXPECTATION_FAILED)
+    head = RequestHead(
+        method,
+        target.partition(b"?")[0],
+        values.get(b"content-type", b"").partition(b";")[0].strip().lower(),
+        values.get(b"content-encoding", b""),
+    )
+    line = b"%s %s HTTP/%s\r\n" % (method, target, version.encode("ascii"))
+    return CheckedHead(head, line, coding is not None, expectation is not None)
