@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -315,9 +316,13 @@ async def test_k2_a_newer_definition_does_not_disturb_the_policy(judge: Judge) -
     await judge.wait_for(DENIED, saying="standard is older")
 
 
-async def test_k2_kubectl_get_decisions_shows_what_matters(judge: Judge) -> None:
+async def test_k2_kubectl_get_decisions_shows_what_matters(judge: Judge, tmp_path: Path) -> None:
     await judge.decide(CLOSED, age=120)
-    done = await judge.shield.commands.kubectl("get", "decisions", "-n", PLACE)
+    # kubectl remembers versions for ten minutes, the one of another scenario too.
+    done = await judge.shield.commands.kubectl(
+        "get", "decisions", "-n", PLACE, f"--cache-dir={tmp_path}"
+    )
+    assert 0 == done.status, done.err
     heads, row = (line.split() for line in done.out.splitlines())
     assert ["NAME", "ALLOW", "REASON", "USAGE", "AGE"] == heads
     assert ["decision", "false", "full", "93.4%"] == row[:4]
@@ -325,13 +330,13 @@ async def test_k2_kubectl_get_decisions_shows_what_matters(judge: Judge) -> None
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def controller(judge: Judge) -> AsyncIterator[Controller]:
+async def controller(judge: Judge, tmp_path: Path) -> AsyncIterator[Controller]:
     """A controller that mirrors the first release's decision for this one."""
     config = judge.shield.controller.config
     publish = {"kubernetes": True, "namespace": PLACE, "decision": "decision"}
     made = Controller(
         judge.shield.rig, {**config, "publish": publish},
-        judge.shield.controller.kubeconfig, name="controller-of-the-policy",
+        judge.shield.controller.kubeconfig, name=f"controller-{tmp_path.name}",
     )  # fmt: skip
     await made.start(within=START_SECONDS)
     yield made

@@ -8,7 +8,7 @@ _SECONDS = 3600  # kube-apiserver is built where it is not cached
 
 
 def installed(name: str) -> str:
-    """Return the path of `helm`, `apiserver` or `schemas`.
+    """Return the path of what the tool is told to find, such as `helm` or `apiserver`.
 
     Raises:
         subprocess.CalledProcessError: It could not be made; the tool printed the reason.

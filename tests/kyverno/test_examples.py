@@ -1,0 +1,150 @@
+"""docs/examples/kyverno with Kyverno's command line, and the controller's ConfigMap."""
+
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from shield_common.decision import Decision, TierDecision
+from shield_controller.core.mirror import config_map
+from tests.rig.kubernetes import installed
+
+EXAMPLES: Final = Path(__file__).resolve().parents[2] / "docs" / "examples" / "kyverno"
+POLICIES: Final = ("clusterpolicy", "validatingpolicy")
+SECONDS: Final = 120
+TEAM, RELENG = "team-a", "team-a-releng"
+
+
+@pytest.fixture(scope="session")
+def kyverno() -> str:
+    return installed("kyverno")
+
+
+def moment(age: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=age)
+
+
+def mirrored(tiers: dict[str, bool], age: float) -> dict[str, Any]:
+    """Return the ConfigMap of a decision."""
+    decisions = {
+        name: TierDecision(allow=allow, since=moment(age), reason="" if allow else "etcd is full")
+        for name, allow in tiers.items()
+    }
+    decision = Decision(
+        cluster="test", epoch=1, sequence=1, ttl_ms=300_000, allow=tiers["standard"],
+        evaluated_at=moment(age), tiers=decisions, signals={},
+    )  # fmt: skip
+    return config_map(decision, namespace="etcd-shield", name="etcd-shield-decision")
+
+
+def run_in(namespace: str) -> dict[str, Any]:
+    """Return a PipelineRun as a webhook sees it: the API server has set its time."""
+    return {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "PipelineRun",
+        "metadata": {
+            "name": f"run-{namespace}",
+            "namespace": namespace,
+            "creationTimestamp": f"{moment(0):%Y-%m-%dT%H:%M:%SZ}",
+        },
+        "spec": {"pipelineRef": {"name": "build"}},
+    }
+
+
+def results(
+    kyverno: str, directory: Path, policy: str, things: list[dict[str, Any]]
+) -> dict[str, str]:
+    """Apply a policy to a run in each namespace; return what Kyverno says of each."""
+    answers = {}
+    for namespace in (TEAM, RELENG):
+        case = directory / namespace
+        case.mkdir()
+        shutil.copy(EXAMPLES / f"{policy}.yaml", case / "policy.yaml")
+        namespaces = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            for name in (TEAM, RELENG, "etcd-shield")
+        ]
+        cluster = {
+            "apiVersion": "cli.kyverno.io/v1alpha1",
+            "kind": "ClusterResource",
+            "metadata": {"name": "cluster"},
+            "spec": {"resources": [*namespaces, *things]},
+        }
+        (case / "cluster.yaml").write_text(yaml.safe_dump(cluster))
+        (case / "run.yaml").write_text(yaml.safe_dump(run_in(namespace)))
+        answers[namespace] = next(
+            word
+            for word in ("fail", "pass", "skip", "error")
+            if _agrees(kyverno, case, policy, namespace, word)
+        )
+    return answers
+
+
+def _agrees(kyverno: str, case: Path, policy: str, namespace: str, word: str) -> bool:
+    """Return whether Kyverno's result for a run is a word."""
+    of_kind = (
+        {"isValidatingPolicy": True}
+        if policy == "validatingpolicy"
+        else {"rule": "critical" if namespace == RELENG else "standard"}
+    )
+    expected = {
+        "policy": "etcd-shield", "kind": "PipelineRun", "resources": [f"run-{namespace}"],
+        "result": word, **of_kind,
+    }  # fmt: skip
+    test = {
+        "apiVersion": "cli.kyverno.io/v1alpha1",
+        "kind": "Test",
+        "metadata": {"name": "test"},
+        "policies": ["policy.yaml"],
+        "resources": ["run.yaml"],
+        "clusterResources": ["cluster.yaml"],
+        "results": [expected],
+    }
+    (case / "kyverno-test.yaml").write_text(yaml.safe_dump(test))
+    done = subprocess.run(
+        [kyverno, "test", str(case)], capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    assert "Loading test" in done.stdout, done.stdout + done.stderr
+    return 0 == done.returncode
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_tier_that_is_denied_is_refused_and_another_is_not(
+    kyverno: str, tmp_path: Path, policy: str
+) -> None:
+    things = [mirrored({"standard": False, "critical": True}, age=10)]
+    assert {TEAM: "fail", RELENG: "pass"} == results(kyverno, tmp_path, policy, things)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_tier_that_the_decision_lacks_uses_the_default(
+    kyverno: str, tmp_path: Path, policy: str
+) -> None:
+    things = [mirrored({"standard": False}, age=10)]
+    assert {TEAM: "fail", RELENG: "fail"} == results(kyverno, tmp_path, policy, things)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_open_shield_refuses_nobody(kyverno: str, tmp_path: Path, policy: str) -> None:
+    things = [mirrored({"standard": True, "critical": True}, age=10)]
+    assert {TEAM: "pass", RELENG: "pass"} == results(kyverno, tmp_path, policy, things)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_old_decision_refuses_nobody(kyverno: str, tmp_path: Path, policy: str) -> None:
+    things = [mirrored({"standard": False, "critical": False}, age=400)]
+    assert "fail" not in results(kyverno, tmp_path, policy, things).values()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_without_the_config_map_nobody_is_refused(
+    kyverno: str, tmp_path: Path, policy: str
+) -> None:
+    # An error is not a refusal, because the failure policy is Ignore.
+    text = yaml.safe_load((EXAMPLES / f"{policy}.yaml").read_text())["spec"]
+    assert "Ignore" == text.get("failurePolicy", text["webhookConfiguration"].get("failurePolicy"))
+    assert "fail" not in results(kyverno, tmp_path, policy, []).values()
