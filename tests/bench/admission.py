@@ -25,9 +25,9 @@ from typing import Any, Final
 from rich.console import Console
 
 from tests.bench.measuring import cpu_seconds
-from tests.e2e.apiserver import KubeApiServer
 from tests.e2e.objects import namespace, pipeline_run, pipeline_run_definition
 from tests.helm.chart import Chart
+from tests.rig.apiserver import KubeApiServer
 from tests.rig.certificates import Authority
 from tests.rig.errors import RigError
 from tests.rig.etcd import EtcdServer
