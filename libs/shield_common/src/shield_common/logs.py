@@ -162,6 +162,11 @@ class _StreamHandler(logging.Handler):
         # Only the writer's thread emits, and at exit logging would wait for its lock.
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        # From Python 3.13 on the parent enters the lock without asking whether there is one.
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         line = f"{record.getMessage()}\n"
         try:
