@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 from kubernetes_asyncio import config as kubernetes_config
 from kubernetes_asyncio.client import ApiClient, Configuration
 from msgspec import Struct
@@ -183,7 +184,7 @@ class KubernetesClient:
             if response.status >= HTTPStatus.BAD_REQUEST:
                 raise await _error(response)
             yield response
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             if response is None:
                 self._on_request(verb, NO_ANSWER)
             if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
