@@ -23,7 +23,7 @@ from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_evaluator.backtest import recording
 from shield_evaluator.backtest.fetch import fetch
 from shield_evaluator.backtest.samples import Samples, SamplesError, check_size
-from shield_evaluator.backtest.stretch import DEFAULT_FROM, Stretch
+from shield_evaluator.backtest.time_range import DEFAULT_FROM, TimeRange
 from shield_evaluator.cli.terminal import fail, say
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.response import PrometheusError
@@ -42,13 +42,13 @@ class Past:
     """Which past is meant; None where an option was not given.
 
     Attributes:
-        stretch: begin, end and step.
+        time_range: begin, end and step.
         prometheus: the URL of another Prometheus than the configuration's.
         from_file: a recording to read instead.
         record: where to save what was read.
     """
 
-    stretch: Stretch
+    time_range: TimeRange
     prometheus: str | None
     from_file: Path | None
     record: Path | None
@@ -68,7 +68,7 @@ def past_options(command: Callable[..., None]) -> Callable[..., None]:
         record: Path | None,
         **others: Any,  # noqa: ANN401 - the command's own options
     ) -> None:
-        past = Past(Stretch(start, end, step), prometheus, from_file, record)
+        past = Past(TimeRange(start, end, step), prometheus, from_file, record)
         command(past=past, **others)
 
     for option in reversed(_OPTIONS):
@@ -117,7 +117,7 @@ def read_past(
         besides: what else is asked for: name -> PromQL.
     """
     if past.from_file is not None:
-        if past.stretch.given or past.prometheus is not None:
+        if past.time_range.given or past.prometheus is not None:
             fail(
                 "--from-file cannot be combined with --prometheus, --from, --to, --step",
                 EXIT_BAD_CONFIG,
@@ -167,7 +167,9 @@ def _fetched(
             names = expressions.get(expression, ())
             expressions[expression] = names if name in names else (*names, name)
     try:
-        grid = past.stretch.grid(max(one.interval for one in settings), time.time_ns() // 1_000_000)
+        grid = past.time_range.grid(
+            max(one.interval for one in settings), time.time_ns() // 1_000_000
+        )
         check_size(grid, len(expressions))
     except (ValueError, SamplesError) as error:
         fail(str(error), EXIT_BAD_CONFIG)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_evaluator.backtest.moments import parse
+from shield_evaluator.backtest.time_range import parse_moment as parse
 
 NOW = 1_795_262_400_000  # 2026-11-21T12:00:00Z
 
