@@ -1,10 +1,14 @@
 """The controller's objects: when it is deployed, its rights, its file, and holding."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from shield_common.config.loader import load
+from shield_controller.kubernetes.access import needed_rights
+from shield_controller.settings import ControllerSettings
 from tests.helm.chart import NAMESPACE, Chart, Object, Rendered, RenderError, nested
 from tests.helm.test_surroundings import acl
 
@@ -71,6 +75,31 @@ def test_it_has_the_rights_that_it_needs_and_no_more(
     chart: Chart, values: dict[str, Any], needed: set[Right]
 ) -> None:
     assert needed == rights(chart.render(values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [HOLD, KUEUE, MIRROR, CONFIG_MAP, {**HOLD, **KUEUE, **MIRROR, **TWO}],
+    ids=["hold", "kueue", "mirror", "config map", "all, two replicas"],
+)
+def test_its_own_check_asks_for_the_rights_that_it_has(
+    chart: Chart, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    rendered = chart.render(values)
+    file = tmp_path / "controller.yaml"
+    file.write_text(rendered.config("controller"))
+    settings = load(file, ControllerSettings, environment={})
+    asked = {
+        (f"{right.resource}.{right.group}".rstrip("."), right.name, right.verb)
+        for right in needed_rights(settings, namespace=NAMESPACE)
+    }
+    given = {
+        (resource, name, verb)
+        for _, resource, names, verbs in rights(rendered)
+        for name in names or ("",)
+        for verb in verbs
+    }
+    assert asked == given
 
 
 def test_its_rights_belong_to_its_account(chart: Chart) -> None:

@@ -186,3 +186,35 @@ def test_readme_s_first_file_denies_nothing_and_blocks_nothing(chart: Chart) -> 
     text = (Path(CHART) / "README.md").read_text()
     assert "mode: audit" in text
     assert "failurePolicy: Ignore" in chart.template(nested("admitter.config.mode", "audit"))
+
+
+POLICY = {
+    "admission": "policy",
+    "admitter": {"config": {"denial": {"code": 403}, "retry_after": []}},
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"hold": {"enabled": True}}, "kubectl get pipelineruns -A -l etcd-shield.dev/held"),
+        ({"hold": {"enabled": True}}, "Pipelines-as-Code shows such a run as queued"),
+        ({"hold": {"enabled": True}}, "has to ignore /spec/status"),
+        ({"hold": {"enabled": True}}, "`shield-controller release --all` before one"),
+        (POLICY, f"kubectl -n {NAMESPACE} get decisions"),
+        (POLICY, "Admitted runs are not counted and not paced"),
+        ({**POLICY, "admission": "none"}, "nothing of this release refuses a run"),
+    ],
+)
+def test_the_notes_say_what_a_way_of_admission_changes(
+    with_notes: Chart, values: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in notes(with_notes, values)
+
+
+def test_the_notes_of_a_policy_name_no_admitter(with_notes: Chart) -> None:
+    said = notes(with_notes, POLICY)
+    assert [] == [
+        word for word in ("admitter", "webhook") if f"deployment/etcd-shield-{word}" in said
+    ]
+    assert "deployment/etcd-shield-controller" in said

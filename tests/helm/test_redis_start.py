@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
-from tests.helm.chart import Rendered
+from tests.helm.chart import Chart, Rendered
 from tests.rig.lifetime import Rig
 from tests.rig.redis import RedisOptions, RedisServer
 
@@ -81,10 +81,12 @@ def test_a_missing_password_ends_the_start(plain: Rendered, tmp_path: Path) -> N
 
 
 @pytest.fixture
-async def redis(plain: Rendered, tmp_path: Path) -> AsyncIterator[RedisServer]:
+async def redis(chart: Chart, tmp_path: Path) -> AsyncIterator[RedisServer]:
     """Redis with the chart's configuration and users; only places differ."""
-    assert 0 == start(plain, tmp_path, PASSWORDS, run="true").returncode
-    conf = plain.one("ConfigMap", "etcd-shield-redis")["data"]["redis.conf"].splitlines()
+    rendered = chart.render({"hold": {"enabled": True}})
+    passwords = {**PASSWORDS, "controller-password": "third"}
+    assert 0 == start(rendered, tmp_path, passwords, run="true").returncode
+    conf = rendered.one("ConfigMap", "etcd-shield-redis")["data"]["redis.conf"].splitlines()
     places = ("bind ", "port ", "dir ", "aclfile ")
     lines = [line for line in conf if not line.startswith(places)]
     async with Rig() as rig:
@@ -96,7 +98,7 @@ async def redis(plain: Rendered, tmp_path: Path) -> AsyncIterator[RedisServer]:
 
 async def ask(server: RedisServer, user: str, *words: str) -> object:
     """Run one command as a user; what Redis forbids is returned as `forbidden`."""
-    password = PASSWORDS[f"{user}-password"]
+    password = PASSWORDS.get(f"{user}-password", "third")
     async with Redis.from_url(server.url, username=user, password=password) as client:
         try:
             answer: object = await client.execute_command(*words)  # type: ignore[no-untyped-call]  # untyped in redis-py
@@ -117,6 +119,14 @@ async def ask(server: RedisServer, user: str, *words: str) -> object:
         ("admitter", f"GET {PREFIX}decision", None),
         ("admitter", f"GET {PREFIX}override", "forbidden"),
         ("admitter", f"PUBLISH {PREFIX}decision x", "forbidden"),
+        ("controller", f"SET {PREFIX}held x PX 30000", True),
+        ("controller", f"HMGET {PREFIX}admitted held:standard", [None]),
+        ("controller", f"GET {PREFIX}decision", None),
+        ("controller", f"HINCRBY {PREFIX}admitted standard 1", "forbidden"),
+        ("controller", f"SET {PREFIX}decision 1", "forbidden"),
+        ("controller", f"GET {PREFIX}latches", "forbidden"),
+        ("controller", f"PUBLISH {PREFIX}decision x", "forbidden"),
+        ("evaluator", f"GET {PREFIX}held", None),
         ("evaluator", f"HGETALL {PREFIX}admitted", {}),
         ("evaluator", f"PUBLISH {PREFIX}decision x", 0),
         ("evaluator", f"EVAL return(redis.call('TIME')[1]~=nil) 1 {PREFIX}lease", 1),

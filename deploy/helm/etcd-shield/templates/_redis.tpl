@@ -19,7 +19,7 @@ user default on nopass resetkeys resetchannels -@all +ping
 user evaluator on #EVALUATOR_HASH resetkeys ~{{ $prefix }}* resetchannels &{{ $prefix }}* -@all +auth +hello +select +ping +info +get +set +del +pttl +time +hlen +hgetall +hdel +eval +publish +subscribe +unsubscribe +pubsub|numsub
 user admitter on #ADMITTER_HASH resetkeys %R~{{ $prefix }}decision ~{{ $prefix }}admitted resetchannels &{{ $prefix }}decision -@all +auth +hello +select +ping +get +pttl +hincrby +subscribe +unsubscribe
 {{- if include "etcd-shield.controller.needed" . }}
-user controller on #CONTROLLER_HASH resetkeys %R~{{ $prefix }}decision %R~{{ $prefix }}admitted ~{{ $prefix }}held resetchannels &{{ $prefix }}decision -@all +auth +hello +select +ping +get +pttl +hget +hmget +hgetall +set +subscribe +unsubscribe
+user controller on #CONTROLLER_HASH resetkeys %R~{{ $prefix }}decision %R~{{ $prefix }}admitted ~{{ $prefix }}held resetchannels &{{ $prefix }}decision -@all +auth +hello +select +ping +get +pttl +hmget +set +subscribe +unsubscribe
 {{- end }}
 {{- end -}}
 
