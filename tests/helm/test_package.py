@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.helm.chart import CHART, ROOT, Chart
+from tools.package_chart import with_registry
 
 URL = "https://git.example.org/platform/shield"
 
@@ -61,6 +62,16 @@ def test_its_metadata_names_the_repository(package: Mapping[str, str]) -> None:
     assert (URL, [URL]) == (metadata["home"], metadata["sources"])
     assert metadata["icon"].startswith(URL)
     assert "example.com" not in package["Chart.yaml"]
+
+
+def test_the_registry_of_a_release_is_in_its_values_and_in_their_table() -> None:
+    values, readme = (CHART / "values.yaml").read_text(), (CHART / "README.md").read_text()
+    filled, table = with_registry(values, readme, "ghcr.example.org/owner")
+    ours = yaml.safe_load(filled)
+    for part in ("evaluator", "admitter", "controller"):
+        assert "ghcr.example.org/owner" == ours[part]["image"]["registry"]
+        assert f'| `{part}.image.registry` | `"ghcr.example.org/owner"` |' in table
+    assert yaml.safe_load(values)["redis"] == ours["redis"]
 
 
 @pytest.mark.parametrize(
