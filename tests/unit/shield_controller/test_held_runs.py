@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+from structlog.testing import capture_logs
 
 from shield_controller.core.runs import HeldRun
 from shield_controller.held_runs import HeldRuns
@@ -124,6 +125,18 @@ def test_an_api_server_that_is_away_is_asked_with_a_growing_pause() -> None:
     assert 25 > len(fake.requests)
     assert not held.synced
     assert held.problem is not None
+
+
+def test_an_outage_is_one_line_of_the_log() -> None:
+    fake = FakeRuns()
+    fake.list_faults.extend([AWAY] * 20)
+
+    with capture_logs() as lines:
+        follow(fake, 90)
+
+    assert ["held runs cannot be watched", "held runs are watched again", "held runs listed"] == [
+        line["event"] for line in lines
+    ]
 
 
 def test_what_was_known_stays_known_while_the_api_server_is_away() -> None:

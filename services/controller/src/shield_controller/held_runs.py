@@ -57,6 +57,7 @@ class HeldRuns:
         self._on_held = on_held
         self._on_list = on_list
         self._held: dict[str, HeldRun] = {}
+        self._failing_status: int | None = None
         self._log = logs.get(__name__)
         self.synced = False
         self.problem: str | None = "not listed yet"
@@ -127,11 +128,13 @@ class HeldRuns:
         self._held[change.uid] = change.run
 
     def _failed(self, error: KubernetesError) -> None:
-        if self.problem is None or not self.synced:
+        if self._failing_status != error.status:  # one line for each kind of failure
             self._log.warning("held runs cannot be watched", problem=str(error))
+        self._failing_status = error.status
         self.problem = str(error)
 
     def _recovered(self) -> None:
-        if self.problem is not None and self.synced:
+        if self._failing_status is not None:
             self._log.info("held runs are watched again")
+        self._failing_status = None
         self.problem = None
