@@ -39,7 +39,7 @@ OWNED: Final = {
     "admitter": {
         "cluster", "redis", "metrics", "listen", "tls", "operations", "default_tier", "hold",
     },
-    # In a pod the API server is found without being told.
+    # In a pod the API server is found without settings.
     "controller": {
         "cluster", "redis", "metrics", "hold", "release", "kueue", "publish", "leader_election",
         "freshness", "kubernetes", "status_url",

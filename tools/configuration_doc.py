@@ -46,7 +46,7 @@ These environment variables win over the file:
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One key of a file: where it stands, what it takes, what it is without one, what it means."""
+    """One key of a file: its path, what it takes, what it is without one, what it means."""
 
     path: str
     kind: str

@@ -60,7 +60,7 @@ class Exposed(NamedTuple):
     """One metric as a page or a query sees it.
 
     Attributes:
-        name: as it stands in `/metrics`, without a histogram's suffixes.
+        name: as in `/metrics`, without a histogram's suffixes.
         kind: counter, gauge or histogram.
         text: its help.
         labels: label -> values.

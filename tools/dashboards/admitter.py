@@ -203,7 +203,7 @@ _PROCESS = Row(
         ),
         Panel(
             title="Reloads and crashes",
-            text="Files that were read anew, and background tasks that crashed and were started "
+            text="Files that were read again, and background tasks that crashed and were started "
             "again (a bug: see the log).",
             queries=[
                 Query(

@@ -1,4 +1,4 @@
-"""Which colour means what, and the words that stand for a bit."""
+"""Which colour means what, and the words for a bit."""
 
 from typing import Final
 

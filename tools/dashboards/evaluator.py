@@ -159,7 +159,7 @@ _CYCLE = Row(
         ),
         Panel(
             title="Reloads and crashes",
-            text="Configuration files that were read anew, and background tasks that crashed and "
+            text="Configuration files that were read again, and background tasks that crashed and "
             "were started again (a bug: see the log).",
             queries=[
                 Query(

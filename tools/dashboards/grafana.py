@@ -66,7 +66,7 @@ class Panel:
         highest: the axis' upper end; None leaves it to the data.
         no_value: shown when there is nothing.
         repeat: the variable for each of whose values the panel is repeated.
-        stack: whether series stand on each other.
+        stack: whether series are stacked.
     """
 
     title: str

@@ -11,7 +11,7 @@ _NOW = Row(
     panels=(
         Panel(
             title="Default tier",
-            text="What a request of the default tier is told. Red while any replica denies it.",
+            text="The answer to a request of the default tier. Red while any replica denies it.",
             kind="stat",
             queries=[Query(expr=f"min(etcd_shield_allow{{{OURS}}} >= 0)")],
             mappings=ADMITS,

@@ -11,7 +11,7 @@ _SECTION: Final = re.compile(r"^## \[([^\]]+)\].*$", re.MULTILINE)
 
 
 class ReleaseError(Exception):
-    """Something contradicts the release; the message is a sentence for whoever makes it."""
+    """Something contradicts the release; the message is a sentence for its maintainer."""
 
 
 def distributions() -> list[Path]:

@@ -277,7 +277,7 @@ def test_e8_token_and_password_exclude_each_other() -> None:
 def test_e8_two_signals_of_one_name_are_refused() -> None:
     document = minimal()
     document["signals"] *= 2
-    with pytest.raises(SettingsError, match="signals: db-file stands twice"):
+    with pytest.raises(SettingsError, match="signals: duplicate name db-file"):
         read(document)
 
 

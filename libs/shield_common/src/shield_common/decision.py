@@ -75,7 +75,7 @@ class TierDecision(Struct, frozen=True, kw_only=True):
         reset: the threshold below which it admits again.
         warning: for requests that are admitted nevertheless.
         room: how many more runs fit below the tier's target; null where no run cost is known.
-        share: how many runs one admitter may admit until the next decision; null paces nobody.
+        share: how many runs one admitter may admit until the next decision; null paces nothing.
         run_cost: bytes that one run of the tier adds to etcd.
         unit: how a value reads: ``ratio`` (0.9 is 90%), ``number``, or ``alert`` (1 is firing).
         hold: how many runs may be held instead of denied; null holds nothing.

@@ -192,7 +192,7 @@ class HoldSettings(SettingsStruct, frozen=True, kw_only=True):
     controllers: Annotated[tuple[UserName, ...], Meta(max_length=100)] = ()
 
     def __post_init__(self) -> None:
-        """Reject holding that nobody could end."""
+        """Reject holding that nothing could end."""
         if self.enabled and not self.controllers:
             raise ValueError(
                 "controllers: needs the user name of shield-controller, or no held run could start"

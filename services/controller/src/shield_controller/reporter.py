@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # runs behind the counts that were read are in the set. Runs that are held during the pause are
 # counted twice until the next report, which makes slots fewer, never more.
 SETTLE_SECONDS: Final = 1.0
-REPORT_INTERVALS: Final = 3  # after so many missing reports the last one expires
+REPORT_INTERVALS: Final = 3  # after this many missing reports the last one expires
 MAX_OTHER_TIERS: Final = 100  # that the decision does not have
 MIN_TTL_MS: Final = 30_000
 

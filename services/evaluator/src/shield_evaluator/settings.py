@@ -148,7 +148,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
     """The whole file.
 
     Attributes:
-        cluster: names this cluster's keys in Redis and stands in every document.
+        cluster: names this cluster's keys in Redis and is part of every document.
         interval: how often Prometheus is asked and a decision is published.
         prometheus: where and how it is asked.
         signals: what is measured.
@@ -162,7 +162,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
         lease_ttl: after this long without its holder another evaluator takes over; three times
             ``interval``, at least 15s, unless given.
         ttl: how long a decision lives in Redis.
-        status_url: where a person finds out more; stands in every decision, and in the denials
+        status_url: where a person finds out more; part of every decision, and of the denials
             of an admitter without a ``denial.url``.
         admitters: how many admitters share the room; counted from Redis' subscriptions unless
             given. Give it with a Redis Cluster, which only counts those at one node.
@@ -203,7 +203,9 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
 
     def _name_problems(self) -> list[str]:
         names = [signal.name for signal in self.signals]
-        problems = [f"signals: {n} stands twice" for n in sorted(set(names)) if names.count(n) > 1]
+        problems = [
+            f"signals: duplicate name {n}" for n in sorted(set(names)) if names.count(n) > 1
+        ]
         for tier, thresholds in self.tiers.items():
             if not thresholds:
                 problems.append(f"tiers.{tier}: has no thresholds")

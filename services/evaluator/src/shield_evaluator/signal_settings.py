@@ -27,7 +27,7 @@ class SignalSettings(SettingsStruct, frozen=True, kw_only=True):
         alert: instead of a query, the name of a Prometheus alert; reads 1 while it fires, else 0.
         members: number of members that should answer. With fewer or more, the tier may be denied
             but is not admitted again.
-        member_label: the label that names the member. Unless given, series are told apart by all
+        member_label: the label that names the member. Unless given, series are distinguished by all
             their labels.
         quota: etcd's quota in bytes (``8Gi``), or PromQL that gives it; the value is then the query
             divided by the quota. For metrics without ``etcd_server_quota_backend_bytes``.

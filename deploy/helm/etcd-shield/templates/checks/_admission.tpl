@@ -1,6 +1,6 @@
 {{/* Checks of `admission`, of holding, and of what the controller mirrors. */}}
 
-{{/* What `admission: policy` cannot do, all of it in one sentence: whoever switches wants to know it at once. */}}
+{{/* What `admission: policy` cannot do, all of it in one sentence, so that one attempt shows everything. */}}
 {{- define "etcd-shield.checks.admission" -}}
 {{- $config := .Values.admitter.config -}}
 {{- if ne .Values.admission "webhook" -}}

@@ -10,7 +10,7 @@ decided about it is decided once, by /mutate:
     tier          room left   runs held before it   slot      /mutate
     admits        yes         no                    any       admits and takes room
     admits        no          any                   yes       holds: pending, with a label
-    admits        any         yes                   yes       holds: nobody overtakes
+    admits        any         yes                   yes       holds: none overtakes
     denies        any         any                   yes       holds
     otherwise     any         any                   no, full  denies
 

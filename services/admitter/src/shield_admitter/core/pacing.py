@@ -72,7 +72,7 @@ def retry_seconds(wait: float, random: float) -> int:
 
     Args:
         wait: seconds until there is room for one run.
-        random: a random number from 0 to 1; clients that are told the same wait spread out.
+        random: a random number from 0 to 1; clients with the same wait spread out.
     """
     return max(1, math.ceil(wait * (0.5 + random)))
 

@@ -29,7 +29,7 @@ MAX_KIND: Final = 63  # characters; Kubernetes allows no longer kind
 MAX_BECAUSE: Final = 300  # characters of the annotation that says why a run is held
 
 TWO_RUNS: Final = 1.5  # a minute, rounded
-MANY_MINUTES: Final = 90  # from here on a wait is told in hours
+MANY_MINUTES: Final = 90  # from here on a wait is written in hours
 HOURS_OF_A_DAY: Final = 24
 
 DENIAL_REASONS: Final = {429: "TooManyRequests", 403: "Forbidden"}
@@ -176,7 +176,7 @@ def denial(
 
 
 def held_warning(mutation: Mutation) -> str:
-    """Return what the author of a held run is told: its number in the queue, and the wait."""
+    """Return the warning to the creator of a held run: its number in the queue, and the wait."""
     hold = None if mutation.verdict is None else mutation.verdict.hold
     text = f"held, number {mutation.position:,}, starts when etcd has room"
     if hold is None or hold.wait_seconds is None:

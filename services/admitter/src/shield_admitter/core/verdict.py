@@ -145,7 +145,7 @@ class Verdict(Struct, frozen=True):
         wait_seconds: how long until this admitter has room for a run; only for a paced request.
         starts_run: an admission makes a run write to etcd, so it is counted and uses up room.
         has_room: /mutate has used up the room already.
-        takes_slot: the run waits although nobody holds it, and uses up a slot.
+        takes_slot: the run waits although it is not held, and uses up a slot.
         is_counted: False if /mutate has counted the verdict on the request.
     """
 

@@ -1,6 +1,6 @@
 """Accept, limit, time out, evict and drain TLS connections.
 
-Connections are accepted here and not by ``loop.create_server``, which tells nobody about a
+Connections are accepted here and not by ``loop.create_server``, which does not report a
 handshake that fails and offers no way to end one: neither could be counted, and clients that never
 finish their handshake could not be evicted when the connections are used up.
 """

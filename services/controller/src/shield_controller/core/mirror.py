@@ -1,7 +1,7 @@
 """The decision as Kubernetes objects: a `Decision`, and a ConfigMap for what reads only those.
 
 The forms are fixed by ``docs/architecture.md``. Policies read them, so an object is written only
-from a decision in force, and carries the time at which the evaluator decided: whoever reads it
+from a decision in force, and carries the time at which the evaluator decided: a reader of it
 ignores it once it is older than its lifetime.
 """
 

@@ -78,7 +78,7 @@ def forget_patch(run: HeldRun) -> Patch:
     """Return the patch that removes the marks of holding from a run that is no longer pending.
 
     It applies only to the state in which the run was read: no patch takes the label off a run
-    that became pending meanwhile, because nobody would start that one.
+    that became pending meanwhile, because nothing would start that one.
     """
     return [
         {"op": "test", "path": "/metadata/uid", "value": run.uid},

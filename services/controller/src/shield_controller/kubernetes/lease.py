@@ -4,7 +4,7 @@ Theory of operation
 ===================
 
 A candidate writes its name and a time into the Lease, with the resource version that it read: of
-two that write at once, one is refused with 409. Whoever sees the same Lease unchanged for
+two that write at once, one is refused with 409. A replica that sees the same Lease unchanged for
 `DURATION` on its own monotonic clock takes it over; wall clocks are never compared. The leader
 renews every `RENEW` and steps down on its own once it has not renewed for `GIVE_UP`, which is
 earlier than others take over.
@@ -12,7 +12,7 @@ earlier than others take over.
 kubernetes_asyncio has an election too; it compares wall clocks, does not release the lease at the
 end, and an error of the connection ends it.
 
-Two releasers harm nobody (`core.release`): the lease saves requests and double mirrors.
+Two releasers do no harm (`core.release`): the lease saves requests and double mirrors.
 """
 
 from __future__ import annotations

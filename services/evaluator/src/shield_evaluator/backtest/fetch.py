@@ -48,7 +48,7 @@ async def fetch(
         expressions: PromQL -> the signals that it is for.
         grid: the steps.
         member_labels: PromQL -> the label that names the member, where it is configured.
-        on_steps: told after each piece how many steps of one expression it had.
+        on_steps: called after each piece with the number of steps of one expression that it had.
 
     Raises:
         PrometheusError: a piece was not answered; says which.

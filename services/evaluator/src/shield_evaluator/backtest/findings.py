@@ -47,7 +47,7 @@ class Outage(Struct, frozen=True, kw_only=True):
         signal: the signal that said so first.
         member: the etcd member it said so of.
         peak: its highest value.
-        began_before: it was there at the first step, so nobody can say how it began.
+        began_before: it was there at the first step, so its begin is unknown.
     """
 
     start: datetime

@@ -154,7 +154,7 @@ def replacing(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        # mkstemp lets nobody else read it; the file is meant for colleagues, as umask allows.
+        # mkstemp makes it private; the file is meant for colleagues, as umask allows.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)

@@ -1,6 +1,6 @@
 """From replayed steps to findings: closings, outages, and the report around them.
 
-A step stands for the time up to the next one. Everything is counted while the steps go by, so that
+A step covers the time up to the next one. Everything is counted while the steps go by, so that
 the memory does not grow with the range.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shield_evaluator.core.plan import Plan
 
 FULL: Final = 1.0  # of the quota: etcd raises NOSPACE and refuses writes
-# Whoever was let in and is refused again within ten minutes calls it flapping.
+# Users who are let in and refused again within ten minutes call it flapping.
 FLAP_MS: Final = 600_000
 
 # `decide` is asked for its words; the envelope around them is thrown away.

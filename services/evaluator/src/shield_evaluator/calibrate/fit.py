@@ -125,8 +125,8 @@ def fit(history: History) -> Fitted:
     best = _best(list(blocks.values()))
     if best is None:
         raise CannotTellError(
-            "runs were created at the same rate all the time, so their growth cannot be told from"
-            " any other: take a range with busy and quiet hours"
+            "runs were created at the same rate all the time, so their growth cannot be"
+            " distinguished from any other: take a range with busy and quiet hours"
         )
     seconds, line, sums = best
     costs, times = _selections(list(blocks.values()))
@@ -156,11 +156,11 @@ def _judged(
             " too noisy, or of several clusters"
         )
     over = _interval(times)
-    told = over.high <= _APART * over.low and GROWS_OVER[0] < seconds < GROWS_OVER[-1]
+    is_known = over.high <= _APART * over.low and GROWS_OVER[0] < seconds < GROWS_OVER[-1]
     return Calibration(
         run_cost=line.cost,
         run_cost_interval=interval,
-        grows_over_seconds=seconds if told else None,
+        grows_over_seconds=seconds if is_known else None,
         grows_over_interval=over,
         other_growth=line.drift,
         explained=max(0.0, explained),

@@ -76,7 +76,7 @@ def backtest(
         if compare is not None:
             label = compare.name if compare.name != config.name else str(compare)
             chosen.append((label, load_settings(compare)))
-        # A recording has the runs too: whoever replays it may have a run_cost.
+        # A recording has the runs too, for replays with a run_cost.
         with_runs = past.record is not None or any(one.plan().has_room for _, one in chosen)
         besides = runs.expressions(settings.plan()) if with_runs else {}
         samples = read_past(past, [one for _, one in chosen], besides)

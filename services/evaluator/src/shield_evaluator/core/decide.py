@@ -206,7 +206,7 @@ def _latched(
 def _with_room(
     entry: TierDecision, room: TierRoom | None, envelope: Envelope, *, paced: bool
 ) -> TierDecision:
-    """Add what an admitter needs to pace a tier; an override paces nobody."""
+    """Add what an admitter needs to pace a tier; an override paces nothing."""
     if room is None:
         return entry
     share = room.share(interval_ms=envelope.interval_ms, admitters=envelope.admitters)

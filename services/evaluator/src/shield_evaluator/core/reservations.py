@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from shield_evaluator.core.plan import Plan, RoomPlan
 
-# No API server creates so many objects within one cycle; a counter that says so was written to.
+# No API server creates this many objects within one cycle; a counter that says so was forged.
 MAX_BATCH_RUNS: Final = 100_000
 
-# The longest reservation is kept in about so many batches, which bounds the stored document at
+# The longest reservation is kept in about this many batches, which bounds the stored document at
 # short intervals. Merging shifts a reservation by less than half a percent of its length.
 MAX_BATCHES: Final = 256
 

@@ -15,11 +15,11 @@ counters gained since comes on top:
     report                         held
     present                        reported + growth of the counters since the report
     expired                        the last one + growth of the counters since the last cycle
-    not one was ever there         unknown: nothing is held, because nobody would release it
+    not one was ever there         unknown: nothing is held, because nothing would release it
     could not be read              as if expired, but the controller counts as alive
 
 So without reports slots only shrink. Then the tier is *stalled*: newcomers of an open tier do not
-queue behind runs that perhaps nobody releases.
+queue behind runs that are perhaps never released.
 
 A tier is *full* while one of its signals is at or above ``full``. As for latches, a partial
 observation may make it full but not end that, and an unusable one changes nothing.

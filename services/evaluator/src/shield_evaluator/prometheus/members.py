@@ -1,6 +1,6 @@
 """Names of etcd members, from the labels of their series.
 
-Series are told apart by their whole label set: two series are two members, whatever their names.
+Series are distinguished by their whole label set: two series are two members, even with one name.
 So names have to differ wherever label sets do.
 """
 

@@ -24,7 +24,7 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.
 
 
 class BasicAuth(SettingsStruct, frozen=True, kw_only=True):
-    """User and password; the file is read anew when it changes.
+    """User and password; the file is read again when it changes.
 
     Attributes:
         username: the user.
@@ -47,8 +47,8 @@ class PrometheusSettings(SettingsStruct, frozen=True, kw_only=True):
         urls: base URLs (Prometheus, Thanos Querier, Mimir …), tried in order.
         timeout: for one cycle's queries, retries and further URLs included; four fifths of
             ``interval`` unless given.
-        bearer_token_file: sent as ``Authorization: Bearer``; read anew when it changes.
-        ca_file: certificates that may sign the server's; read anew when it changes.
+        bearer_token_file: sent as ``Authorization: Bearer``; read again when it changes.
+        ca_file: certificates that may sign the server's; read again when it changes.
         basic_auth: instead of a token.
         headers: sent with every query, for example a tenant's.
         partial_response: what to ask Thanos for: ``false`` makes it fail rather than leave a

@@ -28,7 +28,7 @@ NOTHING: Final = "no shield"
 
 
 def with_run_cost(plan: Plan, run_cost: int) -> Plan:
-    """Return a plan in which a run costs so many bytes, whatever its tier."""
+    """Return a plan in which a run costs this many bytes in every tier."""
 
     def priced(threshold: Threshold) -> Threshold:
         room = threshold.room or RoomPlan(
