@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shield_admitter.core.review import API_VERSION, KIND, ReviewError, decode, decode_run
 from shield_admitter.core.run_object import RunObject, hold_patch, read_run
 from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
 
@@ -156,3 +157,37 @@ def test_a_held_run_is_known_by_its_label() -> None:
     found = read(run(metadata={"labels": {HELD_LABEL: "critical"}}, spec={"status": PENDING}))
     assert found is not None
     assert "critical" == found.held_tier
+
+
+def review_of(document: Any, operation: str, old: Any) -> bytes:
+    inner = {"uid": "u-1", "operation": operation, "object": document, "oldObject": old}
+    review = {"apiVersion": API_VERSION, "kind": KIND, "request": inner}
+    return json.dumps(review).encode()
+
+
+@given(
+    DOCUMENTS | LOOSE,
+    st.sampled_from(["CREATE", "UPDATE", "DELETE"]),
+    st.sampled_from([None, run(), run(spec={"status": PENDING})]),
+)
+def test_an_object_reads_the_same_whether_it_is_decoded_with_its_review_or_after_it(
+    document: Any, operation: str, old: Any
+) -> None:
+    body = review_of(document, operation, old)
+    first, second = decode_run(body), decode(body)
+    assert (first.run, first.starts_run) == (second.run, second.starts_run)
+    assert (first.labels(), first.display_name()) == (second.labels(), second.display_name())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"{}", b"\xff", b'{"request": 7}', b"[" * 100_000],
+    ids=["empty", "half", "list", "no version", "no text", "no request", "deep"],
+)
+def test_a_malformed_review_is_refused_alike_by_both_webhooks(body: bytes) -> None:
+    messages = []
+    for read_review in (decode, decode_run):
+        with pytest.raises(ReviewError) as caught:
+            read_review(body)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]

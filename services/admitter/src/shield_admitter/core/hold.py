@@ -155,7 +155,7 @@ def mutate(
     if _is_release(request, policy):
         return Mutation(STARTED, _queue(request, verdict.tier, cached)[0])
     hold = _hold(verdict, policy)
-    run = None if hold is None else read_run(request.object)
+    run = None if hold is None else request.run
     if hold is not None and run is not None and run.may_wait:
         mutation = _start_or_wait(request, verdict, policy, slots, hold)
         return mutation if mutation.verdict is None else _waiting(mutation, request, cached, run)
@@ -212,7 +212,7 @@ def validate(
     if _is_release(request, policy):
         return _admitted(verdict, reason=RELEASED, starts_run=False)
     hold = _hold(verdict, policy)
-    run = None if hold is None else read_run(request.object)
+    run = None if hold is None else request.run
     if hold is None or run is None:
         return verdict
     if not request.starts_run:

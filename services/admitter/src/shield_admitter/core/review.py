@@ -8,11 +8,12 @@ would cost more than all the rest, and only its labels and its name are ever nee
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
+from shield_admitter.core.run_object import RunDocument, RunObject, read_run, run_of
 from shield_common.held import PENDING
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -43,6 +44,10 @@ class UserInfo(Struct, frozen=True):
     groups: tuple[str, ...] | None = None
 
 
+class _FormError(ReviewError):
+    """A field has an unexpected type."""
+
+
 # `dict` is what `cached_property` needs.
 class Request(Struct, frozen=True, dict=True):
     """The request that the API server asks about; names as the API server writes them."""
@@ -62,7 +67,12 @@ class Request(Struct, frozen=True, dict=True):
         """Return the object's labels; none if it has none or they are malformed."""
         return self._metadata.labels or {}
 
-    @property
+    @cached_property
+    def run(self) -> RunObject | None:
+        """The object as far as holding depends on it; None if it has another form."""
+        return read_run(self.object)
+
+    @cached_property
     def starts_run(self) -> bool:
         """Whether the run starts with this request.
 
@@ -87,10 +97,48 @@ class Request(Struct, frozen=True, dict=True):
             return _Metadata()
 
 
+class RunRequest(Request, frozen=True, dict=True):
+    """A request about a PipelineRun whose object is decoded with the review, for /mutate.
+
+    /mutate needs several fields of every object; decoding it afterwards would take as long as the
+    review took.
+    """
+
+    object: RunDocument | None = None  # type: ignore[assignment] # as described above
+
+    def labels(self) -> dict[str, str]:
+        """See `Request`."""
+        return {} if self.object is None else self.object.metadata.labels or {}
+
+    @cached_property
+    def run(self) -> RunObject | None:
+        """See `Request`."""
+        return None if self.object is None else run_of(self.object)
+
+    @cached_property
+    def starts_run(self) -> bool:
+        """See `Request`."""
+        status = "" if self.object is None else self.object.status
+        if self.operation == UPDATE:
+            is_empty = self.object is not None and not status
+            return is_empty and _spec_status(self.oldObject) == PENDING
+        return status != PENDING
+
+    def display_name(self) -> str:
+        """See `Request`."""
+        metadata = None if self.object is None else self.object.metadata
+        found = metadata and (metadata.name or metadata.generateName)
+        return self.name or found or ""
+
+
 class _Review(Struct):
     apiVersion: str = ""  # noqa: N815 - Kubernetes' name
     kind: str = ""
     request: Request | None = None
+
+
+class _RunReview(_Review):
+    request: RunRequest | None = None
 
 
 class _Metadata(Struct):
@@ -112,6 +160,7 @@ class _Run(Struct):
 
 
 _review_decoder = msgspec.json.Decoder(_Review)
+_run_review_decoder = msgspec.json.Decoder(_RunReview)
 _object_decoder = msgspec.json.Decoder(_Object)
 _run_decoder = msgspec.json.Decoder(_Run)
 
@@ -127,8 +176,25 @@ def decode(body: bytes | bytearray) -> Request:
             request, with a uid that cannot be echoed, or nested more deeply than the JSON decoder
             goes (about 1,000 levels; the API server accepts 10,000).
     """
+    return _decode(body, _review_decoder)
+
+
+def decode_run(body: bytes | bytearray) -> Request:
+    """Decode a review with its object; see `decode`.
+
+    An object of another form than a PipelineRun's does not make the review malformed.
+    """
     try:
-        review = _review_decoder.decode(body)
+        return _decode(body, _run_review_decoder)
+    except _FormError:
+        return decode(body)
+
+
+def _decode(body: bytes | bytearray, decoder: msgspec.json.Decoder[Any]) -> Request:
+    try:
+        review = decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _FormError(f"not an AdmissionReview: {str(error)[:200]}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ReviewError(f"not an AdmissionReview: {str(error)[:200]}") from error
     except RecursionError as error:
@@ -138,7 +204,7 @@ def decode(body: bytes | bytearray) -> Request:
             f"apiVersion {review.apiVersion[:80]!r}, kind {review.kind[:80]!r} is not supported,"
             f" only {API_VERSION} {KIND}"
         )
-    request = review.request
+    request: Request | None = review.request
     if request is None:
         raise ReviewError("the AdmissionReview has no request")
     if not request.uid:

@@ -30,6 +30,8 @@ class _Owner(Struct):
 
 
 class _Metadata(Struct):
+    name: str | None = None
+    generateName: str | None = None  # noqa: N815 - Kubernetes' name
     labels: dict[str, str] | None = None
     annotations: dict[str, Raw] | None = None
     ownerReferences: list[_Owner] | None = None  # noqa: N815 - Kubernetes' name
@@ -40,9 +42,16 @@ class _Spec(Struct):
     status: str | None = None
 
 
-class _Object(Struct):
+class RunDocument(Struct):
+    """The fields of a PipelineRun that holding depends on, as Kubernetes names them."""
+
     metadata: _Metadata
     spec: _Spec | None = None
+
+    @property
+    def status(self) -> str:
+        """``spec.status``; empty if it is missing."""
+        return "" if self.spec is None else self.spec.status or ""
 
 
 class RunObject(Struct, frozen=True, gc=False):
@@ -74,7 +83,7 @@ class Operation(Struct, frozen=True):
     value: str | dict[str, str]
 
 
-_decoder = msgspec.json.Decoder(_Object)
+_decoder = msgspec.json.Decoder(RunDocument)
 _encoder = msgspec.json.Encoder()
 
 
@@ -85,12 +94,15 @@ def read_run(document: Raw) -> RunObject | None:
         document: the object of a review, as JSON.
     """
     try:
-        run = _decoder.decode(document)
+        return run_of(_decoder.decode(document))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    metadata = run.metadata
+
+
+def run_of(document: RunDocument) -> RunObject:
+    """Return what holding depends on."""
+    metadata, status = document.metadata, document.status
     labels, annotations = metadata.labels or {}, metadata.annotations or {}
-    status = "" if run.spec is None else run.spec.status or ""
     owners = metadata.ownerReferences or ()
     return RunObject(
         status=status,
@@ -100,7 +112,7 @@ def read_run(document: Raw) -> RunObject | None:
         and metadata.deletionTimestamp is None
         and not any(owner.kind in WAITING_OWNERS for owner in owners),
         held_tier=labels.get(HELD_LABEL),
-        has_spec=run.spec is not None,
+        has_spec=document.spec is not None,
         has_labels=metadata.labels is not None,
         has_annotations=metadata.annotations is not None,
     )
