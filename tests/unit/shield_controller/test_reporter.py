@@ -4,6 +4,7 @@ from typing import Any
 
 from shield_common.held import HeldReport, decode_held_report
 from shield_common.store.keys import Keys, held_field
+from shield_common.store.outage import OutageLog
 from shield_controller.core.runs import HeldRun
 from shield_controller.reporter import MIN_TTL_MS, Reporter
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
@@ -29,6 +30,7 @@ class Reporting:
             server_now=lambda: NOON,
             is_leader=lambda: self.is_leader,
             decision_tiers=lambda: ["standard"],
+            outage=OutageLog(),
             settle=0.0,
             on_report=self.shown.append,
         )

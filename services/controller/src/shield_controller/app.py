@@ -17,6 +17,7 @@ from shield_common.decision_feed import DecisionFeed
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, Readiness, probes_app
+from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 from shield_controller.held_runs import HeldRuns
@@ -91,6 +92,7 @@ class Controller:
         self._metrics = Metrics(settings, now_ms=now_ms)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
         self._client = KubernetesClient(settings.kubernetes, on_request=self._metrics.count_request)
+        self._outage = OutageLog()
         self._feed = DecisionFeed(
             self._store,
             cluster=settings.cluster,
@@ -98,6 +100,7 @@ class Controller:
             refresh=settings.refresh,
             now_ms=now_ms,
             random=random.random,
+            outage=self._outage,
             on_document=self._metrics.count_document,
             on_decision=self._metrics.follow,
         )
@@ -201,6 +204,7 @@ class Controller:
             server_now=lambda: self._client.now,
             is_leader=self._is_leader,
             decision_tiers=self._decision_tiers,
+            outage=self._outage,
             on_report=self._metrics.show,
         )
 

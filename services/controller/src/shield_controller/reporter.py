@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from shield_common import logs
 from shield_common.held import encode_held_report
 from shield_common.store.protocol import StoreError
 from shield_controller.core.report import held_report
@@ -15,10 +14,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shield_common.held import HeldReport
+    from shield_common.store.outage import OutageLog
     from shield_common.store.protocol import HeldReportWriter
     from shield_controller.held_runs import HeldRuns
     from shield_controller.releaser import Releaser
 
+SOURCE: Final = "report"  # in the log of outages
 # An admitter counts a held run within 250 ms and the watch shows it as fast: after this pause the
 # runs behind the counts that were read are in the set. Runs that are held during the pause are
 # counted twice until the next report, which makes slots fewer, never more.
@@ -45,6 +46,7 @@ class Reporter:
         server_now: Callable[[], datetime],
         is_leader: Callable[[], bool],
         decision_tiers: Callable[[], Collection[str]],
+        outage: OutageLog,
         settle: float = SETTLE_SECONDS,
         on_report: Callable[[HeldReport], None] = lambda _report: None,
     ) -> None:
@@ -57,8 +59,7 @@ class Reporter:
         self._decision_tiers = decision_tiers
         self._settle = min(settle, interval / 2)
         self._on_report = on_report
-        self._log = logs.get(__name__)
-        self._is_failing = False
+        self._outage = outage
         self.report: HeldReport | None = None
 
     @property
@@ -88,14 +89,10 @@ class Reporter:
                 return
             await self._store.write_held_report(encode_held_report(self.report), self.ttl_ms)
         except StoreError as error:
-            if not self._is_failing:
-                self._log.warning("held runs cannot be reported", problem=str(error))
-            self._is_failing = True
+            self._outage.failed(SOURCE, error)
             self._summarise(counted)
         else:
-            if self._is_failing:
-                self._log.info("held runs are reported again")
-            self._is_failing = False
+            self._outage.answered(SOURCE)
 
     def _tiers(self) -> set[str]:
         """Return the tiers of the decision, and of held runs, whose owners may invent some."""
