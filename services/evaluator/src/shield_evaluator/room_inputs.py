@@ -62,6 +62,82 @@ class RoomStore(AdmittedCounter, HeldReportReader, Protocol):
     """The part of the store that is read."""
 
 
+class QuotaReader:
+    """Reads etcd's quota for the signals that have a run cost."""
+
+    def __init__(self, client: QueryClient, *, now: Callable[[], Instant]) -> None:
+        self._client = client
+        self._now = now
+        self._quotas: dict[str, tuple[float, int]] = {}
+        self._notes = _Episodes()
+
+    async def read(self, plan: Plan, *, budget: float) -> dict[str, float]:
+        """Return signal -> bytes, the least of all members; without those that cannot be read.
+
+        Args:
+            plan: which signals have a run cost, and where their quota is from.
+            budget: seconds for the queries.
+        """
+        signals = {signal for tier in plan.tiers for signal in room_plans(plan, tier)}
+        configured = {signal: plan.signals[signal].quota for signal in signals}
+        expressions = {
+            signal: DEFAULT_QUOTA if quota is None else quota
+            for signal, quota in configured.items()
+            if not isinstance(quota, int)
+        }
+        queried = await self._queried(set(expressions.values()), budget)
+        quotas = {
+            signal: float(quota) for signal, quota in configured.items() if isinstance(quota, int)
+        }
+        for signal, expression in expressions.items():
+            in_bytes = queried[expression]
+            if in_bytes is not None:
+                quotas[signal] = in_bytes
+        return quotas
+
+    async def _queried(
+        self, expressions: Collection[str], budget: float
+    ) -> dict[str, float | None]:
+        quotas = await asyncio.gather(*(self._quota(each, budget) for each in expressions))
+        return dict(zip(expressions, quotas, strict=True))
+
+    async def _quota(self, expression: str, budget: float) -> float | None:
+        known = self._quotas.get(expression)
+        now_ms = self._now().ms
+        if known is not None and now_ms < known[1]:
+            return known[0]
+        try:
+            answer = await self._client.query(expression, budget=budget)
+        except PrometheusError as error:
+            self._notes.note(expression, str(error))
+            return None
+        values = [sample.value for sample in answer.samples if sample.value > 0]
+        if not values:
+            self._notes.note(expression, "no sample above 0")
+            return None
+        self._notes.note(expression, "")
+        quota = min(values)
+        self._quotas[expression] = (quota, now_ms + QUOTA_SECONDS * 1000)
+        return quota
+
+
+class _Episodes:
+    """Logs the begin and the end of an episode, not every cycle of it."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, str] = {}
+        self._log = logs.get(__name__)
+
+    def note(self, what: str, problem: str) -> None:
+        """Log a problem that is new, or the end of one."""
+        before = self._problems.get(what, "")
+        if problem and not before:
+            self._log.warning("an input of room cannot be read", input=what, problem=problem)
+        elif before and not problem:
+            self._log.info("an input of room can be read again", input=what)
+        self._problems[what] = problem
+
+
 class RoomReader:
     """Reads the inputs of room and slots from the store and from Prometheus."""
 
@@ -69,10 +145,8 @@ class RoomReader:
         self, store: RoomStore, client: QueryClient, *, now: Callable[[], Instant]
     ) -> None:
         self._store = store
-        self._client = client
-        self._now = now
-        self._quotas: dict[str, tuple[float, int]] = {}
-        self._problems: dict[str, str] = {}
+        self._quota_reader = QuotaReader(client, now=now)
+        self._notes = _Episodes()
         self._log = logs.get(__name__)
 
     async def read(self, plan: Plan, *, budget: float) -> RoomInputs:
@@ -82,26 +156,9 @@ class RoomReader:
             plan: which signals have a run cost, and where their quota is from.
             budget: seconds for the queries.
         """
-        signals = {signal for tier in plan.tiers for signal in room_plans(plan, tier)}
-        if not signals:
-            totals, held = await self._counts(plan)
-            return RoomInputs(totals=totals, held=held)
-        configured = {signal: plan.signals[signal].quota for signal in signals}
-        expressions = {
-            signal: DEFAULT_QUOTA if quota is None else quota
-            for signal, quota in configured.items()
-            if not isinstance(quota, int)
-        }
-        (totals, held), queried = await asyncio.gather(
-            self._counts(plan), self._queried(set(expressions.values()), budget)
+        (totals, held), quotas = await asyncio.gather(
+            self._counts(plan), self._quota_reader.read(plan, budget=budget)
         )
-        quotas = {
-            signal: float(quota) for signal, quota in configured.items() if isinstance(quota, int)
-        }
-        for signal, expression in expressions.items():
-            in_bytes = queried[expression]
-            if in_bytes is not None:
-                quotas[signal] = in_bytes
         return RoomInputs(quotas=quotas, totals=totals, held=held)
 
     async def remove(self, counters: Collection[str]) -> None:
@@ -140,36 +197,5 @@ class RoomReader:
         self._note("held runs", "" if report is not None else "shield-controller reports none")
         return report, True
 
-    async def _queried(
-        self, expressions: Collection[str], budget: float
-    ) -> dict[str, float | None]:
-        quotas = await asyncio.gather(*(self._quota(each, budget) for each in expressions))
-        return dict(zip(expressions, quotas, strict=True))
-
-    async def _quota(self, expression: str, budget: float) -> float | None:
-        known = self._quotas.get(expression)
-        now_ms = self._now().ms
-        if known is not None and now_ms < known[1]:
-            return known[0]
-        try:
-            answer = await self._client.query(expression, budget=budget)
-        except PrometheusError as error:
-            self._note(expression, str(error))
-            return None
-        values = [sample.value for sample in answer.samples if sample.value > 0]
-        if not values:
-            self._note(expression, "no sample above 0")
-            return None
-        self._note(expression, "")
-        quota = min(values)
-        self._quotas[expression] = (quota, now_ms + QUOTA_SECONDS * 1000)
-        return quota
-
     def _note(self, what: str, problem: str) -> None:
-        """Log the begin and the end of an episode, not every cycle of it."""
-        before = self._problems.get(what, "")
-        if problem and not before:
-            self._log.warning("an input of room cannot be read", input=what, problem=problem)
-        elif before and not problem:
-            self._log.info("an input of room can be read again", input=what)
-        self._problems[what] = problem
+        self._notes.note(what, problem)

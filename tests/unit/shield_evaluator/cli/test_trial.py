@@ -57,3 +57,29 @@ def test_without_queries_the_effect_is_unknown() -> None:
         trial.tiers["standard"].effect,
         trial.signals["db-file"].state,
     )
+
+
+def with_run_cost() -> EvaluatorSettings:
+    document = minimal()
+    threshold = {"set": 0.9, "reset": 0.8, "target": 0.85, "run_cost": "4Mi"}
+    document["tiers"]["standard"]["db-file"] = threshold
+    return convert(document, EvaluatorSettings)
+
+
+def test_room_is_what_fits_below_the_target() -> None:
+    trial = trial_of(
+        with_run_cost(), {"db-file": complete(0.60)}, quotas={"db-file": 8.0 * 1024**3}
+    )
+    assert 512 == round(trial.tiers["standard"].room or 0)
+
+
+@pytest.mark.parametrize(
+    ("observation", "quotas"),
+    [
+        pytest.param(silent(), {"db-file": 8.0 * 1024**3}, id="no value"),
+        pytest.param(complete(0.6), {}, id="no quota"),
+    ],
+)
+def test_room_is_unknown_without(observation: Observation, quotas: dict[str, float]) -> None:
+    trial = trial_of(with_run_cost(), {"db-file": observation}, quotas=quotas)
+    assert trial.tiers["standard"].room is None

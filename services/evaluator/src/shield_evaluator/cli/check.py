@@ -11,7 +11,7 @@ from rich.table import Table
 
 from shield_common.command_line import EXIT_FAILED
 from shield_common.store.check import try_evaluator_operations
-from shield_common.text import format_value
+from shield_common.text import format_size, format_value
 from shield_evaluator.cli.terminal import (
     cell,
     config_option,
@@ -22,7 +22,13 @@ from shield_evaluator.cli.terminal import (
     load_settings,
     output_option,
 )
-from shield_evaluator.cli.trial import Trial, query_environment, query_once, trial_of
+from shield_evaluator.cli.trial import (
+    Trial,
+    query_environment,
+    query_once,
+    query_quotas,
+    trial_of,
+)
 from shield_evaluator.status.chart import Effect
 
 if TYPE_CHECKING:
@@ -55,9 +61,10 @@ def check(*, config: Path, offline: bool, skip_redis: bool, output: str) -> None
 
     Shows the value of each signal, its worst member, how many members answered, and what the value
     would do to each tier: a signal denies at or above `set` and admits below `reset`; in between,
-    and while it has no usable value, the tier stays as it is. Every operation that the evaluator
-    needs from Redis is tried, without changing anything that a service reads. It also names
-    the section of docs/metrics-sources.md that fits what this Prometheus scrapes.
+    and while it has no usable value, the tier stays as it is. For a tier with a `run_cost` it shows
+    how many more runs fit below its target. Every operation that the evaluator needs from Redis is
+    tried, without changing anything that a service reads. It also names the section of
+    docs/metrics-sources.md that fits what this Prometheus scrapes.
 
     Exit codes: 0 the file is valid, every signal has a complete answer and Redis allows all that is
     needed, 1 a signal has no usable or no complete answer (an incomplete answer can deny, but never
@@ -68,8 +75,9 @@ def check(*, config: Path, offline: bool, skip_redis: bool, output: str) -> None
     with interruptible():
         observations = None if offline else asyncio.run(query_once(settings))
         section = None if offline else asyncio.run(query_environment(settings))
+        quotas = {} if offline else asyncio.run(query_quotas(settings))
         redis = () if offline or skip_redis else asyncio.run(_try_redis(settings))
-    trial = trial_of(settings, observations, section, redis)
+    trial = trial_of(settings, observations, section, redis, quotas)
     if output == "json":
         echo_json(trial)
     else:
@@ -107,6 +115,10 @@ def _conclusion(trial: Trial, *, offline: bool) -> str:
 def _tables(trial: Trial) -> Iterator[RenderableType]:
     yield _signal_table(trial)
     yield _tier_table(trial)
+    for name, tier in trial.tiers.items():
+        if tier.room is not None:
+            runs = f"{int(tier.room):,} more runs of {format_size(tier.run_cost or 0)} fit now"
+            yield cell(f"tier {name}: {runs}, less what admitted runs are still going to write")
     for name, signal in trial.signals.items():
         if signal.problem is not None:
             yield cell(f"signal {name}: {signal.problem}")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from shield_common.store.check import TriedOperation
+from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Evidence, Observation, evidence_of, unusable
+from shield_evaluator.core.room import RoomState, advance, room_of
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.environment import ambiguity, find_section, link_to
 from shield_evaluator.prometheus.response import PrometheusError
 from shield_evaluator.prometheus.source import SignalQuery, observe_signal
+from shield_evaluator.room_inputs import QuotaReader
 from shield_evaluator.status.chart import Effect
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from shield_evaluator.settings import EvaluatorSettings
 
 
+_NO_QUOTAS: Final[Mapping[str, float]] = MappingProxyType({})
 _EFFECTS = {
     Evidence.ABOVE: Effect.DENIES,
     Evidence.BETWEEN: Effect.HOLDS,
@@ -59,9 +65,17 @@ class ThresholdTrial(Struct, frozen=True, kw_only=True):
 
 
 class TierTrial(Struct, frozen=True, kw_only=True):
-    """What one tier would do, and what each signal does to it."""
+    """What one tier would do, and what each signal does to it.
+
+    Attributes:
+        room: how many more runs fit below its target, before what admitted runs are still going to
+            write; None without a ``run_cost``, or while value or quota are not known.
+        run_cost: bytes that one of these runs is expected to add.
+    """
 
     effect: Effect
+    room: float | None = None
+    run_cost: int | None = None
     signals: dict[str, ThresholdTrial]
 
 
@@ -115,6 +129,16 @@ async def query_once(settings: EvaluatorSettings) -> dict[str, Observation]:
     return dict(zip(queries, observations, strict=True))
 
 
+async def query_quotas(settings: EvaluatorSettings) -> dict[str, float]:
+    """Return etcd's quota in bytes for each signal with a run cost, where it can be read."""
+    client = PrometheusClient(settings.prometheus)
+    reader = QuotaReader(client, now=lambda: Instant(ms=0, utc=datetime.now(UTC)))
+    try:
+        return await reader.read(settings.plan(), budget=settings.query_timeout)
+    finally:
+        await client.close()
+
+
 async def query_environment(settings: EvaluatorSettings) -> str | None:
     """Return the title of the section of docs/metrics-sources.md that applies; None if unknown."""
     client = PrometheusClient(settings.prometheus)
@@ -129,6 +153,7 @@ def trial_of(
     observations: Mapping[str, Observation] | None,
     section: str | None = None,
     redis: Sequence[TriedOperation] = (),
+    quotas: Mapping[str, float] = _NO_QUOTAS,
 ) -> Trial:
     """Weigh the observations against the thresholds of each tier.
 
@@ -137,8 +162,13 @@ def trial_of(
         observations: by signal; None if no query was run.
         section: of docs/metrics-sources.md; None if unknown.
         redis: the operations that were tried.
+        quotas: signal -> etcd's quota in bytes.
     """
     plan = settings.plan()
+    room = None
+    if observations is not None:
+        # No totals and an empty state: nothing is reserved.
+        room = advance(plan, RoomState(), observations, quotas=quotas, totals=None, now_ms=0)
     return Trial(
         cluster=settings.cluster,
         default_tier=plan.default_tier,
@@ -151,7 +181,7 @@ def trial_of(
             )
             for name, expression in settings.expressions().items()
         },
-        tiers={tier: _tier(plan, tier, observations) for tier in plan.tiers},
+        tiers={tier: _tier(plan, tier, observations, room) for tier in plan.tiers},
         redis=tuple(redis),
     )
 
@@ -171,7 +201,12 @@ def _signal(expression: str, unit: str, observation: Observation | None) -> Sign
     )
 
 
-def _tier(plan: Plan, tier: str, observations: Mapping[str, Observation] | None) -> TierTrial:
+def _tier(
+    plan: Plan,
+    tier: str,
+    observations: Mapping[str, Observation] | None,
+    room: RoomState | None,
+) -> TierTrial:
     signals = {
         signal: ThresholdTrial(
             effect=Effect.UNKNOWN
@@ -186,4 +221,10 @@ def _tier(plan: Plan, tier: str, observations: Mapping[str, Observation] | None)
     effects = {tried.effect for tried in signals.values()}
     # One signal is enough to deny; all of them are needed to admit.
     order = (Effect.UNKNOWN, Effect.DENIES, Effect.HOLDS, Effect.ADMITS)
-    return TierTrial(effect=next(e for e in order if e in effects), signals=signals)
+    least = None if room is None else room_of(plan, room, tier)
+    return TierTrial(
+        effect=next(e for e in order if e in effects),
+        signals=signals,
+        room=None if least is None else least.runs,
+        run_cost=None if least is None else least.run_cost,
+    )
