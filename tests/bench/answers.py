@@ -1,4 +1,4 @@
-"""What counting, pacing and holding cost an admitter: `python -m tests.bench.holding`.
+"""What counting, pacing and holding cost an admitter: `python -m tests.bench.answers`.
 
 One admitter per kind of answer, all alike but for the decision that they follow, and the same load
 on each in turn. A ratio compares the CPU time of a request with that of a plain admission.
@@ -120,13 +120,20 @@ def figures(runs: Mapping[tuple[str, str], list[Run]]) -> list[Figure]:
     return [
         Figure(
             what=f"{size}: CPU time of a request, {name} / admitted",
-            value=_cost(runs[name, size]) / _cost(runs["admitted", size]),
+            value=_ratio(runs[name, size], runs["admitted", size]),
             bar=bar,
             unit="times",
         )
         for size in (TYPICAL,)
         for name, bar in bars.items()
     ]
+
+
+def _ratio(runs: list[Run], others: list[Run]) -> float:
+    """Return the median of the rounds' ratios: both sides of one ran beside the same other load."""
+    return statistics.median(
+        _cost([run]) / _cost([other]) for run, other in zip(runs, others, strict=True)
+    )
 
 
 def _cost(runs: list[Run]) -> float:
@@ -136,12 +143,12 @@ def _cost(runs: list[Run]) -> float:
 
 async def main() -> int:
     """Print a line per case, and the bars; return 1 if one is missed, 2 if nothing was measured."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.holding", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.answers", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="number of measurements of each case")
     parser.add_argument("--seconds", type=float, default=2.0, help="duration of one measurement")
     chosen = parser.parse_args()
     try:
-        async with Rig("etcd-shield-holding-") as rig:
+        async with Rig("etcd-shield-answers-") as rig:
             runs = await measure(rig, rounds=chosen.rounds, seconds=chosen.seconds)
     except RigError as error:
         print(error, file=sys.stderr)
