@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from shield_controller.core.queue import (
     MINUTES,
-    SETTLE_MS,
     Allowance,
     Served,
     in_order,
@@ -232,7 +231,7 @@ def test_a_decision_that_was_made_at_the_same_time_does_not_know_the_releases() 
     releasable(budget, now_ms=4_500)
     budget.tick(5_000)
 
-    budget.accept(decision(2, standard=tier(room=3.0)), since_ms=4_500 + SETTLE_MS)
+    budget.accept(decision(2, standard=tier(room=3.0)), since_ms=5_400)
 
     assert 0 == releasable(budget, now_ms=5_000)
 

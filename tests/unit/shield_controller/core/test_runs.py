@@ -57,6 +57,9 @@ def test_the_annotation_is_noticed() -> None:
         pytest.param(
             {"labels": {HELD_LABEL: "standard", "kueue.x-k8s.io/queue-name": "q"}}, id="Kueue's"
         ),
+        pytest.param(
+            {"annotations": {"kueue.x-k8s.io/queue-name": "q"}}, id="Kueue's by annotation"
+        ),
     ],
 )
 def test_other_runs_are_not_for_the_controller(metadata: dict[str, Any]) -> None:

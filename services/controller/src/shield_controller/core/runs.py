@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 
 from shield_common.held import HELD_LABEL, REASON_ANNOTATION
 
-KUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"  # Kueue starts these runs; etcd-shield never does
+KUEUE_NAME: Final = "kueue.x-k8s.io/queue-name"  # Kueue starts these runs; etcd-shield never does
 
 
 class Metadata(Struct, frozen=True):
@@ -123,9 +123,11 @@ def held_run(metadata: Metadata) -> HeldRun | None:
     Not for the controller are runs without the label, runs that are being deleted (finalizers may
     keep them for long), and runs that Kueue manages.
     """
-    labels = metadata.labels or {}
+    labels, annotations = metadata.labels or {}, metadata.annotations or {}
     tier = labels.get(HELD_LABEL)
-    if tier is None or metadata.deletionTimestamp is not None or KUEUE_LABEL in labels:
+    if tier is None or metadata.deletionTimestamp is not None:
+        return None
+    if KUEUE_NAME in labels or KUEUE_NAME in annotations:
         return None
     return HeldRun(
         uid=metadata.uid,
@@ -135,5 +137,5 @@ def held_run(metadata: Metadata) -> HeldRun | None:
         created=metadata.creationTimestamp,
         generation=metadata.generation,
         resource_version=metadata.resourceVersion,
-        has_reason=REASON_ANNOTATION in (metadata.annotations or {}),
+        has_reason=REASON_ANNOTATION in annotations,
     )
