@@ -11,6 +11,7 @@ import yaml
 
 from shield_common.decision import Decision, TierDecision
 from shield_controller.core.mirror import config_map
+from tests.e2e.objects import pipeline_run_definition
 from tests.rig.kubernetes import installed
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "docs" / "examples" / "kyverno"
@@ -72,8 +73,9 @@ def results(
             "apiVersion": "cli.kyverno.io/v1alpha1",
             "kind": "ClusterResource",
             "metadata": {"name": "cluster"},
-            "spec": {"resources": [*namespaces, *things]},
+            "spec": {"resources": [*namespaces, *things], "crds": ["definition.yaml"]},
         }
+        (case / "definition.yaml").write_text(yaml.safe_dump(pipeline_run_definition()))
         (case / "cluster.yaml").write_text(yaml.safe_dump(cluster))
         (case / "run.yaml").write_text(yaml.safe_dump(run_in(namespace)))
         answers[namespace] = next(
@@ -134,17 +136,24 @@ def test_an_open_shield_refuses_nobody(kyverno: str, tmp_path: Path, policy: str
     assert {TEAM: "pass", RELENG: "pass"} == results(kyverno, tmp_path, policy, things)
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_an_old_decision_refuses_nobody(kyverno: str, tmp_path: Path, policy: str) -> None:
-    things = [mirrored({"standard": False, "critical": False}, age=400)]
-    assert "fail" not in results(kyverno, tmp_path, policy, things).values()
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-def test_without_the_config_map_nobody_is_refused(
-    kyverno: str, tmp_path: Path, policy: str
+@pytest.mark.parametrize(
+    ("policy", "word"), [("clusterpolicy", "skip"), ("validatingpolicy", "pass")]
+)
+def test_an_old_decision_refuses_nobody(
+    kyverno: str, tmp_path: Path, policy: str, word: str
 ) -> None:
-    # An error is not a refusal, because the failure policy is Ignore.
-    text = yaml.safe_load((EXAMPLES / f"{policy}.yaml").read_text())["spec"]
-    assert "Ignore" == text.get("failurePolicy", text["webhookConfiguration"].get("failurePolicy"))
-    assert "fail" not in results(kyverno, tmp_path, policy, []).values()
+    things = [mirrored({"standard": False, "critical": False}, age=400)]
+    assert {TEAM: word, RELENG: word} == results(kyverno, tmp_path, policy, things)
+
+
+@pytest.mark.parametrize(
+    ("policy", "word"), [("clusterpolicy", "error"), ("validatingpolicy", "skip")]
+)
+def test_without_the_config_map_nobody_is_refused(
+    kyverno: str, tmp_path: Path, policy: str, word: str
+) -> None:
+    # An error of a ClusterPolicy refuses nobody where its failure policy is Ignore. An error of a
+    # ValidatingPolicy would refuse, so that one must not get there.
+    spec = yaml.safe_load((EXAMPLES / f"{policy}.yaml").read_text())["spec"]
+    assert "Ignore" == (spec.get("failurePolicy") or spec["webhookConfiguration"]["failurePolicy"])
+    assert {TEAM: word, RELENG: word} == results(kyverno, tmp_path, policy, [])
