@@ -1,5 +1,7 @@
 """Settings that hold for all tests."""
 
+import random
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -8,6 +10,14 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--shuffle``, which shows tests that depend on others."""
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run tests in a random order")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Start files with long tests first, so that none of them runs alone at the end."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:  # the same order in every worker
+        random.Random(seed).shuffle(items)
     items.sort(key=lambda item: item.get_closest_marker("long") is None)

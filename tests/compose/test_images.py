@@ -20,7 +20,7 @@ def test_it_runs_with_nothing_but_a_number_for_a_user(
     assert "version" in output
 
 
-def test_it_is_not_root_unless_told(engine: Engine, image: str) -> None:
+def test_its_default_user_is_not_root(engine: Engine, image: str) -> None:
     assert "65532" == engine.docker("run", *RESTRICTED, "--entrypoint=id", image, "-u").strip()
 
 

@@ -70,7 +70,7 @@ def test_the_service_takes_its_configuration_file(
 
 @every_example
 @pytest.mark.parametrize("shared", ["cluster", "default_tier"])
-def test_the_services_are_told_the_same(chart: Chart, example: Path, shared: str) -> None:
+def test_the_services_have_the_same_settings(chart: Chart, example: Path, shared: str) -> None:
     rendered = chart.render(example, images=False)
     configs = [yaml.safe_load(rendered.config(service)) for service in rendered.services()]
     told = {config[shared] for config in configs if shared in config}
@@ -78,7 +78,7 @@ def test_the_services_are_told_the_same(chart: Chart, example: Path, shared: str
 
 
 @every_example
-def test_every_object_says_who_it_belongs_to(chart: Chart, example: Path) -> None:
+def test_every_object_has_the_charts_labels(chart: Chart, example: Path) -> None:
     own = [
         o for o in chart.render(example, images=False).objects if "note" != o["metadata"]["name"]
     ]

@@ -149,7 +149,7 @@ def test_cert_manager_with_an_issuer_brings_none(chart: Chart) -> None:
     assert "corporate" == rendered.one("Certificate")["spec"]["issuerRef"]["name"]
 
 
-def test_an_existing_secret_is_served_and_its_ca_told(chart: Chart) -> None:
+def test_an_existing_secret_is_served_with_its_ca_in_the_webhook(chart: Chart) -> None:
     rendered = chart.render(nested("webhook.tls", OWN))
     volumes: list[Any] = rendered.pod("admitter")["volumes"]
     served = next(v for v in volumes if "tls" == v["name"])

@@ -40,7 +40,7 @@ def nested(levels: int) -> bytes:
     [b"", b"null", b"[]", b"{}", document(request=None), document(request={"uid": 7})],
     ids=["empty", "null", "list", "empty object", "no request", "number as uid"],
 )
-async def test_a1_what_is_no_review_is_answered_400(shared: Site, body: bytes) -> None:
+async def test_a1_a_body_that_is_no_review_is_answered_400(shared: Site, body: bytes) -> None:
     response = await shared.ask(post(body))
     assert (400, {"error"}) == (response.status, set(json.loads(response.body)))
 
@@ -50,7 +50,9 @@ async def test_a1_what_is_no_review_is_answered_400(shared: Site, body: bytes) -
     [document(apiVersion="admission.k8s.io/v1beta1"), document(kind="ConversionReview")],
     ids=["v1beta1", "another kind"],
 )
-async def test_a2_what_is_not_served_is_told_what_is(shared: Site, body: bytes) -> None:
+async def test_a2_an_unserved_version_is_answered_400_with_the_served_one(
+    shared: Site, body: bytes
+) -> None:
     response = await shared.ask(post(body))
     assert 400 == response.status
     assert "admission.k8s.io/v1 AdmissionReview" in json.loads(response.body)["error"]
@@ -81,7 +83,9 @@ async def test_a2_what_is_not_served_is_told_what_is(shared: Site, body: bytes) 
         "200,000 brackets",
     ],
 )
-async def test_a3_odd_json_has_a_defined_answer(shared: Site, body: bytes, status: int) -> None:
+async def test_a3_odd_json_is_answered_and_the_process_lives(
+    shared: Site, body: bytes, status: int
+) -> None:
     assert status == (await shared.ask(post(body))).status
 
 
@@ -110,7 +114,7 @@ async def test_a3_odd_json_has_a_defined_answer(shared: Site, body: bytes, statu
         "Kubebuilder's path",
     ],
 )
-async def test_a5_what_is_not_served_is_refused_by_its_head(
+async def test_a5_a_wrong_path_method_or_type_is_refused_by_the_head(
     shared: Site, request_: bytes, status: int
 ) -> None:
     assert status == (await shared.ask(request_)).status
@@ -198,7 +202,7 @@ async def test_a_request_may_arrive_byte_by_byte(shared: Site) -> None:
         assert "slow" == (await client.receive()).review["uid"]
 
 
-async def test_a_client_that_waits_for_a_word_gets_it(shared: Site) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(shared: Site) -> None:
     body = admission_review(ReviewRequest(uid="patient", size=300_000))
     request = post(body, "Expect: 100-continue")
     head = request[: -len(body)]
@@ -235,7 +239,7 @@ async def test_a18_other_kinds_and_subresources_are_admitted(shared: Site) -> No
     assert [(True, None)] * 2 == [denial(answer) for answer in answers]
 
 
-async def test_a_denial_has_the_words_and_the_fields_that_clients_match_on(shared: Site) -> None:
+async def test_a_denial_has_the_words_and_fields_that_clients_match(shared: Site) -> None:
     status = (await shared.review()).review["status"]
     assert (
         "PipelineRun admission currently not allowed: etcd is at 93.4% of its quota"

@@ -45,13 +45,13 @@ async def test_a19_before_the_first_decision_the_answer_is_503_and_not_ready(sit
 
 
 @pytest.mark.parametrize("on_unknown", ["allow", "deny"])
-async def test_a19_after_the_grace_on_unknown_speaks(site: Site, on_unknown: str) -> None:
+async def test_a19_after_the_grace_on_unknown_decides(site: Site, on_unknown: str) -> None:
     site.admitter.config |= {"startup_grace": "100ms", "freshness": {"on_unknown": on_unknown}}
     await site.admitter.start()
     assert (on_unknown == "allow") == await site.allowed()
 
 
-async def test_a20_sigterm_lets_go_before_it_closes(site: Site) -> None:
+async def test_a20_sigterm_fails_readiness_before_it_closes(site: Site) -> None:
     site.admitter.config["drain"] = "3s"
     await site.publisher.publish(allow=True)
     await site.admitter.start()
@@ -68,7 +68,7 @@ async def test_a20_sigterm_lets_go_before_it_closes(site: Site) -> None:
     assert 0 == await stopping
 
 
-async def test_a20_a_request_under_way_at_the_end_of_the_drain_is_answered(site: Site) -> None:
+async def test_a20_a_request_in_flight_at_the_end_of_the_drain_is_answered(site: Site) -> None:
     site.admitter.config["drain"] = "0s"
     await site.publisher.publish(allow=True)
     await site.admitter.start()
@@ -103,7 +103,7 @@ async def test_a20_two_admitters_are_restarted_in_turn_without_a_failed_request(
     assert ([], True) == (load.failures, load.answered > 0)
 
 
-async def test_a21_a_killed_admitter_costs_at_most_what_was_under_way(site: Site) -> None:
+async def test_a21_a_killed_admitter_costs_at_most_what_was_in_flight(site: Site) -> None:
     second = Admitter(
         site.rig, config(site.redis.url), site.authority.server("second"), "admitter-2"
     )
@@ -120,7 +120,7 @@ async def test_a21_a_killed_admitter_costs_at_most_what_was_under_way(site: Site
     assert WORKERS >= len(load.failures)
 
 
-async def test_a_decision_that_is_there_ends_the_grace(site: Site) -> None:
+async def test_a_stored_decision_ends_the_grace(site: Site) -> None:
     await site.publisher.publish(allow=False)
     site.admitter.config["startup_grace"] = "10m"
     await site.admitter.start(within=WITHIN)

@@ -52,7 +52,7 @@ async def test_e8_a_bad_new_file_keeps_the_old_one_and_is_counted(site: Site) ->
     assert "mode: Invalid enum value 'deny'" in line["problem"]
 
 
-async def test_e8_a_file_that_needs_a_restart_counts_not_even_in_part(site: Site) -> None:
+async def test_e8_a_file_that_needs_a_restart_is_not_applied_in_part(site: Site) -> None:
     await site.publisher.publish(allow=False)
     await site.admitter.start()
     site.admitter.config |= {"max_connections": 99, "mode": "warn"}
@@ -68,7 +68,7 @@ async def test_e8_a_file_that_needs_a_restart_counts_not_even_in_part(site: Site
     [(None, 0, "critical", "tiers[0]"), ("team", 3, "standard", None)],
     ids=["of the object", "given"],
 )
-async def test_explain_says_what_would_happen_and_by_which_rule(
+async def test_explain_shows_the_verdict_and_its_rule(
     site: Site, manifest: Path, namespace: str | None, code: int, tier: str, rule: str | None
 ) -> None:
     site.admitter.config["tiers"] = RULES
@@ -83,7 +83,7 @@ async def test_explain_says_what_would_happen_and_by_which_rule(
     assert (code, "", tier, rule) == (status, err, found["tier"], path)
 
 
-async def test_explain_says_so_when_redis_is_away(site: Site, manifest: Path) -> None:
+async def test_explain_reports_that_redis_is_away(site: Site, manifest: Path) -> None:
     site.admitter.write()
     site.redis.kill()
     status, out, _ = await command(site, "explain", "-f", str(manifest))
@@ -92,7 +92,7 @@ async def test_explain_says_so_when_redis_is_away(site: Site, manifest: Path) ->
     assert "Redis does not answer" in out
 
 
-async def test_explain_takes_json_as_programs_indent_it(site: Site, manifest: Path) -> None:
+async def test_explain_accepts_json_indented_with_tabs(site: Site, manifest: Path) -> None:
     site.admitter.write()
     await site.publisher.publish(allow=False)
     manifest.write_text(json.dumps({"kind": "PipelineRun", "metadata": {}}, indent="\t"))
@@ -100,9 +100,7 @@ async def test_explain_takes_json_as_programs_indent_it(site: Site, manifest: Pa
     assert (3, "") == (status, err)
 
 
-async def test_explain_knows_no_operation_but_those_of_the_api_server(
-    site: Site, manifest: Path
-) -> None:
+async def test_explain_refuses_unknown_operations(site: Site, manifest: Path) -> None:
     site.admitter.write()
     status, _, err = await command(site, "explain", "-f", str(manifest), "--operation", "create")
     assert 2 == status
@@ -132,14 +130,16 @@ async def test_explain_knows_no_operation_but_those_of_the_api_server(
         "3,000 levels",
     ],
 )
-async def test_explain_refuses_what_is_no_object(site: Site, manifest: Path, text: str) -> None:
+async def test_explain_refuses_a_file_that_is_no_object(
+    site: Site, manifest: Path, text: str
+) -> None:
     site.admitter.write()
     manifest.write_text(text)
     status, _, err = await command(site, "explain", "-f", str(manifest))
     assert (2, 1) == (status, err.count("\n"))
 
 
-async def test_check_passes_when_an_admitter_could_work(site: Site) -> None:
+async def test_check_passes_when_nothing_is_missing(site: Site) -> None:
     site.admitter.write()
     await site.publisher.publish(allow=False)
     status, out, _ = await command(site, "check")
@@ -147,7 +147,7 @@ async def test_check_passes_when_an_admitter_could_work(site: Site) -> None:
     assert "decision: denies" in out
 
 
-async def test_check_says_that_the_certificate_is_for_another_name(site: Site) -> None:
+async def test_check_reports_a_certificate_for_another_name(site: Site) -> None:
     site.admitter.write()
     await site.publisher.publish(allow=False)
     status, out, _ = await command(site, "check", "--host", "shield.other.svc")
@@ -155,7 +155,7 @@ async def test_check_says_that_the_certificate_is_for_another_name(site: Site) -
     assert "certificate: is not for shield.other.svc, but for " in out
 
 
-async def test_check_leaves_the_counters_as_they_are(site: Site) -> None:
+async def test_check_does_not_change_the_counters(site: Site) -> None:
     site.admitter.write()
     await site.publisher.publish(allow=False)
     await site.publisher.store.add_admitted({"standard": 3})
@@ -163,7 +163,7 @@ async def test_check_leaves_the_counters_as_they_are(site: Site) -> None:
     assert {"standard": 3} == (await site.publisher.store.read_admitted()).totals
 
 
-async def test_check_names_everything_that_is_in_the_way(site: Site) -> None:
+async def test_check_names_every_problem(site: Site) -> None:
     site.admitter.write()
     site.admitter.certificate.key_file.write_text("no key")
     status, out, _ = await command(site, "check", "--output", "json")

@@ -70,7 +70,7 @@ async def test_r1_a_killed_redis_keeps_the_last_decision_and_comes_back(site: Si
     await site.until_metric("redis_up", 1.0)
 
 
-async def test_r2_a_frozen_redis_slows_nobody_and_ages_on_time(site: Site) -> None:
+async def test_r2_a_frozen_redis_delays_no_request_and_decisions_age_on_time(site: Site) -> None:
     site.admitter.config["freshness"] = {"stale_after": "2s", "expired_after": "15s"}
     await denying(site)
     site.redis.freeze()
@@ -83,7 +83,7 @@ async def test_r2_a_frozen_redis_slows_nobody_and_ages_on_time(site: Site) -> No
     await in_step(site)
 
 
-async def test_r3_flushall_admits_nobody_and_the_next_decision_is_followed(site: Site) -> None:
+async def test_r3_flushall_admits_nothing_and_the_next_decision_is_followed(site: Site) -> None:
     await denying(site)
     async with client(site.redis) as redis:
         await redis.flushall()
@@ -163,7 +163,7 @@ async def refusals_within(seconds: float, site: Site, redis: Redis) -> tuple[int
 
 
 @pytest.mark.shows("trial T12")
-async def test_r8_a_redis_that_takes_no_clients_is_tried_in_peace(site: Site) -> None:
+async def test_r8_a_redis_without_free_connections_is_retried_with_backoff(site: Site) -> None:
     await denying(site)
     async with client(site.redis) as redis:
         await redis.config_set("maxclients", 1)

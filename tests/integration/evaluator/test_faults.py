@@ -24,7 +24,7 @@ from tests.rig.services import JumpyEvaluator
 from tests.rig.waiting import wait_until
 
 
-async def test_r4_a_full_redis_gets_nothing_announced_that_is_not_stored(
+async def test_r4_a_full_redis_announces_nothing_that_is_not_stored(
     installation: Installation,
 ) -> None:
     one = await installation.started()
@@ -52,7 +52,9 @@ async def test_r5_a_redis_that_evicts_is_refused_with_a_sentence(
     assert "redis.allow_eviction" in one.log_tail()
 
 
-async def test_r5_unless_told_otherwise(installation: Installation) -> None:
+async def test_r5_with_allow_eviction_a_redis_that_evicts_is_accepted(
+    installation: Installation,
+) -> None:
     await installation.redis.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     redis = {"url": installation.redis.url, "allow_eviction": True}
     await wait_outcome(await installation.started(redis=redis), "published")
@@ -121,7 +123,7 @@ async def _asked(installation: Installation, answer: Answer) -> None:
         await asked.wait()
 
 
-async def test_e1_killed_while_it_waits_for_prometheus_it_leaves_what_was(
+async def test_e1_killed_during_a_query_it_leaves_the_last_publication(
     installation: Installation,
 ) -> None:
     installation.measure(0.95)
@@ -139,7 +141,7 @@ async def test_e1_killed_while_it_waits_for_prometheus_it_leaves_what_was(
         assert not any(stream.bits)
 
 
-async def test_e1_killed_at_any_moment_of_a_cycle_it_leaves_what_belongs_together(
+async def test_e1_killed_at_any_moment_it_leaves_a_whole_publication(
     installation: Installation,
 ) -> None:
     for number in range(5):
@@ -219,7 +221,7 @@ async def test_queries_are_one_per_signal_and_evaluation(installation: Installat
     assert len(installation.stub.requests) == pytest.approx(len(stream.decisions), abs=5)
 
 
-async def test_an_override_counts_at_once(installation: Installation) -> None:
+async def test_an_override_is_in_force_at_once(installation: Installation) -> None:
     # A cycle a minute: what is heard within seconds did not wait for the next one.
     await installation.started(interval="60s", lease_ttl="120s")
     now = dt.datetime.now(dt.UTC)
@@ -236,7 +238,7 @@ async def test_an_override_counts_at_once(installation: Installation) -> None:
 
 
 class TestReload:
-    async def test_a_new_threshold_counts_without_a_restart(
+    async def test_a_new_threshold_applies_without_a_restart(
         self, installation: Installation
     ) -> None:
         one = await installation.started()
@@ -266,7 +268,7 @@ class TestReload:
         async with installation.listening() as stream:
             await stream.wait_longer()
 
-    async def test_what_needs_a_restart_is_told(self, installation: Installation) -> None:
+    async def test_a_key_that_needs_a_restart_is_logged(self, installation: Installation) -> None:
         one = await installation.started()
         one.config["cluster"] = "other"
         one.write()
@@ -274,7 +276,7 @@ class TestReload:
         assert "cluster cannot change without a restart" == (await one.status())["config"]
 
 
-async def test_r1_a_redis_that_comes_back_empty_hears_the_same_again(
+async def test_r1_a_redis_that_returns_empty_is_written_again(
     installation: Installation, redis: RedisServer
 ) -> None:
     installation.measure(0.95)

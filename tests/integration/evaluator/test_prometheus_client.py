@@ -71,7 +71,7 @@ def nobody(rig: Rig) -> str:
     return f"http://{LOOPBACK}:{rig.ports.reserve()}"
 
 
-async def test_a_good_answer_is_read() -> None:
+async def test_samples_of_an_answer_are_returned() -> None:
     async with serving(json(vector(0.1, 0.9, 0.5))) as stub:
         assert [0.1, 0.9, 0.5] == await values(settings(stub))
 
@@ -136,14 +136,14 @@ async def test_p2_p3_a_bad_answer_has_a_class(answer: Answer, kind: str) -> None
     assert kind in KINDS
 
 
-async def test_the_servers_own_words_are_passed_on() -> None:
+async def test_the_servers_error_message_is_in_the_error() -> None:
     body = {"status": "error", "errorType": "bad_data", "error": "parse error: unexpected <EOF>"}
     async with serving(json(body, status=400)) as stub:
         error = await failure(settings(stub))
     assert str(error).endswith("HTTP 400 bad_data: parse error: unexpected <EOF>")
 
 
-async def test_p1_nobody_listening_is_a_connection_error(rig: Rig) -> None:
+async def test_p1_a_closed_port_is_a_connection_error(rig: Rig) -> None:
     url = nobody(rig)
     error = await failure(settings(url))
     expected = ("connection", f"{url}: cannot connect: Connection refused")
@@ -151,12 +151,12 @@ async def test_p1_nobody_listening_is_a_connection_error(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("answer", [frozen, dripping], ids=["frozen", "slow drip"])
-async def test_p1_the_deadline_holds(answer: Answer) -> None:
+async def test_p1_a_slow_answer_ends_at_the_deadline(answer: Answer) -> None:
     async with serving(answer) as stub:
         assert "timeout" == (await failure(settings(stub), budget=SHORT)).kind
 
 
-async def test_p1_a_gigabyte_is_not_kept() -> None:
+async def test_p1_an_answer_of_a_gigabyte_is_too_large() -> None:
     before = _peak_mib()
     async with serving(endless) as stub:
         assert "too_large" == (await failure(settings(stub))).kind
@@ -246,16 +246,16 @@ class TestAnEmptyOrIncompleteAnswer:
         async with serving(json(vector())) as first, serving(partial) as second:
             assert [0.9] == await values(settings(first, second))
 
-    async def test_it_is_returned_if_no_other_url_has_a_better_one(self) -> None:
+    async def test_an_empty_answer_is_returned_if_no_url_has_a_better_one(self) -> None:
         async with serving(json(vector())) as first, serving(raw(b"", status=503)) as second:
             assert [] == await values(settings(first, second))
 
-    async def test_it_is_asked_for_once(self) -> None:
+    async def test_each_url_is_asked_once_for_an_empty_answer(self) -> None:
         async with serving(json(vector())) as first, serving(json(vector())) as second:
             await values(settings(first, second))
             assert (1, 1) == (len(first.requests), len(second.requests))
 
-    async def test_it_is_returned_in_time_if_the_next_url_is_frozen(self) -> None:
+    async def test_a_partial_answer_is_returned_in_time_if_the_next_url_is_frozen(self) -> None:
         partial = json(vector(0.9, warnings=["a store is away"]))
         async with serving(partial) as first, serving(frozen) as second:
             assert [0.9] == await values(settings(first, second), budget=SHORT)
@@ -277,7 +277,7 @@ class TestAProxyThatAllowsGetOnly:
         async with serving(allowing_get(status)) as stub:
             assert [0.5] == await values(settings(stub))
 
-    async def test_t5_it_is_remembered(self) -> None:
+    async def test_t5_get_is_remembered(self) -> None:
         async with serving(allowing_get(405)) as stub:
             client = PrometheusClient(settings(stub))
             for _ in range(3):
@@ -308,7 +308,7 @@ class TestAProxyThatAllowsGetOnly:
         async with serving(raw(b"", status=status)) as stub:
             assert kind == (await failure(settings(stub))).kind
 
-    async def test_t5_what_the_get_says_of_the_query_counts(self) -> None:
+    async def test_t5_the_error_of_the_get_about_the_query_is_raised(self) -> None:
         async def answer(request: web.Request) -> web.StreamResponse:
             return web.Response(status=405 if request.method == "POST" else 400)
 
@@ -322,28 +322,28 @@ class TestWhatIsSent:
             await values(settings(stub, **more))
             return stub.requests[0]
 
-    async def test_the_query_and_a_timeout_in_milliseconds(self) -> None:
+    async def test_query_and_timeout_in_milliseconds_are_sent(self) -> None:
         _, form = await self.sent()
         assert "up" == form["query"]
         assert form["timeout"].removesuffix("ms").isdigit()
         assert {"query", "timeout"} == form.keys()
 
     @pytest.mark.parametrize(("asked", "sent"), [(False, "false"), (True, "true")])
-    async def test_partial_response_if_asked_for(self, *, asked: bool, sent: str) -> None:
+    async def test_partial_response_is_sent_if_configured(self, *, asked: bool, sent: str) -> None:
         _, form = await self.sent(partial_response=asked)
         assert sent == form["partial_response"]
 
-    async def test_extra_headers(self) -> None:
+    async def test_configured_headers_are_sent(self) -> None:
         headers, _ = await self.sent(headers={"X-Scope-OrgID": "team-etcd"})
         assert "team-etcd" == headers["X-Scope-OrgID"]
 
-    async def test_the_token(self, tmp_path: Path) -> None:
+    async def test_the_bearer_token_is_sent(self, tmp_path: Path) -> None:
         token = tmp_path / "token"
         token.write_text("s3cret\n")
         headers, _ = await self.sent(bearer_token_file=str(token))
         assert "Bearer s3cret" == headers["Authorization"]
 
-    async def test_user_and_password(self, tmp_path: Path) -> None:
+    async def test_user_and_password_are_sent(self, tmp_path: Path) -> None:
         password = tmp_path / "password"
         password.write_text("pä55\n")
         headers, _ = await self.sent(
@@ -353,7 +353,7 @@ class TestWhatIsSent:
 
 
 class TestSecretsOnDisk:
-    async def test_p5_a_rotated_token_counts_from_the_next_query_on(self, tmp_path: Path) -> None:
+    async def test_p5_a_rotated_token_is_used_from_the_next_query(self, tmp_path: Path) -> None:
         token = tmp_path / "token"
         async with serving(json(vector(0.5))) as stub:
             client = PrometheusClient(settings(stub, bearer_token_file=str(token)))
@@ -365,7 +365,7 @@ class TestSecretsOnDisk:
         assert ["Bearer old", "Bearer new"] == sent
 
     @pytest.mark.parametrize("content", [None, b"", b"a\nb", b"\xff"])
-    async def test_p5_an_unusable_token_is_told_and_nothing_sent(
+    async def test_p5_with_an_unusable_token_nothing_is_sent(
         self, tmp_path: Path, content: bytes | None
     ) -> None:
         token = tmp_path / "token"
@@ -385,7 +385,7 @@ class TestSecretsOnDisk:
             assert ("redirect", []) == (error.kind, elsewhere.requests)
         assert "s3cret" not in str(error)
 
-    async def test_p5_a_rotated_ca_counts_from_the_next_query_on(self, rig: Rig) -> None:
+    async def test_p5_a_rotated_ca_is_used_from_the_next_query(self, rig: Rig) -> None:
         old, new = Authority(rig.directory / "old"), Authority(rig.directory / "new")
         trusted = rig.directory / "trusted.pem"
         trusted.write_bytes(old.ca_file.read_bytes())
@@ -399,7 +399,9 @@ class TestSecretsOnDisk:
             await client.close()
         assert 0.5 == answer.samples[0].value
 
-    async def test_p5_a_ca_file_that_is_none_is_told(self, tmp_path: Path) -> None:
+    async def test_p5_a_ca_file_without_certificates_is_a_credentials_error(
+        self, tmp_path: Path
+    ) -> None:
         broken = tmp_path / "ca.pem"
         broken.write_text("not PEM")
         async with serving(json(vector(0.5))) as stub:
@@ -446,7 +448,7 @@ async def observed(
         pytest.param(vector(*[0.5] * 30_000), id="30,000 samples"),
     ],
 )
-async def test_p3_what_is_no_measurement_is_unusable(body: dict[str, Any]) -> None:
+async def test_p3_samples_that_are_no_measurement_are_unusable(body: dict[str, Any]) -> None:
     async with serving(json(body)) as stub:
         seen = await observed(stub)
     assert not seen["a"].usable
@@ -466,7 +468,7 @@ async def test_p4_warnings_make_it_partial() -> None:
     assert (True, "Prometheus warned: store-2 is away") == (seen["a"].partial, seen["a"].problem)
 
 
-async def test_a_remark_on_style_is_no_warning() -> None:
+async def test_a_remark_on_the_querys_style_does_not_make_it_partial() -> None:
     remark = ["PromQL info: metric might not be a counter"]
     async with serving(json(vector(0.5, 0.5, 0.5, warnings=remark))) as stub:
         seen = await observed(stub)

@@ -67,7 +67,7 @@ async def client_of(
         await client.close()
 
 
-async def test_p5_a_password_that_prometheus_no_longer_takes_is_told(
+async def test_p5_a_password_that_prometheus_refuses_is_unauthorized(
     guarded: GuardedPrometheus, password_file: Path
 ) -> None:
     async with client_of(guarded, password_file) as client:
@@ -79,7 +79,7 @@ async def test_p5_a_password_that_prometheus_no_longer_takes_is_told(
     assert "unauthorized" == refused.value.kind
 
 
-async def test_p5_a_rotated_password_counts_from_the_next_query_on(
+async def test_p5_a_rotated_password_is_used_from_the_next_query(
     guarded: GuardedPrometheus, password_file: Path
 ) -> None:
     async with client_of(guarded, password_file) as client:

@@ -37,7 +37,7 @@ async def takes_writes(etcd: EtcdCluster) -> bool:
     return True
 
 
-async def test_p4_with_one_of_three_members_frozen_it_may_close_and_never_opens(
+async def test_p4_with_one_of_three_members_frozen_a_tier_may_close_and_never_opens(
     rig: Rig, installation: Installation
 ) -> None:
     etcd = EtcdCluster(rig, quota_bytes=QUOTA_BYTES)
@@ -224,7 +224,7 @@ async def test_t2_one_etcd_scraped_by_two_jobs_denies_and_never_admits(
         pytest.param("up(", "parse error", id="no PromQL"),
     ],
 )
-async def test_p3_what_prometheus_cannot_say_is_told_by_check(
+async def test_p3_check_reports_answers_without_a_measurement(
     prometheus: PrometheusServer, tmp_path: Path, query: str, problem: str
 ) -> None:
     status, trial = await check(prometheus.url, query, tmp_path)
@@ -245,7 +245,7 @@ async def test_check_shows_what_each_tier_would_do(
     )
 
 
-async def test_check_says_that_nobody_answers(rig: Rig, tmp_path: Path) -> None:
+async def test_check_reports_a_prometheus_that_does_not_answer(rig: Rig, tmp_path: Path) -> None:
     status, trial = await check(f"http://127.0.0.1:{rig.ports.reserve()}", "up", tmp_path)
     assert 1 == status
     assert trial["signals"]["db-file"]["problem"].startswith("connection: ")

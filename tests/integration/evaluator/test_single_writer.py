@@ -52,7 +52,7 @@ async def pair(installation: Installation) -> AsyncIterator[Pair]:
         yield Pair(installation, writer, standby, stream)
 
 
-async def test_e3_the_holder_is_killed_and_the_other_goes_on(pair: Pair) -> None:
+async def test_e3_after_a_kill_of_the_holder_the_other_writes(pair: Pair) -> None:
     epoch = pair.epoch
     pair.writer.kill()
     await pair.stream.wait_for_epoch_after(epoch)
@@ -60,7 +60,7 @@ async def test_e3_the_holder_is_killed_and_the_other_goes_on(pair: Pair) -> None
     pair.assert_one_story()
 
 
-async def test_e3_killed_again_and_again(pair: Pair) -> None:
+async def test_e3_repeated_kills_leave_one_writer(pair: Pair) -> None:
     writer, standby = pair.writer, pair.standby
     for _ in range(3):
         epoch = pair.epoch

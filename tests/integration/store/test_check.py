@@ -168,7 +168,7 @@ async def test_what_an_evaluator_lacks_is_named(rig: Rig, rights: str, names: li
 
 
 @pytest.mark.shows("trial T13")
-async def test_an_evaluator_that_may_write_a_part_of_its_keys_is_told_the_rest(rig: Rig) -> None:
+async def test_the_keys_that_an_evaluator_may_not_write_are_named(rig: Rig) -> None:
     rights = f"%R~* ~{KEYS.lease} ~{KEYS.epoch} &* +@all"
     _, settings = await server_with(rig, rights)
     names = await evaluator_misses(settings)

@@ -49,7 +49,7 @@ async def test_a_free_lease_is_taken(site: Site) -> None:
     assert (True, True, "ada") == (claim.held, claim.taken, await site.store.lease_holder())
 
 
-async def test_nobody_holds_a_lease_that_was_never_taken(site: Site) -> None:
+async def test_a_lease_that_was_never_taken_is_free(site: Site) -> None:
     assert await site.store.lease_holder() is None
 
 
@@ -60,7 +60,7 @@ async def test_its_holder_renews_a_lease_without_a_new_epoch(site: Site) -> None
     assert LONG_MS < (await site.deployment.remaining_ms(site.keys.lease) or 0)
 
 
-async def test_a_lease_that_somebody_holds_is_refused_and_tells_his_epoch(site: Site) -> None:
+async def test_a_held_lease_is_refused_with_its_holders_epoch(site: Site) -> None:
     theirs = await site.store.claim_lease("ada", LONG_MS)
     claim = await site.store.claim_lease("bob", LONG_MS)
     assert (False, False, theirs.epoch) == (claim.held, claim.taken, claim.epoch)
@@ -140,13 +140,13 @@ async def test_an_unreadable_counter_counts_as_missing(site: Site, counter: byte
     assert before <= claim.epoch <= time.time()
 
 
-async def test_a_lost_counter_makes_its_holder_take_the_lease_anew(site: Site) -> None:
+async def test_a_lost_counter_makes_its_holder_take_the_lease_again(site: Site) -> None:
     await site.store.claim_lease("ada", LONG_MS)
     await site.deployment.delete(site.keys.epoch)
     assert (await site.store.claim_lease("ada", LONG_MS)).taken
 
 
-async def test_who_waits_after_a_loss_does_not_take_the_lease(site: Site) -> None:
+async def test_a_claimant_that_waits_after_a_loss_does_not_take_the_lease(site: Site) -> None:
     claim = await site.store.claim_lease("ada", LONG_MS, after_loss=False)
     assert (False, None) == (claim.held, await site.store.lease_holder())
 
@@ -162,25 +162,25 @@ async def test_a_publication_is_read_back_byte_by_byte(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("allow", "bit"), [(True, b"1"), (False, b"0")], ids=["allow", "deny"])
-async def test_the_bit_stands_beside_the_document(site: Site, allow: bool, bit: bytes) -> None:
+async def test_the_bit_is_stored_with_the_document(site: Site, allow: bool, bit: bytes) -> None:
     await published(site, allow=allow)
     assert bit == await site.deployment.read(site.keys.allow)
 
 
 @pytest.mark.parametrize("key", ["decision", "allow", "lease"])
-async def test_what_must_not_outlive_its_writer_expires(site: Site, key: str) -> None:
+async def test_decision_bit_and_lease_expire(site: Site, key: str) -> None:
     await published(site, ttl_ms=LONG_MS, lease_ms=LONG_MS)
     remaining = await site.deployment.remaining_ms(getattr(site.keys, key))
     assert LONG_MS / 2 < (remaining or 0) <= LONG_MS
 
 
 @pytest.mark.parametrize("key", ["latches", "epoch"])
-async def test_what_must_survive_its_writer_never_expires(site: Site, key: str) -> None:
+async def test_latches_and_epoch_never_expire(site: Site, key: str) -> None:
     await published(site)
     assert await site.deployment.remaining_ms(getattr(site.keys, key)) is None
 
 
-async def test_a_decision_tells_how_long_it_still_lives(site: Site) -> None:
+async def test_a_decision_is_read_with_its_remaining_time(site: Site) -> None:
     await published(site, ttl_ms=LONG_MS)
     stored = await site.store.read_decision()
     assert stored is not None
@@ -196,7 +196,7 @@ async def test_r6_an_expired_decision_is_absent(site: Site) -> None:
     await wait_until(absent, within=PATIENCE, what="the decision to expire")
 
 
-async def test_a_document_without_expiry_says_so(site: Site) -> None:
+async def test_a_document_without_expiry_is_read_without_remaining_time(site: Site) -> None:
     await site.deployment.write(site.keys.decision, b"forged")
     stored = await site.store.read_decision()
     assert stored is not None
@@ -250,7 +250,7 @@ async def test_nothing_of_a_fenced_publication_is_written(site: Site) -> None:
     )
 
 
-async def test_somebody_elses_lease_under_the_same_epoch_loses_the_lease(site: Site) -> None:
+async def test_another_holder_under_the_same_epoch_loses_the_lease(site: Site) -> None:
     epoch = await published(site)
     await site.deployment.write(site.keys.lease, b"bob")
     assert (
@@ -320,9 +320,7 @@ async def test_a_publication_reaches_every_subscriber_as_it_was_written(site: Si
 
 
 @pytest.mark.parametrize("subscribers", [0, 1, 2])
-async def test_a_publication_tells_how_many_subscribers_received_it(
-    site: Site, subscribers: int
-) -> None:
+async def test_a_publication_returns_its_number_of_receivers(site: Site, subscribers: int) -> None:
     epoch = (await site.store.claim_lease("ada", LONG_MS)).epoch
     async with AsyncExitStack() as stack:
         for _ in range(subscribers):
@@ -357,7 +355,7 @@ async def test_a_publication_that_is_refused_is_not_announced(site: Site) -> Non
         assert await subscription.next(SILENCE) is None
 
 
-async def test_silence_is_no_document_and_no_error(site: Site) -> None:
+async def test_without_a_message_the_subscription_returns_none(site: Site) -> None:
     async with site.store.subscribe_decisions() as subscription:
         assert await subscription.next(SILENCE) is None
         await published(site)
@@ -428,7 +426,7 @@ async def test_a_second_override_replaces_the_first(site: Site) -> None:
     assert b"allow" == stored.document
 
 
-async def test_an_override_ends_by_itself(site: Site) -> None:
+async def test_an_override_expires(site: Site) -> None:
     await site.store.put_override(b"deny", SHORT_MS)
 
     async def ended() -> bool:
@@ -443,11 +441,11 @@ async def test_a_cleared_override_is_gone(site: Site) -> None:
     assert await site.store.read_override() is None
 
 
-async def test_clearing_says_when_there_was_nothing(site: Site) -> None:
+async def test_clearing_returns_whether_there_was_an_override(site: Site) -> None:
     assert not await site.store.clear_override()
 
 
-async def test_overrides_are_announced_with_nothing_for_the_end(site: Site) -> None:
+async def test_the_end_of_an_override_is_announced_as_an_empty_message(site: Site) -> None:
     async with site.store.subscribe_overrides() as subscription:
         await site.store.put_override(b"deny", LONG_MS)
         await site.store.clear_override()

@@ -21,7 +21,7 @@ def settings(more: str = "", **environment: str) -> AdmitterSettings:
     )
 
 
-def test_little_has_to_be_said() -> None:
+def test_cluster_and_certificate_are_enough() -> None:
     policy = settings().policy()
     assert (Mode.ENFORCE, "standard", True) == (
         policy.mode,

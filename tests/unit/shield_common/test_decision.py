@@ -110,16 +110,16 @@ def test_an_override_is_read_as_it_was_written() -> None:
     assert OVERRIDE == decode_override(encode_override(OVERRIDE))
 
 
-def test_fields_that_nobody_knows_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert DECISION == decode_decision(changed("tiers", "standard", "colour", to="red"))
 
 
 @pytest.mark.parametrize("schema", [2, 99, 2**60])
-def test_a_higher_schema_is_told_apart_from_garbage(schema: int) -> None:
+def test_a_higher_schema_is_distinguished_from_garbage(schema: int) -> None:
     assert "schema" == problem_of(changed("schema", to=schema))
 
 
-def test_a_higher_schema_is_told_whatever_else_it_holds() -> None:
+def test_a_higher_schema_is_reported_with_any_other_content() -> None:
     assert "schema" == problem_of(b'{"schema": 2, "tiers": "in a form of its own"}')
 
 
@@ -158,7 +158,7 @@ def test_a_document_beyond_the_limit_is_not_parsed() -> None:
         encode_decision(DECISION).replace(b"0.934", b"1e999"),
     ],
 )
-def test_what_is_no_decision_is_malformed(document: bytes) -> None:
+def test_a_document_that_is_no_decision_is_malformed(document: bytes) -> None:
     assert "malformed" == problem_of(document)
 
 

@@ -227,7 +227,7 @@ async def test_the_refresh_survives_a_store_that_is_away_and_goes_on(world: Worl
     task.cancel()
 
 
-async def test_r10_a_silent_subscription_is_dropped_and_made_anew(world: World) -> None:
+async def test_r10_a_silent_subscription_is_dropped_and_replaced(world: World) -> None:
     world.write(interval_ms=10)
     async with following(world):
         await counted(world, "get", "taken")

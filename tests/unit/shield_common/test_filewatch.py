@@ -40,7 +40,7 @@ async def test_a_swapped_symlink_is_a_change(mounted: Path) -> None:
     assert (True, 1) == (await watch.poll(), changes.seen)
 
 
-async def test_a_swap_to_the_same_content_is_none(mounted: Path) -> None:
+async def test_a_swap_to_the_same_content_is_no_change(mounted: Path) -> None:
     changes = Changes()
     watch = FileWatch([mounted], changes)
     _swap(mounted.parent, "second", "one")
@@ -55,7 +55,7 @@ async def test_a_change_between_the_first_reading_and_the_watch_is_one(mounted: 
     assert (True, 1) == (await watch.poll(), changes.seen)
 
 
-async def test_one_change_is_told_once(mounted: Path) -> None:
+async def test_one_change_is_reported_once(mounted: Path) -> None:
     changes = Changes()
     watch = FileWatch([mounted], changes)
     _swap(mounted.parent, "second", "two")

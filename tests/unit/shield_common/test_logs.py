@@ -55,7 +55,7 @@ def crash(message: str) -> None:
     raise ValueError(message + local_secret[:0])
 
 
-def test_an_event_says_what_when_who_and_how_bad() -> None:
+def test_an_event_has_text_time_service_and_level() -> None:
     event = logged(tier="standard")
     assert ("event", "info", "evaluator", "standard") == (
         event["event"],
@@ -79,7 +79,7 @@ def test_a15_control_characters_stay_inside_one_line(
     assert "\x1b" not in stream.getvalue()
 
 
-def test_a15_a_long_name_is_cut_and_its_length_told() -> None:
+def test_a15_a_long_name_is_truncated_with_its_length() -> None:
     name = "n" * 10_000
     assert f"{'n' * (MAX_TEXT - 1)}… (10000 characters)" == logged(name=name)["name"]
 

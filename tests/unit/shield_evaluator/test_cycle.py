@@ -27,7 +27,7 @@ class TestAlone:
             await world.published(),
         )
 
-    async def test_the_plain_bit_says_the_same(self, world: World) -> None:
+    async def test_the_plain_bit_is_the_default_tiers(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.95)
         assert b"0" == world.backend.get(KEYS.allow)
@@ -47,7 +47,7 @@ class TestAlone:
         assert decision is not None
         assert "https://status.example" == decision.status_url
 
-    async def test_a_cycle_asks_once(self, world: World) -> None:
+    async def test_a_cycle_asks_each_query_once(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.5)
         assert 1 == one.source.asked
@@ -64,7 +64,7 @@ class TestAlone:
         await world.evaluator("after").sees(0.85)
         assert await allows(world)
 
-    async def test_unreadable_latches_are_no_reason_not_to_decide(self, world: World) -> None:
+    async def test_with_unreadable_latches_a_decision_is_published(self, world: World) -> None:
         world.backend.put(KEYS.latches, b"garbage")
         assert CycleOutcome.PUBLISHED is (await world.evaluator().sees(0.95)).outcome
 
@@ -73,7 +73,9 @@ class TestAlone:
         with pytest.raises(EvictionPolicyError, match="maxmemory-policy is allkeys-lru"):
             await world.evaluator().sees(0.5)
 
-    async def test_r5_unless_told_otherwise(self, world: World) -> None:
+    async def test_r5_with_allow_eviction_a_store_that_evicts_is_accepted(
+        self, world: World
+    ) -> None:
         world.backend.eviction_policy = "allkeys-lru"
         report = await world.evaluator(allow_eviction=True).sees(0.5)
         assert CycleOutcome.PUBLISHED is report.outcome
@@ -96,7 +98,9 @@ class TestAlone:
 
 
 class TestE1KilledHalfWay:
-    async def test_e1_between_query_and_publish_nothing_is_written(self, world: World) -> None:
+    async def test_e1_an_evaluator_killed_before_publishing_has_written_nothing(
+        self, world: World
+    ) -> None:
         one = world.evaluator()
         await one.sees(0.5)
         before = await world.published()
@@ -105,7 +109,9 @@ class TestE1KilledHalfWay:
             await one.sees(0.95)
         assert before == await world.published()
 
-    async def test_e1_the_next_one_goes_on_from_what_was_published(self, world: World) -> None:
+    async def test_e1_a_restarted_evaluator_continues_from_the_last_publication(
+        self, world: World
+    ) -> None:
         one = world.evaluator("one")
         await one.sees(0.95)
         one.source.meanwhile = _die
@@ -125,7 +131,7 @@ def _die() -> None:
 
 
 class TestTwoEvaluators:
-    async def test_the_second_stands_by(self, world: World) -> None:
+    async def test_the_second_evaluator_stands_by(self, world: World) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
         await one.sees(0.5)
         assert CycleOutcome.STANDBY is (await two.sees(0.99)).outcome
@@ -148,7 +154,7 @@ class TestTwoEvaluators:
         report = await two.sees(0.85)
         assert (CycleOutcome.PUBLISHED, False) == (report.outcome, await allows(world))
 
-    async def test_e3_the_time_without_a_writer_counts_for_no_timer(self, world: World) -> None:
+    async def test_e3_time_without_a_writer_counts_for_no_timer(self, world: World) -> None:
         plan = one_latch(Threshold(set=0.9, reset=0.8, reset_for_ms=round(LEASE * 1000)))
         one, two = world.evaluator("one", plan=plan), world.evaluator("two", plan=plan)
         await one.sees(0.95)
@@ -158,7 +164,7 @@ class TestTwoEvaluators:
         await two.sees(0.5)
         assert not await allows(world)
 
-    async def test_e3_a_standby_without_a_store_goes_on_from_its_own_latches(
+    async def test_e3_a_standby_without_a_store_continues_from_its_own_latches(
         self, world: World
     ) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
@@ -192,7 +198,7 @@ class TestTwoEvaluators:
         await one.sees(0.85)
         assert not await allows(world)
 
-    async def test_a_takeover_is_a_higher_epoch(self, world: World) -> None:
+    async def test_a_takeover_raises_the_epoch(self, world: World) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
         first = (await one.sees(0.5)).decision
         world.clock.step(LEASE)
@@ -208,13 +214,15 @@ class TestTwoEvaluators:
         await one.writer.release()
         assert CycleOutcome.PUBLISHED is (await two.sees(0.5)).outcome
 
-    async def test_a_release_leaves_the_decision(self, world: World) -> None:
+    async def test_releasing_the_lease_keeps_the_decision(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.95)
         await one.writer.release()
         assert not await allows(world)
 
-    async def test_a_takeover_whose_answer_was_lost_still_inherits(self, world: World) -> None:
+    async def test_a_takeover_whose_answer_was_lost_inherits_the_latches(
+        self, world: World
+    ) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
         await one.sees(0.95)
         world.clock.step(LEASE)
@@ -225,7 +233,7 @@ class TestTwoEvaluators:
 
 
 class TestTheStoreFails:
-    async def test_without_it_the_state_goes_on_in_memory(self, world: World) -> None:
+    async def test_without_the_store_latches_continue_in_memory(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.5)
         world.backend.available = False
@@ -235,7 +243,7 @@ class TestTheStoreFails:
         await one.sees(0.85)
         assert not await allows(world)
 
-    async def test_without_it_from_the_start_nothing_is_decided_cold(self, world: World) -> None:
+    async def test_without_the_store_from_the_start_nothing_is_decided(self, world: World) -> None:
         await world.evaluator("before").sees(0.95)
         world.clock.step(LEASE)
         world.backend.available = False
@@ -264,7 +272,9 @@ class TestTheStoreFails:
         await one.sees(0.85)
         assert not await allows(world)
 
-    async def test_r3_with_the_writer_gone_too_a_standby_still_knows(self, world: World) -> None:
+    async def test_r3_a_standby_restores_the_latches_of_a_lost_store_and_writer(
+        self, world: World
+    ) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
         await one.sees(0.95)
         await two.sees(0.5)
@@ -294,7 +304,7 @@ class TestTheStoreFails:
         await one.sees(0.95)
         assert not await allows(world)
 
-    async def test_a_lost_answer_does_not_repeat_a_number(self, world: World) -> None:
+    async def test_no_sequence_number_repeats_after_a_lost_answer(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.5)
         world.backend.available = False
@@ -307,14 +317,14 @@ class TestTheStoreFails:
 
 
 class TestAnOverride:
-    async def test_takes_effect_without_a_new_observation(self, world: World) -> None:
+    async def test_an_override_takes_effect_without_a_new_observation(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.5)
         await world.operator_says(allow=False)
         await one.cycle.redecide()
         assert (False, 1) == (await allows(world), one.source.asked)
 
-    async def test_ends_by_itself(self, world: World) -> None:
+    async def test_an_override_ends_at_its_expiry(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.5)
         await world.operator_says(allow=False, seconds=3)
@@ -323,7 +333,9 @@ class TestAnOverride:
         await one.cycle.redecide()
         assert await allows(world)
 
-    async def test_ends_by_itself_even_while_the_store_is_away(self, world: World) -> None:
+    async def test_an_override_ends_at_its_expiry_while_the_store_is_away(
+        self, world: World
+    ) -> None:
         one = world.evaluator()
         await world.operator_says(allow=False, seconds=3)
         await one.sees(0.5)
@@ -333,14 +345,14 @@ class TestAnOverride:
         assert decision is not None
         assert decision.allow
 
-    async def test_e5_ends_on_our_clock_whatever_the_wall_clock_says(self, world: World) -> None:
+    async def test_e5_an_override_ends_by_the_monotonic_clock(self, world: World) -> None:
         one = world.evaluator()
         await world.operator_says(allow=False, seconds=60)
         world.clock.wall_is_off_by = timedelta(hours=2)
         await one.sees(0.5)
         assert not await allows(world)
 
-    async def test_that_is_cleared_ends(self, world: World) -> None:
+    async def test_an_override_that_is_cleared_ends(self, world: World) -> None:
         one = world.evaluator()
         await world.operator_says(allow=False)
         await one.sees(0.5)
@@ -348,26 +360,26 @@ class TestAnOverride:
         await one.cycle.redecide()
         assert await allows(world)
 
-    async def test_that_is_unreadable_is_ignored(self, world: World) -> None:
+    async def test_an_unreadable_override_is_ignored(self, world: World) -> None:
         one = world.evaluator()
         await world.store.put_override(b"garbage", 60_000)
         await one.sees(0.5)
         assert await allows(world)
 
-    async def test_leaves_the_latches_alone(self, world: World) -> None:
+    async def test_an_override_does_not_move_the_latches(self, world: World) -> None:
         one = world.evaluator()
         await world.operator_says(allow=True)
         report = await one.sees(0.95)
         assert LatchState.SET is report.state.latches[TIER, SIGNAL].state
 
-    async def test_is_not_published_by_a_standby(self, world: World) -> None:
+    async def test_a_standby_publishes_no_override(self, world: World) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
         await one.sees(0.5)
         await two.sees(0.5)
         await world.operator_says(allow=False)
         assert None is await two.cycle.redecide()
 
-    async def test_is_known_to_whoever_takes_over(self, world: World) -> None:
+    async def test_a_takeover_inherits_the_override(self, world: World) -> None:
         one, two = world.evaluator("one"), world.evaluator("two")
         await one.sees(0.5)
         await world.operator_says(allow=False)
@@ -377,14 +389,14 @@ class TestAnOverride:
 
 
 class TestAnotherConfiguration:
-    async def test_keeps_latches_that_it_still_names(self, world: World) -> None:
+    async def test_a_new_configuration_keeps_latches_that_it_names(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.95)
         one.cycle.apply_settings(snapshot(one_latch(Threshold(set=0.97, reset=0.7))))
         await one.sees(0.75)
         assert not await allows(world)
 
-    async def test_counts_from_the_next_cycle_on(self, world: World) -> None:
+    async def test_a_new_configuration_applies_from_the_next_cycle(self, world: World) -> None:
         one = world.evaluator()
         await one.sees(0.5)
         one.cycle.apply_settings(snapshot(one_latch(Threshold(set=0.4, reset=0.3))))
@@ -411,7 +423,7 @@ async def test_a_forecast_follows_from_the_history(world: World) -> None:
         pytest.param(BLIND_AFTER_MS / 1000, None, id="ends when the signal is blind"),
     ],
 )
-async def test_a_forecast_without_observations(
+async def test_a_forecast_counts_down_without_observations(
     world: World, seconds: float, forecast: int | None
 ) -> None:
     one = world.evaluator()
@@ -434,7 +446,7 @@ async def test_a_silent_signal_leaves_the_history_alone(world: World) -> None:
     assert 1 == len(one.cycle.histories()[SIGNAL].points)
 
 
-async def test_what_is_announced_is_what_is_stored(world: World) -> None:
+async def test_the_announced_document_is_the_stored_one(world: World) -> None:
     one = world.evaluator()
     async with world.store.subscribe_decisions() as subscription:
         await one.sees(0.5)

@@ -78,16 +78,16 @@ def test_cycles_begin_at_every_interval_however_long_they_take(takes: float) -> 
     assert [0, 5, 10, 15] == told(seconds=19.95, takes=takes).cycles
 
 
-def test_a_cycle_that_takes_too_long_skips_ticks_and_keeps_the_beat() -> None:
+def test_a_slow_cycle_skips_ticks_and_keeps_the_interval() -> None:
     story = told(seconds=44, takes=12)
     assert ([0, 15, 30], [2, 2, 2]) == (story.cycles, story.missed)
 
 
-def test_a_quick_loop_misses_nothing() -> None:
+def test_a_cycle_in_time_counts_no_overrun() -> None:
     assert [] == told(seconds=30, takes=1).missed
 
 
-def test_an_override_counts_at_once() -> None:
+def test_an_override_is_in_force_at_once() -> None:
     async def act(world: World, node: Node, loop: Loop) -> None:
         del node, loop
         await asyncio.sleep(7)
@@ -105,7 +105,7 @@ def test_an_override_ends_at_once() -> None:
     assert 8.5 == pytest.approx(told(seconds=9, act=act).decided_again[-1], abs=0.01)
 
 
-def test_an_override_does_not_move_the_beat() -> None:
+def test_an_override_does_not_move_the_next_cycle() -> None:
     async def act(world: World, node: Node, loop: Loop) -> None:
         del node, loop
         await asyncio.sleep(7)
@@ -114,7 +114,7 @@ def test_an_override_does_not_move_the_beat() -> None:
     assert [0, 5, 10, 15] == told(seconds=16, act=act).cycles
 
 
-def test_a_new_configuration_counts_at_once_and_sets_the_beat() -> None:
+def test_a_new_configuration_starts_a_cycle_and_a_new_interval() -> None:
     async def act(world: World, node: Node, loop: Loop) -> None:
         del world
         await asyncio.sleep(7)
@@ -124,7 +124,7 @@ def test_a_new_configuration_counts_at_once_and_sets_the_beat() -> None:
     assert [0, INTERVAL, 7, 9, 11] == told(seconds=12, act=act).cycles
 
 
-def test_a_store_that_is_away_does_not_stop_the_beat() -> None:
+def test_without_the_store_cycles_go_on() -> None:
     async def act(world: World, node: Node, loop: Loop) -> None:
         del node, loop
         await asyncio.sleep(1)

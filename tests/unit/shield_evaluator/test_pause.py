@@ -35,14 +35,16 @@ async def falling(world: World, *, reset_for: float, interval: float = INTERVAL)
 @pytest.mark.parametrize(
     ("cycles", "admits"), [(3, True), (4, False)], ids=["a slow cycle", "a pause"]
 )
-async def test_a_pause_does_not_count(world: World, cycles: int, *, admits: bool) -> None:
+async def test_a_pause_does_not_count_towards_reset_for(
+    world: World, cycles: int, *, admits: bool
+) -> None:
     one = await falling(world, reset_for=3 * INTERVAL)
     world.clock.step(cycles * INTERVAL)
     await one.sees(0.5)
     assert admits is await allows(world)
 
 
-async def test_after_it_reset_for_is_waited_for_again(world: World) -> None:
+async def test_after_a_pause_reset_for_begins_again(world: World) -> None:
     one = await falling(world, reset_for=INTERVAL)
     world.clock.step(PAUSE)
     await one.sees(0.5)
@@ -51,7 +53,7 @@ async def test_after_it_reset_for_is_waited_for_again(world: World) -> None:
     assert await allows(world)
 
 
-async def test_it_does_not_put_a_denial_off(world: World) -> None:
+async def test_a_pause_does_not_delay_a_denial(world: World) -> None:
     one = world.evaluator(plan=one_latch(Threshold(set=0.9, reset=0.8, set_for_ms=15_000)))
     await one.sees(0.95)
     world.clock.step(PAUSE)
@@ -60,7 +62,7 @@ async def test_it_does_not_put_a_denial_off(world: World) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(60, 1), (1, 60)])
-async def test_another_interval_is_none(world: World, before: float, after: float) -> None:
+async def test_a_longer_interval_is_not_a_pause(world: World, before: float, after: float) -> None:
     one = await falling(world, reset_for=60, interval=before)
     one.cycle.apply_settings(snapshot(one.cycle.config.plan, interval=after))
     world.clock.step(60)
@@ -68,7 +70,7 @@ async def test_another_interval_is_none(world: World, before: float, after: floa
     assert await allows(world)
 
 
-async def test_waiting_for_a_frozen_store_is_none(world: World) -> None:
+async def test_waiting_for_a_frozen_store_is_not_a_pause(world: World) -> None:
     one = evaluator(world, reset_for=8, interval=0.2)
     await one.sees(0.95)
     world.backend.available = False
@@ -80,14 +82,14 @@ async def test_waiting_for_a_frozen_store_is_none(world: World) -> None:
     assert await allows(world)
 
 
-async def test_it_may_come_while_prometheus_is_asked(world: World) -> None:
+async def test_a_pause_during_a_query_is_noticed(world: World) -> None:
     one = await falling(world, reset_for=30)
     one.source.meanwhile = lambda: world.clock.step(PAUSE)
     await one.sees(0.5)
     assert not await allows(world)
 
 
-async def test_it_is_not_handed_on_by_an_override_that_is_announced_after_it(world: World) -> None:
+async def test_a_redecision_after_a_pause_does_not_count_it(world: World) -> None:
     one, two = await falling(world, reset_for=30), evaluator(world, "two", reset_for=30)
     world.clock.step(PAUSE)
     await one.cycle.redecide()
@@ -96,7 +98,7 @@ async def test_it_is_not_handed_on_by_an_override_that_is_announced_after_it(wor
     assert not await allows(world)
 
 
-async def test_a_standbys_own_idleness_is_none(world: World) -> None:
+async def test_a_standbys_idle_time_is_not_a_pause(world: World) -> None:
     one, two = evaluator(world, reset_for=20), evaluator(world, "two", reset_for=20)
     await two.sees(0.95)
     await two.writer.release()
@@ -112,7 +114,9 @@ async def test_a_standbys_own_idleness_is_none(world: World) -> None:
 
 
 @pytest.mark.parametrize(("reset_for", "told"), [(0, 0), (2 * PAUSE, 1)])
-async def test_it_is_told_if_it_matters(world: World, reset_for: float, told: int) -> None:
+async def test_a_pause_is_logged_if_a_timer_was_running(
+    world: World, reset_for: float, told: int
+) -> None:
     one = await falling(world, reset_for=reset_for)
     world.clock.step(PAUSE)
     with capture_logs() as lines:

@@ -59,7 +59,7 @@ async def evaluated_once_during_an_outage(world: World) -> Node:
     return node
 
 
-def test_an_override_while_a_new_configuration_waits_for_observations_goes_by_the_old() -> None:
+def test_before_a_new_configuration_is_observed_an_override_uses_the_old_one() -> None:
     plan = one_latch()
     wider = replace(plan, tiers={**plan.tiers, "extra": plan.tiers[plan.default_tier]})
 

@@ -40,22 +40,22 @@ def read(document: Mapping[str, Any], **environment: str) -> EvaluatorSettings:
 class TestAMinimalFile:
     settings = read(minimal())
 
-    def test_asks_every_five_seconds(self) -> None:
+    def test_the_default_interval_is_five_seconds(self) -> None:
         assert 5 == float(self.settings.interval)
 
-    def test_leaves_prometheus_four_fifths_of_the_interval(self) -> None:
+    def test_the_default_timeout_is_four_fifths_of_the_interval(self) -> None:
         assert 4 == float(self.settings.query_timeout)
 
-    def test_holds_a_lease_for_three_cycles(self) -> None:
+    def test_the_default_lease_lasts_three_intervals(self) -> None:
         assert 15 == float(self.settings.lease)
 
-    def test_keeps_a_decision_for_five_minutes(self) -> None:
+    def test_the_default_ttl_is_five_minutes(self) -> None:
         assert 300 == float(self.settings.ttl)
 
-    def test_starts_admitting_inside_the_band(self) -> None:
+    def test_the_default_cold_start_is_reset(self) -> None:
         assert ColdStart.RESET is self.settings.plan().cold_start
 
-    def test_holds_while_blind(self) -> None:
+    def test_the_default_on_blind_is_hold(self) -> None:
         signal = self.settings.plan().signals["db-file"]
         assert (OnBlind.HOLD, 120_000) == (signal.on_blind, signal.blind_after_ms)
 
@@ -292,7 +292,7 @@ def test_e8_two_signals_of_one_name_are_refused() -> None:
         pytest.param("a: &a [*a]", id="a loop"),
     ],
 )
-def test_e8_what_is_no_mapping_is_refused(text: str) -> None:
+def test_e8_a_file_that_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(SettingsError):
         parse(text, EvaluatorSettings, source="evaluator.yaml", environment={})
 

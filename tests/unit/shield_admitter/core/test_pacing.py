@@ -220,7 +220,7 @@ def test_a_run_that_cannot_be_decoded_starts(run: bytes) -> None:
         (0.01, "less than one more run a minute"),
     ],
 )
-def test_a_paced_run_is_told_how_many_runs_have_room(share: float, words: str) -> None:
+def test_a_paced_run_is_answered_with_the_number_of_runs_that_fit(share: float, words: str) -> None:
     admitter = _Admitter(_decision(share=share))
     verdict = admitter.judge()
     while verdict.allowed:

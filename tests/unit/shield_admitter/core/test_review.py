@@ -30,7 +30,7 @@ def nested(levels: int) -> bytes:
     return b'{"metadata":{"labels":{"tier":"gold"}},"spec":%s}' % (b"[" * levels + b"]" * levels)
 
 
-def test_who_wants_what_is_read() -> None:
+def test_requester_kind_and_namespace_are_read() -> None:
     request = decode(VALID)
     assert ("u-1", "CREATE", "PipelineRun") == (request.uid, request.operation, request.kind.kind)
     assert ("team-orders", "orders-on-push-00001") == (request.namespace, request.name)
@@ -170,7 +170,7 @@ def test_a3_brackets_without_end_are_refused(text: bytes) -> None:
         decode(with_object(text))
 
 
-def test_a_long_problem_is_told_in_bounds() -> None:
+def test_a_long_problem_is_truncated() -> None:
     with pytest.raises(ReviewError) as caught:
         decode(review(kind="k" * 100_000, apiVersion="v" * 100_000))
     assert 400 > len(str(caught.value))

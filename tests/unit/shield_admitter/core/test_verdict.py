@@ -173,13 +173,13 @@ def test_an_override_is_named_as_the_reason(tiers: tuple[str, ...] | None, reaso
     assert reason is judged(cached(override=override(allow=False, tiers=tiers))).reason
 
 
-def test_a_denied_requester_learns_when_to_come_back() -> None:
+def test_a_denied_request_has_a_retry_time() -> None:
     rule = RetryRule(30, EVERYONE, 0)
     assert rule is judged(cached(), policy(retry_rules=[rule])).retry_rule
 
 
 @pytest.mark.parametrize("mode", [Mode.WARN, Mode.AUDIT, Mode.OFF])
-def test_an_admitted_requester_is_not_told_to_come_back(mode: Mode) -> None:
+def test_an_admitted_request_has_no_retry_time(mode: Mode) -> None:
     rules = policy(mode=mode, retry_rules=[RetryRule(30, EVERYONE, 0)])
     assert judged(cached(), rules).retry_rule is None
 

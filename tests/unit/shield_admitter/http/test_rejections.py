@@ -312,7 +312,7 @@ def test_a11_requests_read_the_same_however_they_are_cut(
     assert whole.receive() == cut.receive()
 
 
-def test_a11_bare_line_feeds_are_told_from_a_large_head() -> None:
+def test_a11_bare_line_feeds_are_distinguished_from_a_large_head() -> None:
     request = post(b"X: " + b"y" * 2 * MAX_HEAD).replace(b"\r\n", b"\n")
     assert ["400 close"] == Exchange().receive(request)
 

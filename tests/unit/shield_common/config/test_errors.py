@@ -48,7 +48,7 @@ class Outer(SettingsStruct, frozen=True, kw_only=True):
         ),
     ],
 )
-def test_a_mistake_is_told_with_what_would_do(text: str, said: str) -> None:
+def test_a_mistake_is_reported_with_the_nearest_valid_name(text: str, said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse(text, Outer, source="shield.yaml", environment={})
     assert f"shield.yaml: {said}" == str(caught.value)

@@ -110,7 +110,7 @@ def test_an_anchor_may_be_reused() -> None:
         ("text:", "text: Expected `str`, got `null`"),
     ],
 )
-def test_a_mistake_is_told_with_file_and_path(text: str, path: str) -> None:
+def test_a_mistake_is_reported_with_file_and_path(text: str, path: str) -> None:
     assert refusal(text).startswith(f"shield.yaml: {path}")
 
 
@@ -132,7 +132,7 @@ def test_a_mistake_is_told_with_file_and_path(text: str, path: str) -> None:
         ("text: " + "[" * (MAX_DEPTH + 1), f"nested deeper than {MAX_DEPTH} levels"),
     ],
 )
-def test_what_is_no_yaml_of_ours_is_refused_in_one_line(text: str | bytes, problem: str) -> None:
+def test_yaml_that_is_not_accepted_is_refused_in_one_line(text: str | bytes, problem: str) -> None:
     said = refusal(text)
     assert problem in said
     assert "\n" not in said
@@ -156,7 +156,7 @@ def test_a_field_that_a_check_names_is_part_of_the_path() -> None:
     assert "shield.yaml: redis.url: has no scheme" == refusal("redis: {url: nowhere}")
 
 
-def test_a_variable_that_cannot_be_is_named() -> None:
+def test_a_variable_with_an_invalid_value_is_named() -> None:
     with pytest.raises(SettingsError) as caught:
         read("redis: {url: redis://file}", SHIELD_REDIS_URL="nowhere")
     assert "shield.yaml: redis.url (from SHIELD_REDIS_URL): has no scheme" == str(caught.value)

@@ -95,7 +95,7 @@ def test_a_long_gap_says_what_blindness_did(on_blind: OnBlind, told: str) -> Non
     assert told in found.gaps[0].treatment
 
 
-def test_the_highest_value_is_told_with_its_member() -> None:
+def test_the_highest_value_is_shown_with_its_member() -> None:
     signal = reported([0.5, 0.6, 0.5], [0.5, 0.7, 0.5]).signals["db-file"]
     assert (0.7, "member-1") == (signal.highest, signal.highest_member)
 

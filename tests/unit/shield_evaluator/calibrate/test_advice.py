@@ -57,7 +57,7 @@ def test_what_is_printed_is_a_configuration_with_what_was_found(tmp_path: Path) 
             )
 
 
-def test_a_time_that_was_not_told_is_not_printed() -> None:
+def test_an_unknown_time_is_not_printed() -> None:
     settings = load(EXAMPLE, EvaluatorSettings, environment={})
     untold = msgspec.structs.replace(FOUND, grows_over_seconds=None)
 

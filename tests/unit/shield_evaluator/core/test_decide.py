@@ -165,13 +165,13 @@ def test_a_signal_without_samples_becomes_blind() -> None:
 
 
 class TestAnOverride:
-    def test_its_end_is_shown_in_utc(self) -> None:
+    def test_the_end_of_an_override_is_shown_in_utc(self) -> None:
         elsewhere = overriding(allow=False).until.astimezone(timezone(timedelta(hours=2)))
         override = replace(overriding(allow=False), until=elsewhere)
         said = tier(one_latch(), complete(0.5), override=override)
         assert "denied by an operator until 11:00:00Z: upgrade" == said.reason
 
-    def test_denies_while_the_latches_admit(self) -> None:
+    def test_an_override_denies_while_the_latches_admit(self) -> None:
         said = tier(one_latch(), complete(0.5), override=overriding(allow=False))
         assert (False, "denied by an operator until 11:00:00Z: upgrade", EPOCH) == (
             said.allow,
@@ -179,7 +179,7 @@ class TestAnOverride:
             said.since,
         )
 
-    def test_admits_with_a_warning_while_the_latches_deny(self) -> None:
+    def test_an_override_admits_with_a_warning_while_the_latches_deny(self) -> None:
         said = tier(one_latch(), complete(0.95), override=overriding(allow=True))
         assert said.allow
         assert (
@@ -187,29 +187,29 @@ class TestAnOverride:
             == said.warning
         )
 
-    def test_gives_no_warning_while_the_latches_admit(self) -> None:
+    def test_an_override_that_allows_gives_no_warning_while_the_latches_admit(self) -> None:
         assert None is tier(one_latch(), complete(0.5), override=overriding(allow=True)).warning
 
-    def test_of_another_tier_has_no_effect(self) -> None:
+    def test_an_override_of_another_tier_has_no_effect(self) -> None:
         said = tier(
             one_latch(), complete(0.5), override=overriding(allow=False, tiers=("critical",))
         )
         assert said.allow
 
-    def test_sets_the_plain_allow_bit(self) -> None:
+    def test_an_override_sets_the_plain_allow_bit(self) -> None:
         assert not decided(one_latch(), complete(0.5), override=overriding(allow=False)).allow
 
-    def test_is_part_of_the_document(self) -> None:
+    def test_an_override_is_part_of_the_document(self) -> None:
         override = overriding(allow=False)
         assert override == decided(one_latch(), complete(0.5), override=override).override
 
-    def test_with_a_long_reason_can_be_decoded(self) -> None:
+    def test_an_override_with_a_long_reason_can_be_decoded(self) -> None:
         made = decided(
             one_latch(), complete(0.95), override=overriding(allow=False, reason="x" * 1024)
         )
         assert made == decode_decision(encode_decision(made))
 
-    def test_with_a_long_reason_gives_a_short_warning(self) -> None:
+    def test_an_override_with_a_long_reason_gives_a_short_warning(self) -> None:
         said = tier(one_latch(), complete(0.95), override=overriding(allow=True, reason="x" * 500))
         assert MAX_WARNING == len(said.warning or "")
 

@@ -87,7 +87,7 @@ def test_a_cost_that_proves_too_low_takes_room_away() -> None:
     assert less.run_cost > 1.5 * more.run_cost
 
 
-def test_what_is_reserved_is_told_at_the_learned_cost() -> None:
+def test_reservations_are_shown_at_the_learned_cost() -> None:
     stated = room.reservation_of(PLAN, _flood(times=1), "standard", now_ms=480_000)
     learned = room.reservation_of(PLAN, _flood(times=2), "standard", now_ms=480_000)
 

@@ -324,7 +324,7 @@ def test_reopen_can_be_configured_in_runs() -> None:
     assert {"standard"} == room.closed_tiers(state)
 
 
-def test_a_reservation_is_told_in_runs_and_bytes() -> None:
+def test_a_reservation_is_shown_in_runs_and_bytes() -> None:
     plan = _plan()
     state = _advance(plan, RoomState(), 0, totals={"standard": 10}, db_in_use=0.5)
     held = room.reservation_of(plan, state, "standard", now_ms=LAG + GROWS_OVER // 2)

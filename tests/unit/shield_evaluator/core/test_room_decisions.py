@@ -88,7 +88,7 @@ def test_the_document_says_among_how_many_the_room_is_shared() -> None:
     assert 2 == _decided(complete(0.5)).admitters
 
 
-def test_a_plan_without_run_cost_paces_nobody() -> None:
+def test_a_plan_without_run_cost_paces_nothing() -> None:
     decision = _decided(complete(0.5), plan=one_latch())
     assert (None, None, None) == (
         decision.admitters,
@@ -119,7 +119,7 @@ def test_a_denying_tier_hands_out_nothing() -> None:
     assert _tier(complete(0.95), complete(0.95)).share is None
 
 
-def test_an_override_that_allows_paces_nobody() -> None:
+def test_an_override_that_allows_paces_nothing() -> None:
     entry = _tier(complete(0.87), override=_override(allow=True))
     assert (True, None) == (entry.allow, entry.share)
 
