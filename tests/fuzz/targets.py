@@ -13,6 +13,9 @@ from shield_common.decision import (
     decode_decision,
     encode_decision,
 )
+from shield_common.held import HeldReportError, decode_held_report, encode_held_report
+from shield_controller.core.release import release_patch
+from shield_controller.core.runs import NotARunError, decode_partial, held_run
 
 Target = Callable[[bytes], None]
 
@@ -79,7 +82,36 @@ def decision(data: bytes) -> None:
         assert taken == decode_decision(written)
 
 
-TARGETS: Mapping[str, Target] = {"reviews": review, "decisions": decision}
+def held_report(data: bytes) -> None:
+    """A report that is taken survives writing and reading; any other is refused in one way."""
+    try:
+        taken = decode_held_report(data)
+    except HeldReportError as error:
+        assert error.problem in {"malformed", "schema", "size"}  # noqa: PT017 - pytest is not there
+        return
+    assert taken == decode_held_report(encode_held_report(taken))
+
+
+def run(data: bytes) -> None:
+    """An object is a held run, another run, or refused in one way."""
+    try:
+        metadata = decode_partial(data)
+    except NotARunError:
+        return
+    held = held_run(metadata)
+    if held is not None:
+        assert held.uid
+        assert release_patch(held)[0] == {
+            "op": "test", "path": "/metadata/uid", "value": held.uid
+        }  # fmt: skip
+
+
+TARGETS: Mapping[str, Target] = {
+    "reviews": review,
+    "decisions": decision,
+    "held-reports": held_report,
+    "runs": run,
+}
 
 
 def _json(data: bytes) -> Any:

@@ -205,6 +205,7 @@ async def test_a_refused_login_reads_the_credentials_again(
     assert "Bearer rotated" == stub.requests[1][2]["Authorization"]
 
 
+@pytest.mark.shows("H8")
 async def test_ages_count_on_the_api_server_s_clock(stub: Stub, client: KubernetesClient) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     date = f"{tomorrow:%a, %d %b %Y %H:%M:%S} GMT"
