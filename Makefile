@@ -49,7 +49,7 @@ docs: SERVERS = chromium
 docs: bootstrap servers ## The documentation site in .tox/site, with its links checked
 	$(TOX) run -e docs $(if $(ARGS),-- $(ARGS))
 
-release: SERVERS = containers registry
+release: SERVERS = containers registry etcd
 release: bootstrap servers ## Rehearse a release, as root on Linux: files, images, a registry, the chart from there
 	$(TOX) run -e release $(if $(ARGS),-- $(ARGS))
 

@@ -1,4 +1,4 @@
-"""One release for all tests: its files, and a registry that has its images and its chart."""
+"""One release for all tests: its files, a registry with its images and chart, and an API server."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest_asyncio
 
 from tests.cluster import building
+from tests.rig.apiserver import KubeApiServer
 from tests.rig.commands import run
+from tests.rig.etcd import EtcdServer
 from tests.rig.kubernetes import installed
 from tests.rig.lifetime import Rig
 from tests.rig.registry import RegistryServer
@@ -50,6 +52,17 @@ class Release:
     def package(self) -> Path:
         """The packaged chart."""
         return self.files / f"etcd-shield-{self.version}.tgz"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def cluster() -> AsyncIterator[KubeApiServer]:
+    """A real API server without nodes: it takes the objects of the chart, or says why not."""
+    async with Rig() as rig:
+        etcd = EtcdServer(rig)
+        await etcd.start()
+        server = KubeApiServer(rig, Path(installed("apiserver")), etcd)
+        await server.start(within=_SECONDS)
+        yield server
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
