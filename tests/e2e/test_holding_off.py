@@ -5,6 +5,8 @@ tests do its part: they run the command of the chart's Job, and say in its statu
 """
 
 import asyncio
+import os
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,6 +18,7 @@ import pytest_asyncio
 from tests.e2e.installation import CHANGE_SECONDS, CHART, RELEASE, Installation
 from tests.e2e.objects import namespace, pipeline_run
 from tests.rig.commands import Ended, run
+from tests.rig.kubernetes import installed
 from tests.rig.kubernetes_api import KubernetesApi, Object
 from tests.rig.services import service_script
 from tests.rig.waiting import wait_until
@@ -50,6 +53,7 @@ def held_run() -> Object:
     """Return a run as the admitters hold it."""
     made = pipeline_run()
     made["metadata"]["labels"] = {HELD: "standard"}
+    made["metadata"]["annotations"] = {f"{HELD}-because": "etcd is at 93.4% of its quota"}
     made["spec"]["status"] = "PipelineRunPending"
     return made
 
@@ -60,7 +64,7 @@ async def holding(shield: Installation) -> AsyncIterator[Installation]:
     await shield.commands.apply(namespace(PLACE), namespace(TEAM))
     await shield.commands.helm("install", RELEASE, str(CHART), f"--namespace={PLACE}", given=VALUES)
     pending = held_run()
-    del pending["metadata"]["labels"]
+    del pending["metadata"]["labels"], pending["metadata"]["annotations"]
     for made in (held_run(), held_run(), held_run(), pending):
         assert HTTPStatus.CREATED == (await shield.api.create(made, namespace=TEAM)).status
     yield shield
@@ -225,3 +229,18 @@ async def test_h7_an_upgrade_that_goes_on_holding_releases_nothing(holding: Inst
     assert 0 == done.status, done.err
     assert HTTPStatus.NOT_FOUND == (await holding.api.get(JOB)).status
     assert 3 == await held(holding.api)
+
+
+async def test_h7_kubectl_alone_releases_what_is_held_as_the_readme_says(
+    holding: Installation,
+) -> None:
+    blocks = re.findall(r"(?ms)^```\n(.*?)^```$", (CHART / "README.md").read_text())
+    (script,) = (block for block in blocks if "while read" in block)
+    environment = {
+        "PATH": f"{installed('apiserver')}:{os.environ['PATH']}",
+        "KUBECONFIG": str(holding.controller.kubeconfig),
+    }
+    assert HTTPStatus.OK == (await holding.api.delete(WEBHOOK)).status
+    done = await run("bash", "-c", script, environment=environment)
+    assert 0 == done.status, done.err
+    assert (0, 1) == (await held(holding.api), await pending(holding.api))

@@ -66,7 +66,9 @@ queue of Kueue that is not in the list now.
     {{- end }}
     # Kueue queues these itself.
     - name: not-kueue
-      expression: "!has(object.metadata.labels) || !('kueue.x-k8s.io/queue-name' in object.metadata.labels)"
+      expression: >-
+        !(has(object.metadata.labels) && 'kueue.x-k8s.io/queue-name' in object.metadata.labels) &&
+        !(has(object.metadata.annotations) && 'kueue.x-k8s.io/queue-name' in object.metadata.annotations)
     {{- with $root.Values.webhook.matchConditions }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
