@@ -2,16 +2,20 @@
 
 The product's images come from the repository's Dockerfiles. Their base is made once by debootstrap,
 and the wheels that they install are downloaded once for each set of pins; both stay in the cache,
-so that after a change of the product only its own wheels are built again.
+so that after a change of the product only its own wheels are built again. What an image is built
+from names its archive, so that nothing is built where nothing changed.
 """
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +24,6 @@ from tests.rig.errors import RigError
 ROOT = Path(__file__).resolve().parents[2]
 # Where a user would have pushed the images to. The node has them and pulls nothing.
 REGISTRY = "registry.example.com"
-SERVICES = ("evaluator", "admitter")
 PAUSE = "registry.k8s.io/pause:3.10"
 COREDNS = "registry.k8s.io/coredns:local"
 REDIS = "docker.io/library/redis:7.4-alpine"
@@ -33,9 +36,9 @@ _LEFT_OUT = (
     "usr/share/doc/*", "usr/share/info/*", "usr/share/locale/*", "usr/share/man/*",
     "var/cache/apt/*", "var/lib/apt/lists/*",
 )  # fmt: skip
-_REQUIREMENTS = ("build", *SERVICES)
 # What .dockerignore lets through to a build.
 _SOURCES = ("LICENSE", "libs", "requirements", "services")
+_STANDINS = Path(__file__).parent / "standins" / "Dockerfile"
 _SECONDS = 1800.0
 
 
@@ -67,6 +70,7 @@ class Builder:
         self._cache = cache / "images"
         self._cache.mkdir(parents=True, exist_ok=True)
         self._base = ""
+        self._turn = asyncio.Lock()
 
     async def product(self, sources: Path, *, tag: str) -> list[Image]:
         """Build both services' images from a directory of sources.
@@ -79,21 +83,24 @@ class Builder:
             ImageError: One could not be built.
         """
         base = await self._base_image()
-        wheels = await self._wheelhouse(sources)
+        services = sorted(path.parent.name for path in sources.glob("services/*/Dockerfile"))
+        return await asyncio.gather(
+            *(self._service(sources, service, base=base, tag=tag) for service in services)
+        )
+
+    async def _service(self, sources: Path, service: str, *, base: str, tag: str) -> Image:
+        wheels = await self._wheelhouse(sources, service)
         with tempfile.TemporaryDirectory(dir=self._cache) as directory:
             context = Path(directory)
             for name in _SOURCES:
                 _copy(sources / name, context / name)
             shutil.copytree(wheels, context / "wheelhouse", copy_function=os.link)
-            return [
-                await self._build(
-                    f"{REGISTRY}/etcd-shield-{service}:{tag}",
-                    context,
-                    dockerfile=sources / "services" / service / "Dockerfile",
-                    arguments={"BASE_IMAGE": base, "PIP_NO_INDEX": "1"},
-                )
-                for service in SERVICES
-            ]
+            return await self._build(
+                f"{REGISTRY}/etcd-shield-{service}:{tag}",
+                context,
+                dockerfile=sources / "services" / service / "Dockerfile",
+                arguments={"BASE_IMAGE": base, "PIP_NO_INDEX": "1"},
+            )
 
     async def standins(self, programs: Path) -> list[Image]:
         """Build what a cluster would pull from registries: pause, CoreDNS, Redis.
@@ -105,20 +112,39 @@ class Builder:
             ImageError: One could not be built.
         """
         base = await self._base_image()
-        dockerfile = Path(__file__).parent / "standins" / "Dockerfile"
-        made = []
+        wanted = {"pause": PAUSE, "coredns": COREDNS, "redis": REDIS}
+        return await asyncio.gather(
+            *(
+                self._standin(target, name, program=programs / target, base=base)
+                for target, name in wanted.items()
+            )
+        )
+
+    async def controllers(self, programs: Mapping[str, Path]) -> list[Image]:
+        """Build images with one static program each, at `/ko-app/<its name>`.
+
+        Args:
+            programs: By the name of the image.
+
+        Raises:
+            ImageError: One could not be built.
+        """
+        base = await self._base_image()
+        return await asyncio.gather(
+            *(
+                self._standin("program", name, program=program, base=base)
+                for name, program in programs.items()
+            )
+        )
+
+    async def _standin(self, target: str, name: str, *, program: Path, base: str) -> Image:
         with tempfile.TemporaryDirectory(dir=self._cache) as directory:
-            for target, name in (("pause", PAUSE), ("coredns", COREDNS), ("redis", REDIS)):
-                context = Path(directory) / target
-                context.mkdir()
-                if (programs / target).exists():
-                    shutil.copy2(programs / target, context)
-                image = await self._build(
-                    name, context, dockerfile=dockerfile, target=target,
-                    arguments={"BASE_IMAGE": base},
-                )  # fmt: skip
-                made.append(image)
-        return made
+            if program.exists():
+                shutil.copy2(program, directory)
+            return await self._build(
+                name, Path(directory), dockerfile=_STANDINS, target=target,
+                arguments={"BASE_IMAGE": base},
+            )  # fmt: skip
 
     async def _build(
         self,
@@ -129,54 +155,65 @@ class Builder:
         arguments: dict[str, str],
         target: str | None = None,
     ) -> Image:
+        key = _digest(name, dockerfile.read_text(), *arguments.values(), *_contents(context))
+        archive = self._cache / f"{_prefix(name)}-{key}.tar"
+        options = (
+            f"--file={dockerfile}",
+            *(f"--build-arg={key}={value}" for key, value in arguments.items()),
+            *([f"--target={target}"] if target else []),
+        )
+        if not archive.exists():
+            # Two builds at a time are hardly faster, and one may remove layers that another reuses.
+            async with self._alone():
+                await self._make(name, context, archive, *options)
+        return Image(name=name, archive=archive)
+
+    async def _make(self, name: str, context: Path, archive: Path, *options: str) -> None:
         replaced = await self._identity(name)
         await self._buildah(
             "build", "--layers", "--pull=false", "--format=docker", f"--tag={name}",
-            f"--file={dockerfile}", "--network=host",
-            *(f"--build-arg={key}={value}" for key, value in arguments.items()),
-            *([f"--target={target}"] if target else []),
-            str(context),
+            "--network=host", *options, str(context),
         )  # fmt: skip
-        identity = await self._identity(name)
-        if replaced not in {identity, ""}:
-            # Its own layers would stay for ever; those that the new one shares are kept.
+        if replaced not in {await self._identity(name), ""}:
+            # Its layers would stay for ever; those that the new one shares are kept.
             await self._buildah("rmi", "--force", replaced)
-        return Image(name=name, archive=await self._exported(name, identity))
+        for older in self._cache.glob(f"{_prefix(name)}-*.tar"):
+            older.unlink()
+        fresh = self._cache / f"{_prefix(name)}.new"
+        fresh.unlink(missing_ok=True)
+        await self._buildah("push", "--quiet", name, f"docker-archive:{fresh}:{name}")
+        fresh.rename(archive)
 
-    async def _exported(self, name: str, identity: str) -> Path:
-        prefix = name.replace("/", "-").replace(":", "-")
-        archive = self._cache / f"{prefix}-{identity.removeprefix('sha256:')[:12]}.tar"
-        if not archive.exists():
-            for older in self._cache.glob(f"{prefix}-*.tar"):
-                older.unlink()
-            fresh = archive.with_suffix(".new")
-            fresh.unlink(missing_ok=True)
-            await self._buildah("push", "--quiet", name, f"docker-archive:{fresh}:{name}")
-            fresh.rename(archive)
-        return archive
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Wait for other builds, those of other processes too."""
+        async with self._turn:
+            with (self._cache / "lock").open("w") as lock:
+                await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+                yield
 
     async def _identity(self, name: str) -> str:
         """Return an image's id, empty if there is none."""
-        return (
-            await self._buildah("images", "--quiet", "--no-trunc", f"--filter=reference={name}")
-        ).strip()
+        options = ("--quiet", "--no-trunc", f"--filter=reference={name}")
+        return (await self._buildah("images", *options)).strip()
 
     async def _base_image(self) -> str:
         """Return the base's name; it is made by debootstrap where it is missing."""
         if not self._base:
             key = _digest(_SUITE, *_PACKAGES, *_LEFT_OUT)
             name = f"localhost/etcd-shield-base:{_SUITE}-{key}"
-            if not await self._identity(name):
-                await self._make_base(name)
+            async with self._alone():
+                if not await self._identity(name):
+                    await self._make_base(name)
             self._base = name
         return self._base
 
     async def _make_base(self, name: str) -> None:
         with tempfile.TemporaryDirectory(dir=self._cache) as directory:
-            root, context = Path(directory) / "root", Path(directory) / "context"
+            root, context = (Path(directory, name) for name in ("root", "context"))
             context.mkdir()
             await _run(
-                *_ALONE, "debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}",
+                *_ISOLATED, "debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}",
                 _SUITE, str(root),
             )  # fmt: skip
             left_out = [f"--exclude=./{path}" for path in _LEFT_OUT]
@@ -184,13 +221,12 @@ class Builder:
                 "tar", f"--directory={root}", "--create", f"--file={context}/base.tar",
                 *left_out, ".",
             )  # fmt: skip
-            dockerfile = context / "Dockerfile"
-            dockerfile.write_text("FROM scratch\nADD base.tar /\n")
-            await self._buildah("build", f"--tag={name}", f"--file={dockerfile}", str(context))
+            (context / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
+            await self._buildah("build", f"--tag={name}", str(context))
 
-    async def _wheelhouse(self, sources: Path) -> Path:
-        """Return a directory with every wheel that the pins of `sources` name."""
-        pins = [sources / "requirements" / f"{name}.txt" for name in _REQUIREMENTS]
+    async def _wheelhouse(self, sources: Path, service: str) -> Path:
+        """Return a directory with every wheel that the pins of a service name."""
+        pins = [sources / "requirements" / f"{name}.txt" for name in ("build", service)]
         target = self._cache / f"wheels-{_digest(*(pin.read_text() for pin in pins))}"
         if target.exists():
             return target
@@ -208,14 +244,14 @@ class Builder:
     async def _buildah(self, command: str, *arguments: str) -> str:
         storage = self._cache / "storage"
         return await _run(
-            *_ALONE, "buildah", f"--root={storage}", f"--runroot={storage}-run",
+            *_ISOLATED, "buildah", f"--root={storage}", f"--runroot={storage}-run",
             "--storage-driver=overlay", command, *arguments,
             BUILDAH_ISOLATION="chroot",
         )  # fmt: skip
 
 
 # Mounts and processes that a builder forgets are gone when it ends.
-_ALONE = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
+_ISOLATED = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -224,6 +260,19 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, ignore=ignored)
     else:
         shutil.copy2(source, target)
+
+
+def _prefix(name: str) -> str:
+    return name.replace("/", "-").replace(":", "-")
+
+
+def _contents(context: Path) -> Iterator[str]:
+    """Yield the name and the content of each file of a context."""
+    for file in sorted(context.rglob("*")):
+        if file.is_file():
+            yield str(file.relative_to(context))
+            # The pins name the wheels' hashes.
+            yield "" if file.suffix == ".whl" else hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _digest(*texts: str) -> str:
