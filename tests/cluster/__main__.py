@@ -17,6 +17,7 @@ from tests.cluster.objects import RELENG, TEAM, namespace
 from tests.cluster.release import NAME, Release
 from tests.e2e.objects import pipeline_run_definition
 from tests.rig.errors import RigError
+from tests.rig.kubernetes import installed
 
 
 def main() -> int:
@@ -53,6 +54,8 @@ def main() -> int:
 async def _build() -> None:
     programs = building.programs()
     builder = building.builder()
+    for name in ("kube-router", "tekton", "kueue"):
+        installed(name)
     await building.images(builder, programs)
     await building.old_images(builder)
 

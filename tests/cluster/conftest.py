@@ -15,6 +15,19 @@ from tests.cluster.objects import RELENG, TEAM, namespace
 from tests.cluster.release import Release
 from tests.e2e.objects import pipeline_run_definition
 
+# The files in an order that spares time. What looks at the whole machine comes before there is a
+# node. Then come those that share the first release, and last those that install another.
+_ORDER = (
+    "traces", "install", "quickstart", "filling", "losses", "settings", "rollouts", "drain",
+    "evaluators", "policies", "room", "upgrade", "leaving", "kueue", "tekton",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; one that is not listed comes last."""
+    places = {f"test_{name}.py": place for place, name in enumerate(_ORDER)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 @pytest.fixture(scope="session")
 def programs() -> Programs:

@@ -43,12 +43,22 @@ async def free(node: Node) -> None:
     await node.etcd.client.defragment()
 
 
+async def shrink(node: Node, *, to: float) -> None:
+    """Free ballast until less than a share of the quota is left of etcd's file."""
+    while True:
+        found = await node.api.items(f"{_BALLAST}?labelSelector={BALLAST_LABEL}%3Dyes")
+        await delete_ballast(node, keep=len(found) - 2)
+        await free(node)
+        if (await node.etcd.client.status()).db_size < to * QUOTA:
+            return
+
+
 @contextlib.asynccontextmanager
 async def full_etcd(release: Release) -> AsyncIterator[None]:
     """The shield denies because etcd is full, for as long as the block takes."""
     await fill(release.node)
     try:
-        await release.wait_denying()
+        await release.wait_closed()
         yield
     finally:
         await delete_ballast(release.node)

@@ -15,6 +15,8 @@ from tests.rig.waiting import wait_until
 STREAMS = 4
 _PAST = 20  # creations that a disturbance is framed by
 _SECONDS = 60.0
+# Seconds between a stream's creations, so that what is started meanwhile gets a processor.
+_PAUSE = 0.02
 
 
 @dataclass(kw_only=True)
@@ -61,6 +63,7 @@ async def creations(release: Release) -> AsyncIterator[Load]:
             except (aiohttp.ClientError, TimeoutError) as error:
                 reply = Reply(status=0, body={"message": repr(error)})
             load.add(reply)
+            await asyncio.sleep(_PAUSE)
 
     streams = [asyncio.create_task(stream()) for _ in range(STREAMS)]
     try:

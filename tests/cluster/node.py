@@ -57,6 +57,7 @@ class Node:
         api: Its API server.
         commands: kubectl and helm against it.
         kubeconfig: The administrator's, for use outside the machine.
+        inner_kubeconfig: An administrator's, for programs on the node.
     """
 
     machine: Machine
@@ -66,6 +67,7 @@ class Node:
     api: KubernetesApi
     commands: Commands
     kubeconfig: Path
+    inner_kubeconfig: Path
 
 
 async def start(machine: Machine, programs: Programs, images: Awaitable[Sequence[Image]]) -> Node:
@@ -106,6 +108,7 @@ async def start(machine: Machine, programs: Programs, images: Awaitable[Sequence
             directory=home,
         ),
         kubeconfig=kubeconfig,
+        inner_kubeconfig=credentials.kubeconfig("node-administrator", group=ADMINISTRATORS),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_load(containerd, images))

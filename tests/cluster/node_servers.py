@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.control_plane import PODS
+from tests.cluster.control_plane import PODS, SERVICES
 from tests.cluster.credentials import Credentials
 from tests.cluster.first_process import NODE_ADDRESS, NODE_NAME
 from tests.cluster.images import PAUSE, Image
@@ -178,7 +178,7 @@ class Kubelet(Server):
             "evictionHard": little,
             "imageGCHighThresholdPercent": 100,
             # How soon a changed ConfigMap is in its pods, at most.
-            "syncFrequency": "10s",
+            "syncFrequency": "2s",
         }
 
 
@@ -222,6 +222,49 @@ class KubeProxy(Server):
             "clientConnection": {"kubeconfig": str(self._kubeconfig)},
             "conntrack": nothing,
         }
+
+
+class KubeRouter(Server):
+    """kube-router, which only enforces NetworkPolicies here.
+
+    Args:
+        machine: Who runs it.
+        programs: The directory of kube-router.
+        kubeconfig: An administrator's, for use on the node.
+    """
+
+    def __init__(self, machine: Machine, programs: Path, kubeconfig: Path) -> None:
+        self._machine = machine
+        self._program = str(programs / "kube-router")
+        self._kubeconfig = kubeconfig
+        super().__init__(machine, "kube-router")
+
+    def reserve_ports(self) -> None:
+        """Its ports are fixed inside."""
+
+    def command(self) -> list[str]:
+        return [
+            self._program,
+            f"--kubeconfig={self._kubeconfig}",
+            f"--hostname-override={NODE_NAME}",
+            f"--service-cluster-ip-range={SERVICES}",
+            "--run-router=false",
+            "--run-service-proxy=false",
+            "--enable-cni=false",
+        ]
+
+    async def is_ready(self) -> bool:
+        """What it does is awaited, not itself."""
+        return True
+
+    async def undo(self) -> None:
+        """Stop it, and remove its rules."""
+        await self.stop()
+        command = [*self._machine.entrance, self._program, "--cleanup-config"]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        await process.wait()
 
 
 _NETWORK = {

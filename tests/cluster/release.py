@@ -4,7 +4,7 @@ import asyncio
 import copy
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.control_plane import NodePrometheus
-from tests.cluster.images import ROOT
+from tests.cluster.images import REGISTRY, ROOT
 from tests.cluster.node import Node, wait_rolled_out
 from tests.cluster.objects import TEAM, namespace, pipeline_run
 from tests.e2e.commands import CommandFailedError
@@ -57,6 +57,10 @@ def readme_values(chart: Path = CHART, tag: str = PRESENT) -> Values:
     }
     for service in (evaluator, admitter):
         service["image"] |= {"tag": tag, "pullPolicy": "Never"}
+    if (chart / "templates" / "controller-deployment.yaml").exists():
+        repository = f"{REGISTRY}/etcd-shield-controller"
+        image = {"repository": repository, "tag": tag, "pullPolicy": "Never"}
+        values["controller"] = {"image": image, "config": {"interval": "1s", "refresh": "1s"}}
     values["redis"] = {"image": {"pullPolicy": "Never"}}
     return values
 
@@ -134,11 +138,16 @@ class Release:
 
     async def wait_admitting(self) -> None:
         """Wait until a PipelineRun would be admitted."""
-        await self._wait_status(HTTPStatus.CREATED)
+        await self._wait_answer(
+            "an admission", lambda reply: HTTPStatus.CREATED == reply.status and not is_held(reply)
+        )
 
-    async def wait_denying(self) -> None:
-        """Wait until a PipelineRun would be denied."""
-        await self._wait_status(HTTPStatus.TOO_MANY_REQUESTS)
+    async def wait_closed(self) -> None:
+        """Wait until a PipelineRun would be denied, or held."""
+        await self._wait_answer(
+            "a denial",
+            lambda reply: HTTPStatus.TOO_MANY_REQUESTS == reply.status or is_held(reply),
+        )
 
     async def try_run(self) -> Reply:
         """Create a PipelineRun as a dry run, which the webhook judges like any other."""
@@ -215,6 +224,21 @@ class Release:
         await wait_until(replaced, within=ROLLOUT_SECONDS, what="pods to be replaced", every=0.3)
         await self.wait_rolled_out(*components)
 
+    async def scale(self, component: str, replicas: int) -> None:
+        """Change how many pods a component has, and wait for it."""
+        reply = await self.node.api.patch(
+            self.workload(component), {"spec": {"replicas": replicas}}
+        )
+        assert HTTPStatus.OK == reply.status, reply.message
+
+        async def so_many() -> bool:
+            path = f"{self.pods_path}?labelSelector={self.selector(component)}"
+            return replicas == len(await self.node.api.items(path))
+
+        # Also those that are still ending.
+        await wait_until(so_many, within=ROLLOUT_SECONDS, what=f"{replicas} pods", every=0.3)
+        await self.wait_rolled_out(component)
+
     async def kill(self, *components: str) -> None:
         """End one container of each of the components with SIGKILL, and wait for the restarts."""
         found = [(await self.pods(component))[0] for component in components]
@@ -246,17 +270,20 @@ class Release:
                 return float(line.split()[-1])
         raise RigError(f"{pod} has no {series}")
 
-    async def _wait_status(self, wanted: HTTPStatus) -> None:
+    async def _wait_answer(self, what: str, wanted: Callable[[Reply], bool]) -> None:
         replies: list[Reply] = []
 
         async def as_wanted() -> bool:
             replies.append(await self.try_run())
-            return wanted == replies[-1].status
+            return wanted(replies[-1])
 
         try:
-            await wait_until(
-                as_wanted, within=CHANGE_SECONDS, what=f"an answer {wanted.value}", every=0.3
-            )
+            await wait_until(as_wanted, within=CHANGE_SECONDS, what=what, every=0.3)
         except TimeoutError as error:
             last = replies[-1] if replies else None
-            raise RigError(f"{error}; the last was {last}") from error
+            raise RigError(f"{error}; the last answer was {last}") from error
+
+
+def is_held(reply: Reply) -> bool:
+    """Whether a PipelineRun was created, and has to wait."""
+    return bool("PipelineRunPending" == reply.body.get("spec", {}).get("status"))

@@ -21,7 +21,7 @@ async def test_a_full_etcd_denies_until_it_is_compacted_and_defragmented(shield:
     assert 0 == done.status, done.err
     await fill(shield.node)
     try:
-        await shield.wait_denying()
+        await shield.wait_closed()
         denied = await create_with_kubectl(shield)
         assert 1 == denied.status
         assert "PipelineRun admission currently not allowed: etcd is at 9" in denied.err

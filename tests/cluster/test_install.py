@@ -1,5 +1,7 @@
 """The chart in pods, as its README says."""
 
+import json
+
 import pytest
 
 from tests.cluster.release import COMPONENTS, NAME, Release
@@ -33,3 +35,10 @@ async def test_a_redis_image_whose_default_is_protected_mode_serves_the_pods(
     assert 0 == done.status, done.err
     assert 1 == await shield.metric("admitter", "etcd_shield_redis_up")
     assert 1 == await shield.metric("evaluator", "etcd_shield_lease_held")
+
+
+@pytest.mark.parametrize("component", ["evaluator", "admitter"])
+async def test_each_line_of_a_services_log_is_an_event(shield: Release, component: str) -> None:
+    path = f"{shield.pods_path}/{await shield.pod(component)}/log"
+    lines = (await shield.node.api.text(path)).splitlines()
+    assert f"{component} started" in [json.loads(line)["event"] for line in lines]

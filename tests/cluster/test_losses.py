@@ -6,14 +6,18 @@ from http import HTTPStatus
 import pytest
 import pytest_asyncio
 
-from tests.cluster.filling import full_etcd
+from tests.cluster.filling import full_etcd, shrink
 from tests.cluster.load import STREAMS, Load, creations
-from tests.cluster.release import COMPONENTS, Release
+from tests.cluster.release import CHANGE_SECONDS, COMPONENTS, Release
+from tests.rig.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # What ends with its own grace loses nothing; see the kill for what does not.
 LOSSES = [*((component,) for component in COMPONENTS), COMPONENTS]
+# Above 80 and below 85 percent: `reset` of db-file and `set` of db-in-use.
+BETWEEN = 0.83
+WITHHELD = 'etcd_shield_evaluations_total{result="withheld"}'
 every_loss = pytest.mark.parametrize("lost", LOSSES, ids=["evaluator", "admitter", "redis", "all"])
 
 
@@ -49,3 +53,24 @@ async def test_k1_processes_killed_while_etcd_is_full_let_nothing_in(release: Re
     assert 0 == load.statuses[HTTPStatus.CREATED]
     # What the killed admitter had in hand is lost: nobody can answer for it.
     assert len(load.others) <= STREAMS, load.others
+
+
+@pytest.mark.usefixtures("denying")
+async def test_n6_evaluator_and_redis_lost_together_between_the_thresholds_let_nothing_in(
+    release: Release,
+) -> None:
+    await release.wait_rolled_out()
+    # Both signals are between their thresholds, which proves nothing: only memory says what holds.
+    await shrink(release.node, to=BETWEEN)
+    async with creations(release) as load:
+        # One after the other: else the evaluator may outlive the old Redis and remind the new one.
+        await release.scale("evaluator", 0)
+        await release.replace_pods("redis")
+        await release.scale("evaluator", 1)
+
+        async def withheld() -> bool:
+            return 0 < await release.metric("evaluator", WITHHELD)
+
+        await wait_until(withheld, within=CHANGE_SECONDS, what="a cycle without memory", every=0.3)
+        await load.wait_more()
+    assert_only(HTTPStatus.TOO_MANY_REQUESTS, load)

@@ -57,7 +57,7 @@ async def test_n3_a_refused_file_is_counted_and_the_old_one_stays_in_force(
 async def test_changed_thresholds_are_taken_up_without_a_restart(restored: Release) -> None:
     pods = await restored.pods("evaluator")
     await restored.upgrade(thresholds(warn=0.0003, set=0.0004, reset=0.0001))
-    await restored.wait_denying()
+    await restored.wait_closed()
     restarted = {pod["metadata"]["uid"] for pod in await restored.pods("evaluator")}
     assert {pod["metadata"]["uid"] for pod in pods} == restarted
     await restored.upgrade(thresholds(warn=0.80, set=0.90, reset=0.80))

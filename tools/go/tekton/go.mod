@@ -1,4 +1,4 @@
-// Tekton's webhook and controller, which tests/cluster can run; tools/install-kubernetes builds them.
+// Tekton's webhook, controller and entrypoint, which tests/cluster runs; tools/install-kubernetes builds them.
 // go.sum pins every module by hash.
 module etcd-shield/tools/tekton
 
@@ -6,6 +6,7 @@ go 1.26
 
 tool (
 	github.com/tektoncd/pipeline/cmd/controller
+	github.com/tektoncd/pipeline/cmd/entrypoint
 	github.com/tektoncd/pipeline/cmd/webhook
 )
 

@@ -1,0 +1,88 @@
+"""Tekton itself, whose webhook and controller are on the node: runs that are denied, or held."""
+
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster import tekton
+from tests.cluster.filling import full_etcd
+from tests.cluster.images import Builder
+from tests.cluster.objects import TEAM
+from tests.cluster.release import Release, is_held
+from tests.rig.kubernetes import installed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+RUNS = tekton.RUNS.format(TEAM)
+HELD_RUNS = 6
+HOLDING = {"hold": {"enabled": True}, "release": {"maxRate": "10/s"}}
+MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def _tekton(release: Release, builder: Builder) -> None:
+    await tekton.install(release.node, builder, Path(installed("tekton")))
+
+
+@pytest.mark.usefixtures("_tekton")
+async def test_tekton_runs_what_was_admitted_and_never_sees_what_was_denied(
+    shield: Release,
+) -> None:
+    api = shield.node.api
+    admitted = await api.create(tekton.real_run())
+    assert HTTPStatus.CREATED == admitted.status, admitted.message
+    name = admitted.body["metadata"]["name"]
+    async with full_etcd(shield):
+        denied = await api.create(tekton.real_run())
+        assert HTTPStatus.TOO_MANY_REQUESTS == denied.status
+        # A run that was admitted before is finished, also while etcd is full.
+        await tekton.wait_succeeded(shield.node, name)
+    names = {run["metadata"]["name"] for run in await api.items(RUNS)}
+    assert {name} == names
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def holding(release: Release, _tekton: None) -> Release:
+    """The release, which holds runs while etcd is full."""
+    await release.upgrade(HOLDING)
+    await release.wait_rolled_out()
+    await release.wait_rolled_out("controller")
+    return release
+
+
+async def hold_runs(release: Release) -> list[str]:
+    """Create runs while the shield is closed, see that each has to wait, and return the names."""
+    replies = [await release.node.api.create(tekton.real_run()) for _ in range(HELD_RUNS)]
+    assert {HTTPStatus.CREATED} == {reply.status for reply in replies}, replies
+    assert all(is_held(reply) for reply in replies)
+    return [reply.body["metadata"]["name"] for reply in replies]
+
+
+async def pending(release: Release) -> set[str]:
+    """Return the names of the runs that wait."""
+    runs = await release.node.api.items(RUNS)
+    return {
+        run["metadata"]["name"] for run in runs if "PipelineRunPending" == run["spec"].get("status")
+    }
+
+
+async def test_runs_held_while_etcd_is_full_all_run_after_it_has_room(holding: Release) -> None:
+    async with full_etcd(holding):
+        names = await hold_runs(holding)
+        # Tekton has seen them, and starts none.
+        assert set(names) == await pending(holding)
+    await tekton.wait_succeeded(holding.node, *names)
+    assert set() == await pending(holding)
+
+
+@pytest.mark.shows("H7")
+async def test_an_uninstall_leaves_nothing_held(holding: Release) -> None:
+    async with full_etcd(holding):
+        names = await hold_runs(holding)
+        await holding.uninstall()
+        assert set() == await pending(holding)
+    await tekton.wait_succeeded(holding.node, *names)
+    left = await holding.node.api.items(MUTATING)
+    assert [] == [hook["metadata"]["name"] for hook in left if "shield" in hook["metadata"]["name"]]
