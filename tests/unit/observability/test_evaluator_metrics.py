@@ -4,8 +4,9 @@ import math
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
-from shield_common.decision import Decision, Override, TierDecision
+from shield_common.decision import Decision, Override, TierDecision, TierHold
 from shield_evaluator.core.latch import Instant, ShieldState
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
 from shield_evaluator.cycle_result import CycleOutcome, CycleResult
@@ -154,3 +155,13 @@ def test_a_tier_that_a_reload_drops_is_not_shown_any_more() -> None:
     metrics = Metrics(plan("standard", "critical"))
     metrics.plan_changed(plan("standard"))
     assert metrics.registry.get_sample_value("etcd_shield_tier_allow", {"tier": "critical"}) is None
+
+
+def test_slots_are_exported_while_runs_are_held_and_no_number_otherwise() -> None:
+    metrics = Metrics(plan("standard"))
+    metrics.record(of(decision(), CycleOutcome.PUBLISHED))
+    assert math.isnan(value(metrics, "hold_slots"))
+    hold = TierHold(slots=957, share=319, held=43)
+    tiers = {"standard": TierDecision(allow=True, since=NOW.utc, hold=hold)}
+    metrics.record(of(replace(decision(), tiers=tiers), CycleOutcome.PUBLISHED))
+    assert 957 == value(metrics, "hold_slots")

@@ -145,6 +145,7 @@ class Metrics(ServiceMetrics):
         self.room.record(
             result.plan,
             result.state.room,
+            slots=_slots(result.decision),
             admitters=result.decision.admitters,
             now_ms=result.at.ms,
         )
@@ -246,3 +247,9 @@ def _keep(metric: Gauge, wanted: AbstractSet[tuple[str, ...]], *, start: float) 
 
 def _label_sets(metric: Gauge) -> set[tuple[str, ...]]:
     return {tuple(labels) for labels in metric._metrics}  # noqa: SLF001 - no public way to list them
+
+
+def _slots(decision: Decision) -> float | None:
+    """Return how many more runs may be held, which is the same for all tiers; None for none."""
+    holds = [tier.hold for tier in decision.tiers.values() if tier.hold is not None]
+    return holds[0].slots if holds else None

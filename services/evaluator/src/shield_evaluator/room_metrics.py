@@ -1,4 +1,4 @@
-"""The metrics of room: what fits, what admitted runs still write, and whether that adds up."""
+"""The metrics of room and slots: what fits, what may be held, and whether that adds up."""
 
 from __future__ import annotations
 
@@ -41,6 +41,9 @@ class RoomMetrics:
             "By which factor runs cost more than run_cost says; 1 if it is right or too high.",
             {"signal": ()},
         )
+        self.slots = metrics.gauge(
+            "hold_slots", "How many more runs may be held; NaN while nothing is held at all."
+        )
         self.overdraft = metrics.gauge(
             "overdraft_bytes",
             "Bytes by which etcd is above the highest target; above 0 if run_cost is too low.",
@@ -49,8 +52,16 @@ class RoomMetrics:
             "room_admitters", "Among how many admitters room is shared out."
         )
 
-    def record(self, plan: Plan, state: RoomState, *, admitters: int | None, now_ms: int) -> None:
-        """Export a cycle's room."""
+    def record(
+        self,
+        plan: Plan,
+        state: RoomState,
+        *,
+        slots: float | None,
+        admitters: int | None,
+        now_ms: int,
+    ) -> None:
+        """Export a cycle's room and slots."""
         closed = closed_tiers(state)
         for tier in plan.tiers:
             room = room_of(plan, state, tier)
@@ -62,12 +73,14 @@ class RoomMetrics:
             self.reserved_runs.labels(tier).set(reservation.runs)
         for signal in plan.signals:
             self.cost_factor.labels(signal).set(factor_of(plan, state, signal))
+        self.slots.set(UNKNOWN if slots is None else slots)
         self.overdraft.set(overdraft_of(plan, state, now_ms=now_ms))
         self.admitters.set(UNKNOWN if admitters is None else admitters)
 
     def withdraw(self, plan: Plan) -> None:
         """Export nothing known for the tiers of a plan: another evaluator decides."""
         self.overdraft.set(0)
+        self.slots.set(UNKNOWN)
         self.cost_factor.clear()
         for signal in plan.signals:
             self.cost_factor.labels(signal).set(UNKNOWN)

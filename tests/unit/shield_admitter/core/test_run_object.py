@@ -191,3 +191,9 @@ def test_a_malformed_review_is_refused_alike_by_both_webhooks(body: bytes) -> No
             read_review(body)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
+
+
+def test_bytes_that_are_no_text_inside_an_object_do_not_make_the_review_malformed() -> None:
+    body = review_of(run(metadata={"labels": {"a": "?"}}), "CREATE", None).replace(b"?", b"\xff")
+    assert "u-1" == decode(body).uid
+    assert (None, {}) == (decode_run(body).run, decode_run(body).labels())
