@@ -2,16 +2,19 @@
 
 import asyncio
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import click
 from rich.console import Console
 
-from tests.demo.findings import judge
-from tests.demo.installation import install, last_words, require_programs
+from tests.demo.findings import Finding, judge
+from tests.demo.holding.findings import judge_holding
+from tests.demo.holding.story import HoldingStory
+from tests.demo.installation import Installation, install, last_words, require_programs
 from tests.demo.interruption import cancelled_by_signals
 from tests.demo.keeping import keep
-from tests.demo.plan import Plan
+from tests.demo.plan import HoldingPlan, Plan
 from tests.demo.record import Record
 from tests.demo.screen import opening, summary
 from tests.demo.story import Story
@@ -37,21 +40,38 @@ _GRACE_SECONDS = 2.0
     help="A shield that only looks at what etcd holds: etcd gets full. Exits 0 when it did.",
 )
 @click.option(
+    "--hold",
+    "with_holding",
+    is_flag=True,
+    help="Through an API server; runs that have to wait are held, and all of them start.",
+)
+@click.option(
     "--keep",
     "keep_up",
     is_flag=True,
     help="Leave everything up after the flood, and print how to talk to it; Ctrl-C ends it.",
 )
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --hold: draw the course into this PNG file.",
+)
 @click.option("--plain", is_flag=True, help="Print lines, also on a terminal.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
-    default=Plan.seconds,
-    show_default=True,
-    help="End after this time, finished or not; a busy machine needs more.",
+    help="End after this time, finished or not; a busy machine needs more.  "
+    f"[default: {Plan.seconds:g}; with --hold {HoldingPlan.seconds:g}]",
 )
 def main(
-    *, without_shield: bool, without_room: bool, keep_up: bool, plain: bool, seconds: float
+    *,
+    without_shield: bool,
+    without_room: bool,
+    with_holding: bool,
+    keep_up: bool,
+    picture: Path | None,
+    plain: bool,
+    seconds: float | None,
 ) -> None:
     """Fill a real etcd and watch the shield close and open again.
 
@@ -61,6 +81,9 @@ def main(
     Runs are let in until all that is left of etcd is reserved for those that are still writing.
     Then finished runs are pruned, and 200 waiting clients are let in as room is handed out.
 
+    With --hold a real kube-apiserver stores the runs, a run that would be refused waits as a
+    pending one, and the controller starts it once there is room. Nothing is lost then.
+
     It takes about a minute, and ends the story after --seconds at the latest; with --keep the
     servers stay after that.
 
@@ -68,22 +91,29 @@ def main(
     Exit status:
       0    etcd never raised NOSPACE nor reached the latches, runs were paced, every admitter
            denied and later admitted again, all admitters agreed and every review was answered;
-           with --without-shield and --without-room: etcd raised NOSPACE, which is what they show
+           with --without-shield and --without-room: etcd raised NOSPACE, which is what they show;
+           with --hold: etcd stayed at its target, and every run started, in order, and finished
       1    one of these did not hold, or a server is missing or failed
       130  ended by Ctrl-C before the end (143 by SIGTERM, 129 by SIGHUP)
     """
+    if sum((without_shield, without_room, with_holding)) > 1:
+        raise click.UsageError("--hold, --without-room and --without-shield exclude each other")
+    if picture is not None and not with_holding:
+        raise click.UsageError("--picture needs --hold")
     console = Console(highlight=False)
+    plan = HoldingPlan() if with_holding else Plan()
     live = console.is_terminal and not console.is_dumb_terminal and not plain
     demo = Demo(
-        record=Record(Plan(seconds=seconds)),
+        record=Record(plan if seconds is None else replace(plan, seconds=seconds)),
         console=console,
         view=View.TABLE if live else View.LINES,
         with_shield=not without_shield,
         with_room=not without_room,
         keep_up=keep_up,
+        picture=picture,
     )
     try:
-        require_programs(with_shield=demo.with_shield)
+        require_programs(with_shield=demo.with_shield, with_holding=with_holding)
         status = asyncio.run(demo.run())
     except RigError as error:
         click.echo(f"demo: {error}", err=True)
@@ -102,6 +132,7 @@ class Demo:
         with_shield: Whether the shield admits runs, or all are written.
         with_room: Whether the shield counts what admitted runs are still going to write.
         keep_up: Whether everything stays up after the flood.
+        picture: The file into which the course of held runs is drawn; None draws nothing.
         success: Whether everything was shown that was promised; None before that is known.
     """
 
@@ -111,6 +142,7 @@ class Demo:
     with_shield: bool
     with_room: bool
     keep_up: bool
+    picture: Path | None = None
     success: bool | None = None
 
     async def run(self) -> int:
@@ -144,13 +176,37 @@ class Demo:
                             with_shield=self.with_shield,
                             with_room=self.with_room,
                         )
-                        await Story(rig, installation, self.record, with_room=self.with_room).play()
+                        await self._play(rig, installation)
                 except TimeoutError as error:
                     raise RigError(f"not done after {self.record.elapsed:.0f} s") from error
-            findings = judge(self.record, with_shield=self.with_shield, with_room=self.with_room)
+            findings = self._judge()
             self.success = all(finding.holds for finding in findings)
             self.console.print(summary(self.record, findings))
             if not self.success:
                 self.console.print(last_words(installation), soft_wrap=True, markup=False)
             if self.keep_up:
                 await keep(rig, installation, self.record, self.console)
+
+    async def _play(self, rig: Rig, installation: Installation) -> None:
+        plan, journal, cluster = self.record.plan, self.record.journal, installation.cluster
+        if not isinstance(plan, HoldingPlan) or journal is None or cluster is None:
+            await Story(rig, installation, self.record, with_room=self.with_room).play()
+            return
+        story = HoldingStory(
+            installation=installation,
+            cluster=cluster,
+            record=self.record,
+            journal=journal,
+            plan=plan,
+        )
+        await story.play()
+        if self.picture is not None and story.samples:
+            from tests.demo.holding.picture import draw  # noqa: PLC0415 - loads matplotlib
+
+            draw(self.picture, plan, story.samples)
+
+    def _judge(self) -> list[Finding]:
+        plan, journal = self.record.plan, self.record.journal
+        if isinstance(plan, HoldingPlan) and journal is not None:
+            return judge_holding(self.record, journal, plan)
+        return judge(self.record, with_shield=self.with_shield, with_room=self.with_room)

@@ -122,15 +122,20 @@ class Creations:
             self._record.tell(f"{admitter} denies: {answer.code} {answer.message}", Mood.BAD)
 
     async def _store(self, number: int, run: bytes, suffix: str = "") -> None:
-        try:
-            await self._etcd.put(RUNS_PREFIX + run_name(number) + suffix, run)
-        except NoSpaceError as error:
-            self._record.refused += 1
-            self._record.note_nospace(str(error))
-        except RigError as error:
-            # As when etcd is busy defragmenting: the API server would report a timeout.
-            self._record.lost_writes += 1
-            if self._record.lost_writes == 1:
-                self._record.tell(f"etcd did not take a run: {error}")
-        else:
-            self._record.written += 1
+        await store(self._record, self._etcd, RUNS_PREFIX + run_name(number) + suffix, run)
+
+
+async def store(record: Record, etcd: EtcdClient, key: str, content: bytes) -> None:
+    """Store an object of a run in etcd, and count what comes of it."""
+    try:
+        await etcd.put(key, content)
+    except NoSpaceError as error:
+        record.refused += 1
+        record.note_nospace(str(error))
+    except RigError as error:
+        # As when etcd is busy defragmenting: the API server would report a timeout.
+        record.lost_writes += 1
+        if record.lost_writes == 1:
+            record.tell(f"etcd did not take a run: {error}")
+    else:
+        record.written += 1

@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.demo.plan import CLUSTER, DB_FILE, DB_IN_USE, QUERIES, TIER, Plan
+from tests.demo.holding.installation import (
+    CONTROLLER_USER,
+    Cluster,
+    start_api_server,
+    start_cluster,
+)
+from tests.demo.plan import CLUSTER, DB_FILE, DB_IN_USE, QUERIES, TIER, HoldingPlan, Plan
 from tests.demo.record import AdmitterTally, Record
+from tests.demo.runs import run_of
 from tests.rig.certificates import Authority
 from tests.rig.errors import ServerFailedError
 from tests.rig.etcd import EtcdServer
+from tests.rig.kubernetes import built_apiserver, built_helm
 from tests.rig.lifetime import Rig
 from tests.rig.prometheus import PrometheusOptions, PrometheusServer
 from tests.rig.redis import RedisServer
@@ -36,11 +44,13 @@ class Installation:
         etcd: With a small quota.
         authority: Who issued the admitters' certificates.
         shield: None for the flood without it.
+        cluster: The API server and the controller; None unless runs are held.
     """
 
     etcd: EtcdServer
     authority: Authority
     shield: Shield | None
+    cluster: Cluster | None = None
 
     @property
     def servers(self) -> list[Server]:
@@ -48,7 +58,10 @@ class Installation:
         if self.shield is None:
             return [self.etcd]
         shield = self.shield
-        return [self.etcd, shield.prometheus, shield.redis, shield.evaluator, *shield.admitters]
+        servers = [self.etcd, shield.prometheus, shield.redis, shield.evaluator, *shield.admitters]
+        if self.cluster is not None:
+            servers += [self.cluster.server, self.cluster.controller]
+        return servers
 
     @property
     def admitters(self) -> Sequence[Admitter]:
@@ -68,7 +81,7 @@ class Installation:
                 raise ServerFailedError(f"{server.name} ended with status {status}:\n{tail}")
 
 
-def require_programs(*, with_shield: bool) -> None:
+def require_programs(*, with_shield: bool, with_holding: bool = False) -> None:
     """Check that everything is installed before anything is started.
 
     Raises:
@@ -80,13 +93,19 @@ def require_programs(*, with_shield: bool) -> None:
         program("redis-server")
         service_script("shield-evaluator")
         service_script("shield-admitter")
+    if with_holding:
+        built_apiserver()
+        built_helm()
+        service_script("shield-controller")
 
 
 def last_words(installation: Installation) -> str:
     """Return the end of the services' logs, for when something went wrong."""
     if installation.shield is None:
         return ""
-    services = (installation.shield.evaluator, *installation.admitters)
+    services: list[Server] = [installation.shield.evaluator, *installation.admitters]
+    if installation.cluster is not None:
+        services.append(installation.cluster.controller)
     return "\n".join(f"{server.name}:\n{server.log_tail(_LAST_LINES)}" for server in services)
 
 
@@ -96,6 +115,7 @@ async def install(
     """Start everything and wait until each server is ready.
 
     A server's address is final once it is started, so each is configured after those it talks to.
+    With a plan for holding there are an API server and the controller as well.
 
     Args:
         rig: Ends the servers at the latest.
@@ -109,10 +129,25 @@ async def install(
     authority = Authority(rig.directory / "certificates")
     etcd = EtcdServer(rig, quota_bytes=record.plan.quota_bytes)
     await _started(record, etcd)
-    shield = None
-    if with_shield:
+    if not with_shield:
+        return Installation(etcd=etcd, authority=authority, shield=None)
+    plan = record.plan
+    if not isinstance(plan, HoldingPlan):
         shield = await _shield(rig, record, etcd, authority, with_room=with_room)
-    return Installation(etcd=etcd, authority=authority, shield=shield)
+        return Installation(etcd=etcd, authority=authority, shield=shield)
+    server = await start_api_server(rig, etcd)
+    record.tell(f"{server.name} is up (pid {server.pid}), with etcd as its storage")
+    shield = await _shield(rig, record, etcd, authority, with_room=with_room)
+    cluster = await start_cluster(
+        rig,
+        server,
+        admitters=shield.admitters,
+        ca_file=authority.ca_file,
+        controller_config=_controller_config(plan, shield.redis),
+        example=run_of(0, plan.review_bytes),
+    )
+    record.tell(f"{cluster.controller.name} is up (pid {cluster.controller.pid})")
+    return Installation(etcd=etcd, authority=authority, shield=shield, cluster=cluster)
 
 
 async def _shield(
@@ -125,7 +160,7 @@ async def _shield(
     await _started(record, prometheus, redis)
     evaluator = Evaluator(rig, _evaluator_config(plan, prometheus, redis, with_room=with_room))
     admitters = [
-        Admitter(rig, _admitter_config(redis), authority.server(name), name)
+        Admitter(rig, _admitter_config(plan, redis), authority.server(name), name)
         for name in (f"admitter-{number}" for number in range(1, plan.admitters + 1))
     ]
     await _started(record, evaluator, *admitters)
@@ -153,6 +188,7 @@ def _evaluator_config(
             "grows_over": plan.grows_over,
             "spend": plan.spend,
         }
+    hold = {"enabled": True, "max_runs": plan.max_held} if isinstance(plan, HoldingPlan) else {}
     return {
         "cluster": CLUSTER,
         "interval": plan.evaluation_interval,
@@ -162,13 +198,27 @@ def _evaluator_config(
         ],
         "tiers": {TIER: {DB_FILE: dict(threshold), DB_IN_USE: dict(threshold)}},
         "default_tier": TIER,
+        "hold": hold,
         "redis": {"url": redis.url},
         "log": dict(_LOG),
     }
 
 
-def _admitter_config(redis: RedisServer) -> Config:
+def _controller_config(plan: HoldingPlan, redis: RedisServer) -> Config:
     return {
+        "cluster": CLUSTER,
+        "interval": plan.evaluation_interval,
+        "hold": {"enabled": True},
+        "release": {"max_rate": plan.release_rate},
+        "redis": {"url": redis.url},
+        "log": dict(_LOG),
+    }
+
+
+def _admitter_config(plan: Plan, redis: RedisServer) -> Config:
+    hold = {"enabled": True, "controllers": [CONTROLLER_USER]}
+    return {
+        "hold": hold if isinstance(plan, HoldingPlan) else {},
         "cluster": CLUSTER,
         "mode": "enforce",
         "default_tier": TIER,

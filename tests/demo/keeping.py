@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.demo.holding.installation import Cluster
 from tests.demo.installation import Installation
 from tests.demo.observers import observe
 from tests.demo.record import Mood, Record
@@ -55,6 +56,8 @@ def _instructions(installation: Installation, review: Path) -> str:
     if shield is None:
         lines += ["etcd says what is wrong:", f"  curl --silent {etcd.url}/health"]
         return "\n".join(lines)
+    if installation.cluster is not None:
+        return "\n".join([*lines, *_cluster_instructions(installation.cluster)])
     admitter = shield.admitters[0]
     lines += [
         "What the evaluator sees and decides, for a browser and for a terminal:",
@@ -73,6 +76,20 @@ def _instructions(installation: Installation, review: Path) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _cluster_instructions(cluster: Cluster) -> list[str]:
+    controller = service_script(cluster.controller.script)
+    files = ["--config", str(cluster.controller.config_file)]
+    kubeconfig = str(cluster.server.kubeconfig)
+    queue = shlex.join([controller, "queue", *files, "--kubeconfig", kubeconfig])
+    return [
+        "Talk to the API server, and see what is held:",
+        f"  export KUBECONFIG={shlex.quote(kubeconfig)}",
+        f"  {shlex.quote(str(cluster.server.assets / 'kubectl'))} get pipelineruns -A",
+        f"  {queue} --output table",
+        "",
+    ]
 
 
 def _curl(installation: Installation, admitter: Admitter, review: Path) -> str:

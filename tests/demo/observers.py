@@ -53,6 +53,7 @@ async def look_at_evaluator(shield: Shield, record: Record) -> None:
     record.sequence = decision["sequence"]
     record.reason = decision["tiers"][TIER]["reason"]
     record.room = decision["tiers"][TIER].get("room")
+    record.slots = (decision["tiers"][TIER].get("hold") or {}).get("slots")
     with suppress(RigError):
         record.reserved = await shield.evaluator.metric("etcd_shield_reserved_bytes") or 0.0
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from tests.demo.agreement import Agreement, Bit
-from tests.demo.plan import DB_FILE, QUERIES, Plan
+from tests.demo.holding.journal import Journal
+from tests.demo.plan import DB_FILE, QUERIES, HoldingPlan, Plan
 
 
 class Mood(Enum):
@@ -90,6 +91,8 @@ class Record:
         agreement: Over the sampled bits.
         room: How many more runs have room, in the evaluator's words; None while it does not say.
         reserved: Bytes that admitted runs are still going to write.
+        slots: How many more runs may be held; None while nothing is held.
+        journal: What became of each run; None unless runs are held.
         waiting: Clients that wait for the re-opening.
         reason: Why the evaluator denies, in its words; empty while it admits.
         sequence: Of the evaluator's current decision.
@@ -112,6 +115,8 @@ class Record:
     agreement: Agreement = field(init=False)
     room: float | None = None
     reserved: float = 0.0
+    slots: float | None = None
+    journal: Journal | None = field(init=False, default=None)
     waiting: int = 0
     reason: str = ""
     sequence: int = 0
@@ -126,6 +131,8 @@ class Record:
 
     def __post_init__(self) -> None:
         self.agreement = Agreement(self.plan.agreement_window)
+        if isinstance(self.plan, HoldingPlan):
+            self.journal = Journal()
         self._started = self.clock()
 
     @property

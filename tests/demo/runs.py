@@ -1,9 +1,11 @@
 """The PipelineRuns of the demo: what they are called and how their creation is reviewed."""
 
+import json
 import uuid
+from typing import Any
 
 from tests.demo.plan import NAMESPACE
-from tests.rig.reviews import ReviewRequest, admission_review
+from tests.rig.reviews import ReviewRequest, admission_review, stored_object
 
 
 def run_name(number: int) -> str:
@@ -17,3 +19,9 @@ def review_of(number: int, size: int, namespace: str = NAMESPACE) -> bytes:
     return admission_review(
         ReviewRequest(uid=str(uuid.uuid4()), name=name, namespace=namespace, size=size)
     )
+
+
+def run_of(number: int, size: int) -> dict[str, Any]:
+    """Return the run of that number, whose AdmissionReview has about `size` bytes."""
+    run: dict[str, Any] = json.loads(stored_object(review_of(number, size)))
+    return run

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from tests.demo.agreement import Bit
 from tests.demo.findings import Finding
-from tests.demo.plan import Plan
+from tests.demo.holding.journal import Journal
+from tests.demo.plan import HoldingPlan, Plan
 from tests.demo.record import Event, Record
 from tests.rig.etcd import MEBIBYTE
 
@@ -20,7 +21,9 @@ _BAR_CELLS = 30
 def live_screen(record: Record) -> RenderableType:
     """Return what a terminal shows while the demo runs."""
     parts: list[RenderableType] = [_usage_table(record)]
-    if record.admitters:
+    if record.journal is not None:
+        parts += [_runs_table(record.journal), _room_line(record), _decision_line(record)]
+    elif record.admitters:
         parts += [_admitter_table(record), _room_line(record), _decision_line(record)]
     else:
         parts.append(Text(f"no admission: {record.written} runs written, {record.refused} refused"))
@@ -33,6 +36,11 @@ def opening(plan: Plan, *, with_shield: bool, with_room: bool = True) -> str:
     quota = f"a real etcd with a quota of {plan.quota_bytes >> 20} MiB"
     if not with_shield:
         return f"etcd-shield demo: {quota} is flooded, and nothing stops the flood."
+    if isinstance(plan, HoldingPlan):
+        return (
+            f"etcd-shield demo: {quota} is flooded through a real API server. Runs that do not "
+            f"fit below {plan.target:.0%} of it are held, and start in order as soon as they do."
+        )
     flood = f"etcd-shield demo: {quota} is flooded through {plan.admitters} admitters, which"
     if not with_room:
         return (
@@ -66,14 +74,24 @@ def status_line(record: Record) -> str:
             f"reserved {record.reserved / MEBIBYTE:.1f} MiB",
             f"room {'-' if record.room is None else f'{record.room:.0f} runs'}",
             f"admitters {bits}",
-            f"admitted {record.admitted}",
-            f"paced {record.paced}",
-            f"denied {record.denied}",
-            f"waiting {record.waiting}",
+            *(_journal_words(record.journal) if record.journal else _verdict_words(record)),
         ]
     else:
         parts += [f"written {record.written}", f"refused {record.refused}"]
     return f"{record.elapsed:6.1f} s  {' | '.join(parts)}"
+
+
+def _verdict_words(record: Record) -> list[str]:
+    return [
+        f"admitted {record.admitted}",
+        f"paced {record.paced}",
+        f"denied {record.denied}",
+        f"waiting {record.waiting}",
+    ]
+
+
+def _journal_words(journal: Journal) -> list[str]:
+    return [f"{name} {number}" for name, number in journal.counts().items()]
 
 
 def bits_in_words(record: Record) -> str:
@@ -85,7 +103,9 @@ def bits_in_words(record: Record) -> str:
 def summary(record: Record, findings: Sequence[Finding]) -> RenderableType:
     """Return the counts and the findings."""
     parts: list[RenderableType] = []
-    if record.admitters:
+    if record.journal is not None:
+        parts.append(_runs_table(record.journal))
+    elif record.admitters:
         parts.append(_admitter_table(record))
     table = Table.grid(padding=(0, 2))
     for finding in findings:
@@ -157,9 +177,22 @@ def _admitter_table(record: Record) -> Table:
     return table
 
 
+def _runs_table(journal: Journal) -> Table:
+    counts = journal.counts()
+    table = Table(show_edge=False)
+    table.add_column("PipelineRuns")
+    for name in counts:
+        table.add_column(name, justify="right")
+    table.add_row("", *(str(number) for number in counts.values()))
+    return table
+
+
 def _room_line(record: Record) -> Text:
     reserved = f"{record.reserved / MEBIBYTE:.1f} MiB reserved for admitted runs"
     room = "room not known" if record.room is None else f"room for {record.room:.0f} more runs"
+    if record.journal is not None:
+        slots = "not known" if record.slots is None else f"{record.slots:.0f}"
+        return Text(f"{room}, {reserved}, slots for held runs: {slots}")
     return Text(f"{room}, {reserved}, {record.waiting} clients wait")
 
 

@@ -10,10 +10,12 @@ from tests.rig.commands import run
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.usefixtures("assets", "helm")  # built where they are missing
 @pytest.mark.parametrize(
     "arguments",
     [
         pytest.param([], id="with the shield etcd never fills up"),
+        pytest.param(["--hold"], id="with holding nothing is lost either"),
         pytest.param(["--without-room"], id="latches alone let it fill up"),
         pytest.param(["--without-shield"], id="nothing keeps it from filling up"),
     ],

@@ -28,7 +28,7 @@ class KubeApiServer(Server):
     """
 
     def __init__(self, rig: Rig, assets: Path, etcd: EtcdServer) -> None:
-        self._assets = assets
+        self.assets = assets
         self._etcd = etcd
         authority = Authority(rig.directory / "kubernetes-certificates")
         self._certificate = authority.server("apiserver")
@@ -48,7 +48,7 @@ class KubeApiServer(Server):
     def command(self) -> list[str]:
         self.kubeconfig.write_text(json.dumps(self._kubeconfig()))
         return [
-            str(self._assets / "kube-apiserver"),
+            str(self.assets / "kube-apiserver"),
             f"--etcd-servers={self._etcd.url}",
             f"--bind-address={LOOPBACK}",
             f"--secure-port={self.port}",

@@ -3,7 +3,7 @@
 import io
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,7 @@ from tests.rig.waiting import wait_until
 
 # The webhook's timeout, up to ten times, and a busy machine.
 _CALL = aiohttp.ClientTimeout(total=60)
+_LONGEST_LINE = 4 * 1024 * 1024  # of a watch: an object of 3 MiB, and more
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _CLUSTER_WIDE = {
@@ -137,6 +138,27 @@ class KubernetesApi:
         query = {"watch": "1", "resourceVersion": str(since), "timeoutSeconds": "1"}
         text = (await self._call("GET", path, query=query)).text
         return [json.loads(line) for line in text.splitlines()]
+
+    async def watch(self, path: str, *, since: str) -> AsyncIterator[Object]:
+        """Yield what happens to a list's objects after a version, until the connection ends.
+
+        Raises:
+            RefusedError: It was refused, or the version is too old.
+        """
+        async with self._http.get(
+            f"{self._url}{path}",
+            params={"watch": "1", "resourceVersion": since},
+            ssl=self._trust,
+            timeout=aiohttp.ClientTimeout(),
+            read_bufsize=_LONGEST_LINE,
+        ) as response:
+            if response.status != HTTPStatus.OK:
+                raise RefusedError(f"watching {path}: {response.status} {await response.text()}")
+            async for line in response.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise RefusedError(f"watching {path}: {event['object']['message']}")
+                yield event
 
     async def delete(self, path: str, *, grace: int | None = None) -> Reply:
         """Delete the object or collection at a path, after `grace` seconds if that is given."""
