@@ -180,7 +180,7 @@ def _admitter_table(record: Record) -> Table:
 def _runs_table(journal: Journal) -> Table:
     counts = journal.counts()
     table = Table(show_edge=False)
-    table.add_column("PipelineRuns")
+    table.add_column("runs")
     for name in counts:
         table.add_column(name, justify="right")
     table.add_row("", *(str(number) for number in counts.values()))
@@ -188,12 +188,12 @@ def _runs_table(journal: Journal) -> Table:
 
 
 def _room_line(record: Record) -> Text:
-    reserved = f"{record.reserved / MEBIBYTE:.1f} MiB reserved for admitted runs"
+    reserved = f"{record.reserved / MEBIBYTE:.1f} MiB reserved"
     room = "room not known" if record.room is None else f"room for {record.room:.0f} more runs"
     if record.journal is not None:
-        slots = "not known" if record.slots is None else f"{record.slots:.0f}"
-        return Text(f"{room}, {reserved}, slots for held runs: {slots}")
-    return Text(f"{room}, {reserved}, {record.waiting} clients wait")
+        slots = "none" if record.slots is None else f"{record.slots:.0f} more"
+        return Text(f"{room}, {reserved}, {slots} may be held")
+    return Text(f"{room}, {reserved} for admitted runs, {record.waiting} clients wait")
 
 
 def _decision_line(record: Record) -> Text:

@@ -10,7 +10,7 @@ from shield_evaluator.simulate.loop import simulate
 from shield_evaluator.simulate.outcome import Outcome, TierOutcome
 from shield_evaluator.simulate.readings import readings_of
 from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
-from shield_evaluator.simulate.variants import only, with_run_cost
+from shield_evaluator.simulate.variants import only, with_holding, with_run_cost
 from shield_evaluator.simulate.world import HOUR, RunModel
 
 RIGHT = RunModel().cost
@@ -59,6 +59,30 @@ def test_b7_with_a_run_cost_that_is_wrong_by_two_etcd_never_fills(factor: float)
     assert {} == _outages(outcomes)
     assert 0 == sum(tier.flaps for tier in _standard(outcomes))
     assert 0 == sum(tier.closed_by_latch_seconds for tier in _standard(outcomes))
+
+
+def test_with_holding_no_run_is_lost_and_etcd_never_fills() -> None:
+    """S1, B7: as many may be held as the longest of the floods needs."""
+    outcomes = _outcomes(with_holding(with_run_cost(LATCHES, RIGHT), 6_000))
+
+    assert {} == _outages(outcomes)
+    assert dict.fromkeys(outcomes, 0) == {
+        name: outcome.tiers["standard"].lost for name, outcome in outcomes.items()
+    }
+    assert all(
+        tier.arrived == tier.admitted + tier.waiting and tier.denied == tier.paced == 0
+        for tier in _standard(outcomes)
+    )
+
+
+def test_runs_beyond_the_slots_are_refused_and_lost_again() -> None:
+    burst = next(one for one in SCENARIOS if one.name == "burst-8-per-second")
+    plan = with_holding(with_run_cost(LATCHES, RIGHT), 500)
+
+    tier = simulate(burst.world, plan, readings_of(plan, {})).outcome.tiers["standard"]
+
+    assert 500 <= tier.held
+    assert 0 < tier.lost
 
 
 def test_a_run_cost_of_a_quarter_is_learned_in_time() -> None:

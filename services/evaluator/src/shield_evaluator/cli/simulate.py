@@ -35,7 +35,7 @@ from shield_evaluator.cli.values import SIZE
 from shield_evaluator.simulate import tables
 from shield_evaluator.simulate.readings import readings_of
 from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
-from shield_evaluator.simulate.variants import compare, with_run_cost
+from shield_evaluator.simulate.variants import compare, with_holding, with_run_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,12 +77,19 @@ class _Configuration:
     metavar="SIZE",
     help="Try this run_cost in every tier, whatever the configuration has.",
 )
+@click.option(
+    "--hold",
+    type=click.IntRange(min=1, max=100_000),
+    metavar="RUNS",
+    help="Hold up to so many runs, which wait instead of being refused.  [as the configuration]",
+)
 @plot_option("etcd's usage and the runs")
 @output_option
 def simulate(
     *,
     config: Path | None,
     run_cost: int | None,
+    hold: int | None,
     plot: Path | None,
     output: str,
     **options: Any,  # noqa: ANN401 - the values of `world_options`, for `simulated_world`
@@ -92,7 +99,8 @@ def simulate(
     Runs are asked for; the shield admits or refuses them; those that are admitted write to etcd for
     minutes, are compacted and pruned; the refused come back. The shield is the evaluator's own
     latches and room with the admitters' own pacing, on a simulated clock. Beside the configuration
-    you see the same runs without room (latches alone), and without a shield.
+    you see the same runs without room (latches alone), and without a shield. Where runs are held,
+    you see them without holding as well.
 
     \b
     Examples:
@@ -112,6 +120,9 @@ def simulate(
         try:
             worlds = _worlds(options)
             chosen = _configuration(config, run_cost, worlds)
+            if hold is not None:
+                plan = with_holding(chosen.plan, hold)
+                chosen = dataclasses.replace(chosen, plan=plan)
             results = {name: _simulated(world, chosen) for name, world in worlds.items()}
         except ValueError as error:
             fail(str(error), EXIT_BAD_CONFIG)

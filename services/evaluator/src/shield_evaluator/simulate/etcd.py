@@ -42,6 +42,16 @@ class Etcd:
         self._ends[end] += 1
         self._pruned[end + self._run.pruned_after] += 1
 
+    def hold(self) -> None:
+        """Store a run that is held."""
+        self._objects += self._run.held
+        self._revisions += self._run.held_writes
+
+    def release(self, second: int) -> None:
+        """Start a run that was held; its object is the first that it leaves."""
+        self._objects -= self._run.held
+        self.start(second)
+
     def advance(self, second: int) -> None:
         """Move on by one second; seconds come in order."""
         model, run = self._model, self._run

@@ -97,6 +97,9 @@ class _Loop:
             shield.evaluate(second, self._values if watching.sees(second) else None)
             for tier, log in self._logs.items():
                 log.see(shield.bit(tier), second, watching.interval)
+            for request in shield.release(second):
+                self._etcd.release(second)
+                self._logs[request.tier].late.append(second - request.arrived)
 
     def _note(self, second: int) -> None:
         shield = self._shield
@@ -113,7 +116,7 @@ class _Loop:
                 reserved=reserved / self._world.etcd.quota,
                 arrived=sum(log.arrived for log in self._logs.values()),
                 admitted=sum(len(log.late) for log in self._logs.values()),
-                waiting=self._queue.waiting,
+                waiting=self._queue.waiting + sum(map(self._held, self._logs)),
                 closed=closed,
             )
         )
@@ -121,17 +124,25 @@ class _Loop:
     def _ask(self, request: Request, second: int) -> None:
         log = self._logs[request.tier]
         shield = self._shield
-        verdict = Verdict.ADMITTED if shield is None else shield.answer(request.tier)
+        verdict = Verdict.ADMITTED if shield is None else shield.answer(request)
         if verdict is Verdict.ADMITTED:
             self._etcd.start(second)
             log.late.append(second - request.arrived)
+            return
+        if verdict is Verdict.HELD:
+            self._etcd.hold()
+            log.held += 1
             return
         log.refused[verdict] += 1
         if not self._queue.refuse(request, second):
             log.lost += 1
 
+    def _held(self, tier: str) -> int:
+        return 0 if self._shield is None else self._shield.held.waiting(tier)
+
     def _outcome(self, outage: int | None) -> Outcome:
         waiting = self._queue.waiting_by_tier()
+        waiting.update({tier: self._held(tier) for tier in self._logs})
         return Outcome(
             outage_seconds=outage,
             peak_file=self._peaks[0],
@@ -146,6 +157,7 @@ class _TierLog:
     def __init__(self) -> None:
         self.arrived = 0
         self.lost = 0
+        self.held = 0
         self.late: list[int] = []
         self.refused = {Verdict.DENIED: 0, Verdict.PACED: 0}
         self._closed_seconds = {Bit.CLOSED_BY_LATCH: 0, Bit.CLOSED_WITHOUT_ROOM: 0}
@@ -172,6 +184,7 @@ class _TierLog:
             arrived=self.arrived,
             admitted=len(late),
             lost=self.lost,
+            held=self.held,
             waiting=waiting,
             denied=self.refused[Verdict.DENIED],
             paced=self.refused[Verdict.PACED],

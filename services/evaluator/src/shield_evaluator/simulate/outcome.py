@@ -15,7 +15,9 @@ class TierOutcome(Struct, frozen=True, kw_only=True):
         arrived: runs that were asked for.
         admitted: runs that were created.
         lost: runs whose client gave up.
-        waiting: runs whose client was going to come back when the simulation ended.
+        held: runs that were held before they started.
+        waiting: runs that were held when the simulation ended, or whose client was going to come
+            back.
         denied: answers "denied"; one run may get several.
         paced: answers "not yet", for want of room.
         late_median_seconds: how much later than asked for an admitted run was created, the median.
@@ -29,6 +31,7 @@ class TierOutcome(Struct, frozen=True, kw_only=True):
     arrived: int
     admitted: int
     lost: int
+    held: int
     waiting: int
     denied: int
     paced: int
@@ -67,7 +70,7 @@ class Moment(Struct, frozen=True, gc=False):
         reserved: what admitted runs are still going to write, as the shield counts it.
         arrived: runs asked for so far.
         admitted: runs created so far.
-        waiting: runs whose client will come back.
+        waiting: runs that are held, or whose client will come back.
         closed: the default tier denies.
     """
 

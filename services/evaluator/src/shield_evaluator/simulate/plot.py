@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 
 from shield_evaluator.backtest.plot import DPI, FULL_COLOUR, STYLE, WIDTH
 from shield_evaluator.core.headroom import FILE_SIGNAL
-from shield_evaluator.simulate.variants import LATCHES, NOTHING, ROOM
+from shield_evaluator.simulate.variants import HOLDING, LATCHES, NOTHING, ROOM
 from shield_evaluator.simulate.world import HOUR, MINUTE
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from shield_evaluator.simulate.outcome import Simulated
 
 # As in `backtest.plot`: distinguishable without red and green.
-_COLOURS: Final = {NOTHING: "#9A9A9A", LATCHES: "#E69F00", ROOM: "#0072B2"}
+_COLOURS: Final = {NOTHING: "#9A9A9A", LATCHES: "#E69F00", ROOM: "#0072B2", HOLDING: "#009E73"}
 # Without a shield and with latches alone, courses are often the same: the wider line shows below.
-_WIDTHS: Final = {NOTHING: 4.0, LATCHES: 1.8, ROOM: 1.8}
+_WIDTHS: Final = {NOTHING: 4.0, LATCHES: 1.8, ROOM: 1.8, HOLDING: 1.8}
 _HEIGHTS: Final = (3.4, 2.0)  # inches
 _SMOOTH: Final = 4  # points of a course, two minutes: single requests are not a rate
 _MOST_TICKS: Final = 13

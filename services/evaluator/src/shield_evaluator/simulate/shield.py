@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from shield_common.bucket import Bucket
-from shield_evaluator.core import room
+from shield_evaluator.core import room, slots
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.latch import Instant, LatchState, ShieldState, TierBit, advance
 from shield_evaluator.core.observation import Observation, unusable
 from shield_evaluator.core.plan import ColdStart
+from shield_evaluator.simulate.holding import HeldRuns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from shield_common.decision import Decision
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.simulate.clients import Request
     from shield_evaluator.simulate.world import Watching
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,6 +37,7 @@ class Verdict(enum.Enum):
     ADMITTED = enum.auto()
     DENIED = enum.auto()
     PACED = enum.auto()
+    HELD = enum.auto()
 
 
 class Bit(enum.Enum):
@@ -50,6 +53,7 @@ class Shield:
 
     Attributes:
         admitted: runs admitted so far, by tier: the counters that admitters keep in Redis.
+        held: the runs that wait; none unless the plan holds any.
     """
 
     def __init__(self, plan: Plan, watching: Watching, quota: int, chance: Random) -> None:
@@ -65,6 +69,8 @@ class Shield:
         self._cycles = 0
         self._buckets: list[dict[str, Bucket]] = [{} for _ in range(watching.admitters)]
         self.admitted = dict.fromkeys(plan.tiers, 0)
+        self.held = HeldRuns(plan.tiers)
+        self._slots = 0.0
 
     def evaluate(self, second: int, values: Mapping[str, float] | None) -> None:
         """Run one cycle of the evaluator, and give its decision to the admitters.
@@ -84,7 +90,9 @@ class Shield:
             totals=self.admitted,
             now_ms=now.ms,
         )
-        self._state = advance(plan, self._state, observations, now, room=rooms)
+        learned = self.held.report(now.utc, second)
+        held = slots.advance(plan, self._state.slots, observations, learned)
+        self._state = advance(plan, self._state, observations, now, room=rooms, slots=held)
         self._cycles += 1
         interval_ms = self._watching.interval * 1000
         self._decision = decide(
@@ -102,20 +110,37 @@ class Shield:
             ),
         )
         self._fill(self._decision)
+        left = [tier.hold.slots for tier in self._decision.tiers.values() if tier.hold is not None]
+        self._slots = min(left, default=0.0)
 
-    def answer(self, tier: str) -> Verdict:
-        """Answer one request; a random admitter gets it."""
-        decision = self._decision
-        buckets = self._chance.choice(self._buckets)
+    def answer(self, request: Request) -> Verdict:
+        """Answer one request; a random admitter gets it. A run that is held joins `held`."""
+        tier, decision = request.tier, self._decision
+        bucket = self._chance.choice(self._buckets).get(tier)
+        hold = None if decision is None else decision.tiers[tier].hold
+        verdict = Verdict.ADMITTED
         if decision is not None and not decision.tiers[tier].allow:
-            return Verdict.DENIED
-        bucket = buckets.get(tier)
-        if bucket is not None:
-            if not bucket.has_run:
-                return Verdict.PACED
-            bucket.take()
-        self.admitted[tier] += 1
-        return Verdict.ADMITTED
+            verdict = Verdict.DENIED
+        elif (bucket is not None and not bucket.has_run) or (hold is not None and hold.held > 0):
+            verdict = Verdict.PACED
+        if verdict is Verdict.ADMITTED:
+            if bucket is not None:
+                bucket.take()
+            self.admitted[tier] += 1
+        elif hold is not None and not hold.full and self._slots >= 1:
+            self._slots -= 1
+            self.held.hold(request)
+            return Verdict.HELD
+        return verdict
+
+    def release(self, second: int) -> list[Request]:
+        """Return the held runs that start after a cycle."""
+        if self._decision is None:
+            return []
+        started = self.held.release(self._decision, second, self._watching.interval)
+        for request in started:
+            self.admitted[request.tier] += 1
+        return started
 
     @property
     def reserved(self) -> float:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shield_common.text import format_duration
-from shield_evaluator.simulate.variants import LATCHES, NOTHING, ROOM
+from shield_evaluator.simulate.variants import HOLDING, LATCHES, NOTHING, ROOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shield_evaluator.simulate.outcome import Outcome, TierOutcome
 
 _BAD: Final = "bold red"
-_ORDER: Final = (ROOM, LATCHES, NOTHING)
+_ORDER: Final = (HOLDING, ROOM, LATCHES, NOTHING)
 # What `render_all` shows of each variant.
 _BRIEF: Final = (
     "etcd full after",
@@ -85,6 +85,7 @@ _FIGURES: Final = (
     "runs asked for",
     "created",
     "lost: the client gave up",
+    "held before they started",
     "waiting at the end",
     "created later than asked for, median",
     "the same, 95 of 100 within",
@@ -101,6 +102,7 @@ def _figures(tier: TierOutcome) -> list[Text]:
         Text(f"{tier.arrived:,}"),
         Text(f"{tier.admitted:,}"),
         Text(f"{tier.lost:,}"),
+        Text(f"{tier.held:,}"),
         Text(f"{tier.waiting:,}"),
         Text(format_duration(tier.late_median_seconds)),
         Text(format_duration(tier.late_95_seconds)),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shield_evaluator.simulate.readings import Reading
     from shield_evaluator.simulate.world import World
 
+HOLDING: Final = "latches, room, holding"
 ROOM: Final = "latches and room"
 LATCHES: Final = "latches alone"
 NOTHING: Final = "no shield"
@@ -48,6 +49,11 @@ def without_room(plan: Plan) -> Plan:
     return _changed(plan, lambda _name, threshold: replace(threshold, room=None))
 
 
+def with_holding(plan: Plan, max_held: int | None) -> Plan:
+    """Return a plan in which so many runs may be held; None for none."""
+    return replace(plan, max_held=max_held)
+
+
 def only(plan: Plan, tiers: Collection[str]) -> Plan:
     """Return a plan with some of its tiers. Those in which nothing is asked for change nothing."""
     kept = {tier: thresholds for tier, thresholds in plan.tiers.items() if tier in tiers}
@@ -56,9 +62,12 @@ def only(plan: Plan, tiers: Collection[str]) -> Plan:
 
 
 def compare(world: World, plan: Plan, readings: Mapping[str, Reading]) -> dict[str, Simulated]:
-    """Simulate a plan, and the same world without room and without a shield."""
+    """Simulate a plan, and the same world without holding, without room and without a shield."""
     asked = only(plan, world.tiers or (plan.default_tier,))
     variants = {}
+    if asked.max_held is not None:
+        variants[HOLDING] = simulate(world, asked, readings)
+        asked = with_holding(asked, None)
     if asked.has_room:
         variants[ROOM] = simulate(world, asked, readings)
     variants[LATCHES] = simulate(world, without_room(asked), readings)

@@ -36,12 +36,16 @@ class RunModel:
         writes: bytes of the revisions on the way there, which the compaction removes.
         lasts: how long it writes.
         pruned_after: how long after its end its objects are deleted.
+        held: bytes of the object of a run that is held, which a run that starts goes on with.
+        held_writes: bytes of the revisions that holding and releasing it take.
     """
 
     leaves: int = round(0.6 * MIB)
     writes: int = 4 * MIB
     lasts: int = 15 * MINUTE
     pruned_after: int = 30 * MINUTE
+    held: int = 14 * KIB
+    held_writes: int = 62 * KIB
 
     def __post_init__(self) -> None:
         if self.leaves < 0 or self.writes < 0:

@@ -1,0 +1,67 @@
+"""The simulated queue of held runs."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from shield_common.decision import Decision, TierDecision
+from shield_evaluator.simulate.clients import Request
+from shield_evaluator.simulate.holding import HeldRuns
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+def held(*tiers: str) -> HeldRuns:
+    """Return held runs, one after the other, of these tiers."""
+    runs = HeldRuns(["critical", "standard"])
+    for second, tier in enumerate(tiers):
+        runs.hold(Request(tier, second))
+    return runs
+
+
+def decision(*, allow: bool = True, room: float | None = None) -> Decision:
+    tiers = {
+        name: TierDecision(allow=allow, since=NOW, room=room, priority=priority)
+        for priority, name in enumerate(["critical", "standard"])
+    }
+    return Decision(
+        cluster="simulated", epoch=1, sequence=1, ttl_ms=1_000, evaluated_at=NOW, allow=allow,
+        tiers=tiers, signals={},
+    )  # fmt: skip
+
+
+def test_the_first_tier_goes_first_and_in_it_the_oldest() -> None:
+    runs = held("standard", "critical", "standard", "critical")
+
+    started = runs.release(decision(), 0, 60)
+
+    assert [1, 3, 0, 2] == [request.arrived for request in started]
+
+
+@pytest.mark.parametrize(("room", "number"), [(0.9, 0), (2.5, 2), (None, 4)])
+def test_no_more_runs_start_than_all_tiers_have_room_for(room: float | None, number: int) -> None:
+    runs = held("standard", "critical", "standard", "critical")
+
+    assert number == len(runs.release(decision(room=room), 0, 60))
+
+
+def test_a_closed_tier_releases_nothing() -> None:
+    assert [] == held("standard").release(decision(allow=False), 0, 60)
+
+
+def test_no_more_runs_start_than_the_controller_s_rate_allows() -> None:
+    runs = held(*["standard"] * 20)
+
+    assert [5, 5] == [len(runs.release(decision(), second, 5)) for second in (0, 5)]
+
+
+def test_the_report_says_how_many_are_held_and_were_held_since_ever() -> None:
+    runs = held("standard", "standard", "critical")
+    runs.release(decision(room=1.0), 10, 5)
+
+    report = runs.report(NOW, 20).report
+
+    assert report is not None
+    critical, standard = report.tiers["critical"], report.tiers["standard"]
+    assert (0, 1, 0.2) == (critical.held, critical.counted, critical.released_per_minute)
+    assert (2, 2, 0.0) == (standard.held, standard.counted, standard.released_per_minute)
