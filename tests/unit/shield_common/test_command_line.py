@@ -1,12 +1,13 @@
 """What both programs' subcommands have in common."""
 
+import json
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from shield_common.command_line import Program, config_option, output_option
+from shield_common.command_line import Program, config_option, echo, echo_json, output_option
 from shield_common.config.loader import SettingsStruct
 
 PROGRAM = Program("shield-anything")
@@ -55,3 +56,15 @@ def test_e8_a_bad_configuration_ends_the_process_with_2(
         PROGRAM.load(path, Sample)
     assert 2 == ended.value.code
     assert f"shield-anything: {path}: port: " in capsys.readouterr().err
+
+
+@pytest.mark.shows("trial S10")
+@pytest.mark.parametrize("text", ["a\x1b[2J", "a\x9b2J", "a\u202eb", "a\x07"])
+def test_what_others_wrote_is_printed_without_control_characters(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    echo(text)
+    echo_json([text])
+    printed = capsys.readouterr().out
+    assert [] == [c for c in printed if not c.isprintable() and c != "\n"]
+    assert text == json.loads(printed[printed.index("[\n") :])[0]

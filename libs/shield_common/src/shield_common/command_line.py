@@ -6,6 +6,7 @@ to its service.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
+import msgspec
 from msgspec import Struct
 
 from shield_common.config.loader import SettingsError, load
@@ -48,6 +50,23 @@ def output_option(for_people: str) -> Callable[[Command], Command]:
         show_default=True,
         help="For people, or for programs.",
     )
+
+
+def echo(line: str) -> None:
+    """Write one line to standard output; control characters are shown, not sent."""
+    click.echo(printable(line))
+
+
+def echo_json(document: object, *, one_line: bool = False) -> None:
+    r"""Write a document as JSON; what is not printable becomes ``\\u`` escapes, so nothing is lost.
+
+    Args:
+        document: anything that msgspec encodes.
+        one_line: instead of an indented document.
+    """
+    encoded = msgspec.json.encode(document)
+    text = (encoded if one_line else msgspec.json.format(encoded)).decode()
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 @dataclass(frozen=True, slots=True)

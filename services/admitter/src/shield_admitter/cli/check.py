@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-import msgspec
 from msgspec import Struct
 
 from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.options import config_option, load_settings, output_option, read_decision
-from shield_common.command_line import EXIT_FAILED
+from shield_common.command_line import EXIT_FAILED, echo, echo_json
 from shield_common.decision_age import Freshness, freshness
 from shield_common.store.check import try_admitter_operations
-from shield_common.text import printable
 from shield_common.tls.certificate import read_certificate
 from shield_common.tls.contexts import TLSError
 
@@ -72,11 +70,11 @@ def check(*, config: Path, offline: bool, host: str | None, output: str) -> None
     if not offline:
         findings += asyncio.run(_redis(settings))
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
+        echo_json(findings)
     else:
         for finding in findings:
             line = f"{'ok' if finding.ok else 'FAILED':6}  {finding.name}: {finding.says}"
-            click.echo(printable(line))
+            echo(line)
     sys.exit(0 if all(finding.ok for finding in findings) else EXIT_FAILED)
 
 

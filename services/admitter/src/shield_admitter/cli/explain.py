@@ -23,7 +23,7 @@ from shield_admitter.cli.options import (
 )
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.settings import Operation
-from shield_common.command_line import EXIT_BAD_CONFIG
+from shield_common.command_line import EXIT_BAD_CONFIG, echo, echo_json
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -86,9 +86,10 @@ def explain(
         request, cached, settings, now_ms=now_ms(), utc_now=utc_now(), problem=problem
     )
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(explanation)).decode())
+        echo_json(explanation)
     else:
-        click.echo("\n".join(text_lines(explanation, settings)))
+        for line in text_lines(explanation, settings):
+            echo(line)
     sys.exit(0 if explanation.allowed else EXIT_DENIED)
 
 

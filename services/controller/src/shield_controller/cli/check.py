@@ -7,12 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 from msgspec import Struct
 
-from shield_common.command_line import EXIT_FAILED, output_option
+from shield_common.command_line import EXIT_FAILED, echo, echo_json, output_option
 from shield_common.store.check import try_controller_operations
-from shield_common.text import printable
 from shield_controller.app import now_ms
 from shield_controller.cli.options import config_option, load_settings, read_decision
 from shield_controller.kubernetes.access import needed_rights, try_rights
@@ -56,11 +54,11 @@ def check(*, config: Path, offline: bool, output: str) -> None:
     if not offline:
         findings += asyncio.run(_servers(settings))
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(findings)).decode())
+        echo_json(findings)
     else:
         for finding in findings:
             line = f"{'ok' if finding.ok else 'FAILED':6}  {finding.name}: {finding.says}"
-            click.echo(printable(line))
+            echo(line)
     sys.exit(0 if all(finding.ok for finding in findings) else EXIT_FAILED)
 
 

@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
-import msgspec
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
+from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED, echo_json
 from shield_common.held import HeldReport, HeldReportError, decode_held_report
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
@@ -102,7 +101,7 @@ def queue(
         fail(f"the API server does not answer: {error}", EXIT_FAILED)
     shown = [row for row in rows if namespace in {None, row.namespace}]
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(shown)).decode())
+        echo_json(shown)
         return
     console = Console(
         width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False, markup=False

@@ -7,13 +7,10 @@ member's label, the reason of an override): every text goes through `cell`, `ech
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import click
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
@@ -36,6 +33,8 @@ FILE_WIDTH: Final = 180
 _PROGRAM: Final = command_line.Program("shield-evaluator")
 fail = _PROGRAM.fail
 say = _PROGRAM.say
+echo = command_line.echo
+echo_json = command_line.echo_json
 
 config_option = command_line.config_option("/etc/etcd-shield/evaluator.yaml")
 output_option = command_line.output_option("table")
@@ -49,23 +48,6 @@ def load_settings(path: Path) -> EvaluatorSettings:
 def cell(text: str, style: str = "") -> Text:
     """Return a text for a table or a line."""
     return Text(printable(text), style=style)
-
-
-def echo(line: str) -> None:
-    """Write one line to standard output."""
-    click.echo(printable(line))
-
-
-def echo_json(document: object, *, one_line: bool = False) -> None:
-    r"""Write a document as JSON; what is not printable becomes ``\\u`` escapes, so nothing is lost.
-
-    Args:
-        document: anything that msgspec encodes.
-        one_line: instead of an indented document.
-    """
-    encoded = msgspec.json.encode(document)
-    text = (encoded if one_line else msgspec.json.format(encoded)).decode()
-    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def console() -> Console:
