@@ -5,10 +5,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from shield_common.decision import Decision
 from shield_common.decision_age import CachedDecision
-from shield_controller.core.runs import HeldRun
+from shield_controller.core.runs import HeldRun, NotARunError
 from shield_controller.held_runs import HeldRuns
 from shield_controller.kubernetes.client import KubernetesError
 from shield_controller.patching import RunPatches
@@ -104,6 +105,54 @@ async def test_nothing_starts_on_an_expired_decision() -> None:
     await world.round(seconds=301)
 
     assert [] == world.api.patched
+
+
+async def test_a_decision_that_expires_is_said_once() -> None:
+    world = World(run())
+    world.decide(decision(standard=tier(allow=False)))
+    with capture_logs() as lines:
+        for seconds in (0, 301, 5, 5):
+            await world.round(seconds=seconds)
+        world.decide(OPEN)
+        await world.round()
+
+    assert [
+        "a decision is in force",
+        "no decision is in force, so nothing is released",
+        "a decision is in force",
+        "released",
+    ] == [line["event"] for line in lines if "held run" not in line["event"]]
+
+
+async def test_a_run_whose_spec_was_changed_is_read_once() -> None:
+    world = World(run("one", generation=2))
+    world.decide(decision(standard=tier(allow=False)))
+
+    for _ in range(3):
+        await world.round()
+
+    assert 1 == world.api.requests.count("read one")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(NotARunError("spec is a number"), id="no spec"),
+        pytest.param(KubernetesError(403, "forbidden"), id="no right to read"),
+    ],
+)
+async def test_a_run_that_cannot_be_read_does_not_stop_the_others(error: Exception) -> None:
+    world = World(run("odd", age=9, generation=2), run("next"))
+    world.decide(OPEN)
+
+    async def read(_namespace: str, _name: str) -> Any:
+        raise error
+
+    world.api.read = read  # type: ignore[assignment]  # of the fake
+
+    await world.round()
+
+    assert "next" in world.api.patched
 
 
 async def test_a_standby_starts_nothing() -> None:

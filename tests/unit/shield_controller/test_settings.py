@@ -1,8 +1,10 @@
 """The configuration file: defaults, and what is refused before anything starts."""
 
+from pathlib import Path
+
 import pytest
 
-from shield_common.config.loader import SettingsError, parse
+from shield_common.config.loader import SettingsError, load, parse
 from shield_controller.settings import ControllerSettings
 
 LEAST = 'cluster: rh01\nredis: {url: "redis://redis:6379/0"}\n'
@@ -20,6 +22,12 @@ def test_by_default_nothing_is_held_published_or_turned() -> None:
     assert settings.publish.config_map is None
     assert () == settings.kueue.cluster_queues
     assert not settings.leader_election.enabled
+
+
+def test_the_example_is_valid() -> None:
+    example = Path(__file__).parents[3] / "docs" / "examples" / "controller.yaml"
+
+    assert load(example, ControllerSettings, environment={}).hold.enabled
 
 
 def test_a_rate_is_written_with_its_unit() -> None:

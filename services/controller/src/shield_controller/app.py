@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shield_common import logs
 from shield_common.config.reload import SettingsReloader
+from shield_common.decision_age import freshness
 from shield_common.decision_feed import DecisionFeed
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
@@ -280,6 +281,13 @@ class Controller:
         url = self._settings.status_url or (cached and cached.decision.status_url)
         return f". See {url}" if url else ""
 
+    def _freshness(self) -> str:
+        cached = self._feed.cached
+        if cached is None:
+            return "none yet"
+        limits = self._settings.freshness.limits()
+        return f"{freshness(cached, limits, now_ms=now_ms())}"
+
     def _decision_tiers(self) -> Collection[str]:
         cached = self._feed.cached
         return () if cached is None else tuple(cached.decision.tiers)
@@ -295,7 +303,7 @@ class Controller:
         election = None if self._leadership is None else self._leadership.problem
         checks = {
             "redis": self._feed.problem or "ok",
-            "decision": "ok" if self._feed.cached is not None else "none yet",
+            "decision": self._freshness(),
             "held runs": (self._held.problem or "ok") if holds else "not watched",
             "leader": election or ("yes" if self._is_leader() else "no, standing by"),
             "mirrors": (self._mirrors and self._mirrors.problem) or "ok",

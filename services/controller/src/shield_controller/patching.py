@@ -17,6 +17,7 @@ from shield_controller.core.release import (
     outcome_of,
     resolve,
 )
+from shield_controller.core.runs import NotARunError
 from shield_controller.kubernetes.client import KubernetesError
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class RunPatches:
             if error.status != _GONE:
                 raise
             return Unclear.GONE, None
+        except NotARunError:
+            return Unclear.NOT_HELD, None  # without a spec that can be read it is not pending
         answer = resolve(run, present, held)
         if answer is Unclear.NOT_HELD and held is not None:
             await self._forget(held)

@@ -19,6 +19,7 @@ from shield_controller.core.release import (
     StuckRuns,
     Unclear,
     cancel_patch,
+    outcome_of,
     release_patch,
 )
 from shield_controller.core.report import age_seconds
@@ -99,6 +100,7 @@ class Releaser:
         self._done: set[str] = set()  # started, and not yet gone from the watch
         self._failures = 0
         self._retry_after = 0.0
+        self._follows: bool | None = None
         self._postponed = StuckRuns()
         self.stuck = StuckRuns()
         self.served = Served()
@@ -123,6 +125,7 @@ class Releaser:
         self._forget_departed()
         if not self._is_leader() or not self._held.synced:
             return
+        self._note_decision(in_force=self._decision_in_force() is not None)
         try:
             await self._check_changed()
             await self._apply_max_age()
@@ -136,6 +139,16 @@ class Releaser:
             if self._failures:
                 self._log.info("releasing goes on")
             self._failures, self._retry_after = 0, 0.0
+
+    def _note_decision(self, *, in_force: bool) -> None:
+        """Log once when there is no decision to follow, and once when there is one again."""
+        if in_force == self._follows:
+            return
+        self._follows = in_force
+        if in_force:
+            self._log.info("a decision is in force")
+        else:
+            self._log.warning("no decision is in force, so nothing is released")
 
     @property
     def waiting(self) -> list[HeldRun]:
@@ -171,7 +184,13 @@ class Releaser:
             if run.uid not in self._done and self._checked.get(run.uid, 1) < run.generation
         ]
         for run in changed[:MAX_CHECKS]:
-            answer, fresh = await self._patches.examine(run)
+            try:
+                answer, fresh = await self._patches.examine(run)
+            except KubernetesError as error:
+                if outcome_of(error.status) is Outcome.FAILED:
+                    raise
+                self._checked[run.uid] = run.generation  # its release will show what it is
+                continue
             if fresh is not None:
                 self._held.replace(fresh)
                 self._checked[fresh.uid] = fresh.generation

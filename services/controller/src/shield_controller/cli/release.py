@@ -19,6 +19,7 @@ from shield_controller.cli.options import (
     say,
 )
 from shield_controller.core.release import Outcome, release_patch
+from shield_controller.core.runs import NotARunError
 from shield_controller.core.stop_policy import start_patch
 from shield_controller.kubernetes.client import KubernetesError
 from shield_controller.kubernetes.pipelineruns import PipelineRuns
@@ -98,6 +99,8 @@ async def _one(client: KubernetesClient, namespace: str, name: str) -> tuple[int
             if error.status != _NOT_FOUND:
                 raise
             return 0, [f"there is no run {namespace}/{name}"]
+        except NotARunError as error:
+            return 0, [f"{namespace}/{name} cannot be read: {error}"]
         if held is None:
             return 0, [f"{namespace}/{name} is not held"]
         outcome, problem = await _start(RunPatches(runs), held)

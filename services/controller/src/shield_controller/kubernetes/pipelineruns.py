@@ -149,13 +149,10 @@ class PipelineRuns:
             The run, and the same as a held run if it is one.
 
         Raises:
-            KubernetesError: it is not there, or has another form.
+            KubernetesError: it is not there, or was not sent.
+            NotARunError: it has another form.
         """
-        answer = await self._client.request("GET", _path(namespace, name))
-        try:
-            whole = decode_whole(answer)
-        except NotARunError as error:
-            raise KubernetesError(NO_ANSWER, str(error)) from error
+        whole = decode_whole(await self._client.request("GET", _path(namespace, name)))
         return whole, held_run(whole.metadata)
 
     async def patch(self, run: HeldRun, patch: Patch) -> HeldRun | None:
