@@ -15,8 +15,9 @@ hash() {
     printf %s "$password" | sha256sum | cut -d ' ' -f 1
 }
 
+users=$(sed -n 's/^user \([a-z]*\) on #.*/\1/p' /etc/redis/users.acl)
 cat /etc/redis/users.acl >/run/redis/users.acl.new
-for user in $(sed -n 's/^user \([a-z]*\) on #.*/\1/p' /etc/redis/users.acl); do
+for user in $users; do
     hashed=$(hash "$user")
     sed "s/^\(user $user on #\)[A-Z_]*/\1$hashed/" /run/redis/users.acl.new >/run/redis/users.acl.next
     mv /run/redis/users.acl.next /run/redis/users.acl.new
