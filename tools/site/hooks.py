@@ -26,8 +26,11 @@ PAGES: Final = {
     "deploy/helm/etcd-shield/README.md": "chart.md",
     "docs/adr": "adr/index.md",
 }
-# A section of another page that the navigation offers as a page of its own.
-DECISION_DOCUMENT: Final = ("architecture.md", "The decision document")
+# Sections of other pages that the navigation offers as pages of their own.
+SECTIONS: Final = {
+    "decision-document.md": ("architecture.md", "The decision document"),
+    "status.md": ("runbook.md", "Reading the status page"),
+}
 
 
 def on_files(files: Files, *, config: Any) -> Files:  # noqa: ANN401 - mkdocs is not installed where this is type-checked
@@ -39,7 +42,7 @@ def on_files(files: Files, *, config: Any) -> Files:  # noqa: ANN401 - mkdocs is
     }
     made["commands.md"] = reference()
     made["adr/index.md"] = _records()
-    made["decision-document.md"] = _section(*DECISION_DOCUMENT)
+    made |= {page: _section(source, heading) for page, (source, heading) in SECTIONS.items()}
     for page, text in made.items():
         files.append(File.generated(config, page, content=text))
     return files
@@ -82,4 +85,4 @@ def _section(page: str, heading: str) -> str:
     found = re.search(rf"^## {re.escape(heading)}.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     if found is None:
         raise LookupError(f"docs/{page} has no section {heading}")
-    return found[0].replace("## ", "# ", 1)
+    return found[0].replace("## ", "# ", 1).replace("](#", f"]({page}#")
