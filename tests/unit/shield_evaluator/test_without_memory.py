@@ -164,6 +164,15 @@ class TestSeveralTiers:
         assert decision is not None
         assert (False, {TIER}) == (decision.allow, set(decision.tiers))
 
+    async def test_n6_a_denial_of_a_lower_tier_does_not_end_the_wait(self, world: World) -> None:
+        lower = Threshold(set=0.7, reset=0.6)
+        plan = replace(
+            self.plan, tiers={TIER: {"db-file": USUAL}, "background": {"db-file": lower}}
+        )
+        one = world.evaluator(plan=plan)
+        one.source.seen = {"db-file": complete(0.85), "other": complete(0.5)}
+        assert CycleOutcome.WITHHELD is (await one.cycle.evaluate()).outcome
+
     async def test_a_denial_ends_the_wait_between_the_thresholds(self, world: World) -> None:
         one = world.evaluator(plan=self.plan)
         one.source.seen = {"db-file": complete(0.95), "other": complete(0.85)}

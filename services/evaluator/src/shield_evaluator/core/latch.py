@@ -26,7 +26,8 @@ other cases (a latch is still UNKNOWN) it keeps its last bit. Without a last bit
 this evaluator does not know of. An UNKNOWN latch stops keeping a tier undecided
 
     on BELOW      at once: the value is low, only ``reset_for`` is not over
-    on BETWEEN    after ``cold_start_delay``, or once any latch is SET; then ``cold_start`` decides
+    on BETWEEN    after ``cold_start_delay``, or once the default tier denies; then ``cold_start``
+                  decides
     otherwise     after ``blind_after``
 
 and the tier then admits. Apart from its latches, a tier denies while it is closed for lack of room
@@ -306,8 +307,12 @@ def _advance_latches(
         }
 
     latches = stepped(waiting=waits)
-    # A denial must be published, and with it something for every tier.
-    if waits and any(latch.state is LatchState.SET for latch in latches.values()):
+    # While the default tier denies, a decision is published, and with it something for every tier.
+    # That a lower tier denies does not end the wait: its latch is set in most of the others' bands.
+    if waits and any(
+        LatchState.SET is latches[plan.default_tier, name].state
+        for name in plan.tiers[plan.default_tier]
+    ):
         return stepped(waiting=False)
     return latches
 
