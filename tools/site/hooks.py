@@ -40,6 +40,8 @@ def on_files(files: Files, *, config: Any) -> Files:  # noqa: ANN401 - mkdocs is
         for source, page in PAGES.items()
         if (ROOT / source).is_file() and page != "index.md"
     }
+    # Alone, the chart is called what the product is; here it is one part of it.
+    made["chart.md"] = made["chart.md"].replace("# etcd-shield", "# The chart and its values", 1)
     made["commands.md"] = reference()
     made["adr/index.md"] = _records()
     made |= {page: _section(source, heading) for page, (source, heading) in SECTIONS.items()}
