@@ -42,13 +42,14 @@ INTRODUCTION: Final = """\
 All services show these at `/metrics` on port 9100 (`metrics.listen`), besides `process_*`. Every
 series exists from the start, so that a rate over a counter begins at its first event and an alert
 never waits for a series to appear; only `etcd_shield_signal_value` has to wait for the first
-samples, which name the members. No label has values that a requester chooses: the number of series
-is set by the configuration.
+samples, which name the members, and the controller's tiers for a decision. No label has values
+that a requester chooses: the number of series is set by the configuration. Only a held run's label
+can name a tier that does not exist, and of those the controller shows at most 100.
 
-`etcd_shield_allow` and `etcd_shield_tier_allow` exist in both services. The evaluator's is what it
-decided, the admitter's what it would answer now, and `EtcdShieldAdmittersDisagree` fires when they
-differ. An evaluator that has decided nothing (just started, or standing by for another) shows NaN
-there, never 0.
+`etcd_shield_allow` and `etcd_shield_tier_allow` exist in evaluator and admitters. The evaluator's
+is what it decided, the admitter's what it would answer now, and `EtcdShieldAdmittersDisagree` fires
+when they differ. An evaluator that has decided nothing (just started, or standing by for another)
+shows NaN there, never 0.
 
 The chart's rules record two more names, one series per installation: `etcd_shield_trigger` (1 while
 the default tier is denied) and, while no evaluator exports it itself, `etcd_shield_alert_triggered`

@@ -1,5 +1,5 @@
 """The admitter: answers the API server's webhook calls from the last decision.
 
 Stateless, scaled horizontally; it never asks Prometheus, and no request waits for the network.
-What both services share is in ``shield_common``; nothing here may import the evaluator.
+What all services share is in ``shield_common``; nothing here may import another service.
 """
