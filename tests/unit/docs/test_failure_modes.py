@@ -27,6 +27,14 @@ def test_every_row_has_a_name_of_its_own() -> None:
 @pytest.mark.parametrize(
     "rows_of_table",
     [
+        pytest.param([f"A{n}" for n in range(1, 22)], id="towards the admitter"),
+        pytest.param([f"B{n}" for n in range(1, 8)], id="room"),
+        pytest.param([f"R{n}" for n in range(1, 12)], id="Redis"),
+        pytest.param([f"P{n}" for n in range(1, 6)], id="Prometheus"),
+        pytest.param([f"E{n}" for n in range(1, 9)], id="the evaluator"),
+        pytest.param([f"S{n}" for n in range(1, 4)], id="everything together"),
+        pytest.param([f"H{n}" for n in range(1, 9)], id="holding"),
+        pytest.param([f"K{n}" for n in range(1, 3)], id="pods and policies"),
         pytest.param([f"trial T{n}" for n in range(1, 27)], id="reports"),
         pytest.param([f"trial S{n}" for n in range(1, 14)], id="hostile tries"),
         pytest.param([f"N{n}" for n in range(1, 7)], id="on a node"),
