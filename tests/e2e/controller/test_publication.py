@@ -122,13 +122,12 @@ async def test_a_missing_definition_is_counted_and_nothing_else_stops(cluster: C
     controller = await cluster.start_controller(publish=publish)
 
     await cluster.wait_held()
-    await wait_metric(
-        controller,
-        1,
-        "etcd_shield_decision_published_total",
-        target="config_map",
-        result="not_found",
-    )
+
+    async def is_counted() -> bool:
+        name, labels = "etcd_shield_decision_published_total", {"target": "config_map"}
+        return (await controller.metric(name, result="not_found", **labels) or 0) >= 1
+
+    await wait_until(is_counted, within=SECONDS, what="the missing namespace to be counted")
 
 
 @pytest.mark.usefixtures("_definitions")
