@@ -27,16 +27,17 @@ def make_files(destination: Path, *, registry: str, url: str) -> None:
         raise ReleaseError(f"{destination} is not empty: remove what an earlier run left there")
     now = version()
     files.wheels(destination)
-    for platform in files.PLATFORMS:
-        name = f"etcd-shield-{now}-wheelhouse-linux-{platform}.tar.gz"
-        files.wheelhouse(destination / name, platform)
     for service in services():
         name = f"etcd-shield-{service}-{now}.cdx.json"
         files.bill_of_materials(destination / name, service)
     package_chart.package(destination, url=url, registry=registry)
     with tempfile.TemporaryDirectory() as directory:
+        pip = files.pip_in(Path(directory) / "pip")
+        for platform in files.PLATFORMS:
+            name = f"etcd-shield-{now}-wheelhouse-linux-{platform}.tar.gz"
+            files.wheelhouse(destination / name, platform, pip=pip)
         plugin = Path(directory) / "kubectl-shield"
-        files.plugin(plugin)
+        files.plugin(plugin, pip=pip)
         packed = destination / f"kubectl-shield-{now}.tar.gz"
         files.archive(packed, {plugin.name: plugin, "LICENSE": ROOT / "LICENSE"})
     files.krew_manifest(destination / "shield.krew.yaml", version=now, archive=packed, url=url)

@@ -38,7 +38,13 @@ def wheels(destination: Path) -> None:
         )  # fmt: skip
 
 
-def wheelhouse(destination: Path, platform: str) -> None:
+def pip_in(directory: Path) -> Path:
+    """Make a virtual environment with pip, which an environment of uv lacks; return pip's path."""
+    _run(sys.executable, "-m", "venv", str(directory))
+    return directory / "bin" / "pip"
+
+
+def wheelhouse(destination: Path, platform: str, *, pip: Path) -> None:
     """Write a tar of every wheel that the images install on a platform, checked by hash.
 
     Unpacked beside the sources, it lets the images be built without a network (docs/compose.md).
@@ -46,15 +52,14 @@ def wheelhouse(destination: Path, platform: str) -> None:
     Args:
         destination: The archive.
         platform: A key of `PLATFORMS`.
+        pip: From `pip_in`.
     """
     machine = PLATFORMS[platform]
     pins = [ROOT / "requirements" / f"{name}.txt" for name in ("build", *services())]
     with tempfile.TemporaryDirectory() as directory:
         house = Path(directory) / "wheelhouse"
-        # An environment of uv has no pip.
-        _run(sys.executable, "-m", "venv", f"{directory}/pip")
         _run(
-            f"{directory}/pip/bin/pip", "download", "--quiet", "--disable-pip-version-check",
+            str(pip), "download", "--quiet", "--disable-pip-version-check",
             "--require-hashes", "--only-binary=:all:", f"--python-version={PYTHON}",
             *(f"--platform=manylinux_2_{minor}_{machine}" for minor in reversed(_GLIBC)),
             f"--platform=manylinux2014_{machine}", f"--dest={house}",
@@ -73,13 +78,16 @@ def bill_of_materials(destination: Path, service: str) -> None:
     )  # fmt: skip
 
 
-def plugin(destination: Path) -> None:
-    """Write `kubectl-shield` as one file: the package and click in a zip that Python starts."""
+def plugin(destination: Path, *, pip: Path) -> None:
+    """Write `kubectl-shield` as one file: the package and click in a zip that Python starts.
+
+    Args:
+        destination: The program.
+        pip: From `pip_in`.
+    """
     with tempfile.TemporaryDirectory() as directory:
         inside = Path(directory) / "inside"
         wheelhouse = Path(directory) / "wheels"
-        _run(sys.executable, "-m", "venv", f"{directory}/pip")
-        pip = f"{directory}/pip/bin/pip"
         _run(
             sys.executable, "-m", "hatchling", "build", "--target=wheel",
             f"--directory={wheelhouse}", directory=PLUGIN,
@@ -87,10 +95,10 @@ def plugin(destination: Path) -> None:
         (wheel,) = wheelhouse.glob("*.whl")
         quiet = ("--quiet", "--disable-pip-version-check", "--no-compile", f"--target={inside}")
         _run(
-            pip, "install", *quiet, "--require-hashes", "--only-binary=:all:",
+            str(pip), "install", *quiet, "--require-hashes", "--only-binary=:all:",
             f"--requirement={ROOT}/requirements/kubectl.txt",
         )  # fmt: skip
-        _run(pip, "install", *quiet, "--no-index", "--no-deps", str(wheel))
+        _run(str(pip), "install", *quiet, "--no-index", "--no-deps", str(wheel))
         shutil.rmtree(inside / "bin", ignore_errors=True)
         for path in (inside, *inside.rglob("*")):
             os.utime(path, (_ZIP_EPOCH, _ZIP_EPOCH))
