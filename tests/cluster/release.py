@@ -149,6 +149,10 @@ class Release:
             lambda reply: HTTPStatus.TOO_MANY_REQUESTS == reply.status or is_held(reply),
         )
 
+    async def wait_holding(self) -> None:
+        """Wait until a PipelineRun would be held."""
+        await self._wait_answer("a run that is held", is_held)
+
     async def try_run(self) -> Reply:
         """Create a PipelineRun as a dry run, which the webhook judges like any other."""
         return await self.node.api.create(pipeline_run(self.judged), dry_run=True)

@@ -28,7 +28,7 @@ ROOM = {
     "lag": "3s", "grows_over": "1m", "spend": "3s",
 }  # fmt: skip
 STREAMS = 8
-DENIALS = 300  # how often the burst is told to wait before it ends
+CLOSED = "no room for further runs"  # what a denial says once everything is handed out
 BURST_SECONDS = 240.0
 # Seconds between two creations of a stream, and between two updates of a run.
 PAUSE, UPDATE_EVERY = 0.05, 1.0
@@ -51,14 +51,14 @@ class Burst:
     largest: int = 0
 
     async def play(self) -> None:
-        """Create until enough runs were denied, then wait until the admitted ones have written."""
+        """Create until the tier has no room, then wait until the admitted runs have written."""
         async with asyncio.TaskGroup() as runs:
             streams = [asyncio.create_task(self._stream(runs)) for _ in range(STREAMS)]
             watching = asyncio.create_task(self._watch())
             try:
                 await wait_until(
-                    lambda: DENIALS <= self.statuses[HTTPStatus.TOO_MANY_REQUESTS],
-                    within=BURST_SECONDS, what="enough denials", every=0.3,
+                    lambda: any(CLOSED in message for message in self.messages),
+                    within=BURST_SECONDS, what="the tier to close", every=0.3,
                 )  # fmt: skip
             finally:
                 for task in streams:

@@ -54,6 +54,8 @@ async def holding(release: Release, _tekton: None) -> Release:
 
 async def hold_runs(release: Release) -> list[str]:
     """Create runs while the shield is closed, see that each has to wait, and return the names."""
+    # The services read their new configuration when they see it, and slots need a first report.
+    await release.wait_holding()
     replies = [await release.node.api.create(tekton.real_run()) for _ in range(HELD_RUNS)]
     assert {HTTPStatus.CREATED} == {reply.status for reply in replies}, replies
     assert all(is_held(reply) for reply in replies)

@@ -200,8 +200,9 @@ class KubernetesApi:
         ) as response:
             text = await response.text()
             warnings = tuple(response.headers.getall("Warning", ()))
-        watched = query is not None and "watch" in query
-        is_object = text.startswith("{") and not watched
+            is_json = "application/json" == response.content_type
+        # Logs and watches have an object in each line.
+        is_object = is_json and (query is None or "watch" not in query)
         parsed = json.loads(text) if is_object else {"message": text}
         return Reply(status=response.status, body=parsed, warnings=warnings, text=text)
 
