@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from shield_admitter.admission_counts import RESULTS as FLUSH_RESULTS
-from shield_admitter.core.hold import Action
+from shield_admitter.core.hold import GATED, HOLDING, Action
 from shield_admitter.core.verdict import (
     ADMITTED,
     AUDITED,
@@ -148,15 +148,15 @@ class Metrics(ServiceMetrics):
         """Count an answered review and the time that it took."""
         self._requests.count(verdict.outcome, verdict.tier, verdict.reason)
         if verdict.outcome is PACED:
-            self._paced.labels(verdict.tier).inc()
+            self._paced.count(verdict.tier)
         self._duration.observe(seconds)
 
     def count_mutation(self, mutation: Mutation) -> None:
         """Count a request to /mutate, while holding is on."""
         self._mutations.count(mutation.action)
-        if mutation.action is Action.HELD:
+        if mutation.action is HOLDING:
             self._held.count(mutation.tier)
-        elif mutation.action is Action.GATED:
+        elif mutation.action is GATED:
             self._gated.count(mutation.tier)
 
     def count_flush(self, result: str) -> None:
@@ -219,11 +219,12 @@ class Metrics(ServiceMetrics):
             states.labels(state).set_function(partial(self._has_freshness, state))
 
     def _create_room_series(self) -> None:
-        self._paced = self.counter(
-            "paced",
+        self._paced = CounterTally(
+            f"{PREFIX}paced",
             "Runs that were asked to come back, because room is handed out.",
-            {"tier": ()},
+            ("tier",),
         )
+        self.registry.register(self._paced)
         self._pending_counts = self.gauge(
             "admission_counts_pending", "Admitted runs that the store's counters lack."
         )
@@ -267,7 +268,7 @@ class Metrics(ServiceMetrics):
                         self._requests.create(outcome, tier, reason)
             for outcome in (PACED, WARNED, AUDITED):
                 self._requests.create(outcome, tier, Reason.ROOM)
-            self._paced.labels(tier)
+            self._paced.create(tier)
             self._held.create(tier)
             self._gated.create(tier)
             if self._policy.hold is not None:

@@ -112,9 +112,9 @@ class Webhook:
     def respond(self, head: RequestHead, body: bytes | bytearray) -> Response:
         """Answer one review."""
         started = time.perf_counter()
-        mutates = head.path == MUTATE and self._policy.hold is not None
+        holds = self._policy.hold is not None
         try:
-            request = decode_run(body) if mutates else decode(body)
+            request = decode_run(body) if holds else decode(body)
         except ReviewError as error:
             return self._error("malformed", HTTPStatus.BAD_REQUEST, str(error))
         if head.path == MUTATE:

@@ -54,7 +54,9 @@ class Pacing:
         if entry is None or bucket is None:
             return None
         # One interval late is not missed yet: it may be on its way.
-        missed = max(0, cached.age_ms(now_ms) // cached.decision.interval_ms - 1)
+        missed = cached.age_ms(now_ms) // cached.decision.interval_ms - 1
+        if missed <= 0:  # `accept` has granted the share
+            return bucket
         return _filled(bucket, cached.decision, entry, missed=missed)
 
 

@@ -8,6 +8,7 @@ form, the kind and the uid here and in `review`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,6 +21,8 @@ from shield_admitter.core.verdict import ADMITTED, HELD, QUEUE, ROOM, WARNED
 from shield_common.text import format_time, format_value, printable, truncate
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shield_admitter.core.hold import Mutation
     from shield_admitter.core.verdict import Verdict
 
@@ -217,12 +220,18 @@ def _explanation(verdict: Verdict) -> str:
         return _room(runs_per_minute(verdict.decision, verdict.tier))
     if tier_decision is None:
         return "etcd-shield denies every tier that it has no thresholds for"
-    period = [f"denied since {format_time(tier_decision.since)}"]
+    period = [f"denied since {_time(tier_decision.since)}"]
     if tier_decision.unit == "alert" and tier_decision.signal is not None:
         period.append("until it stops")
     elif tier_decision.reset is not None:
         period.append(f"until below {format_value(tier_decision.reset, tier_decision.unit)}")
     return f"{tier_decision.reason or 'etcd is close to its quota'} ({', '.join(period)})"
+
+
+@lru_cache(maxsize=128)  # one for each tier of the decision in force, and those just before it
+def _time(at: datetime) -> str:
+    """Return a time of day; formatting it anew for each denial takes as long as a judgement."""
+    return format_time(at)
 
 
 def _queue(verdict: Verdict) -> str:

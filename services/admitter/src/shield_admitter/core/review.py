@@ -94,9 +94,9 @@ class Request(Struct, frozen=True, dict=True):
 
 
 class RunRequest(Request, frozen=True, dict=True):
-    """A request about a PipelineRun whose object is decoded with the review, for /mutate.
+    """A request about a PipelineRun whose object is decoded with the review, for holding.
 
-    /mutate needs several fields of every object; decoding it afterwards would take as long as the
+    Holding needs several fields of every object; decoding it afterwards would take as long as the
     review took.
     """
 

@@ -25,6 +25,15 @@ KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 WAITING_OWNERS: Final = frozenset({"PipelineRun", "CustomRun"})
 
 
+def _pointer(key: str) -> str:
+    """Return a key as a part of a JSON Pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+_LABEL_PATH: Final = f"/metadata/labels/{_pointer(HELD_LABEL)}"
+_REASON_PATH: Final = f"/metadata/annotations/{_pointer(REASON_ANNOTATION)}"
+
+
 class _Owner(Struct):
     kind: str = ""
 
@@ -134,11 +143,11 @@ def _operations(run: RunObject, tier: str, because: str) -> Iterator[Operation]:
         yield Operation("add", "/spec/status", PENDING)
     else:
         yield Operation("add", "/spec", {"status": PENDING})
-    yield _entry("/metadata/labels", HELD_LABEL, tier, exists=run.has_labels)
-    yield _entry("/metadata/annotations", REASON_ANNOTATION, because, exists=run.has_annotations)
-
-
-def _entry(path: str, key: str, value: str, *, exists: bool) -> Operation:
-    if not exists:
-        return Operation("add", path, {key: value})
-    return Operation("add", f"{path}/{key.replace('~', '~0').replace('/', '~1')}", value)
+    if run.has_labels:
+        yield Operation("add", _LABEL_PATH, tier)
+    else:
+        yield Operation("add", "/metadata/labels", {HELD_LABEL: tier})
+    if run.has_annotations:
+        yield Operation("add", _REASON_PATH, because)
+    else:
+        yield Operation("add", "/metadata/annotations", {REASON_ANNOTATION: because})
