@@ -21,7 +21,7 @@ from shield_common.config.loader import SettingsError, load
 from shield_common.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T", bound=Struct)
 Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
@@ -67,6 +67,35 @@ def echo_json(document: object, *, one_line: bool = False) -> None:
     encoded = msgspec.json.encode(document)
     text = (encoded if one_line else msgspec.json.format(encoded)).decode()
     click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+class Finding(Struct, frozen=True):
+    """The result of one part of a ``check``.
+
+    Attributes:
+        name: what was checked.
+        ok: whether the service can work with it.
+        says: the result as text.
+    """
+
+    name: str
+    ok: bool
+    says: str
+
+
+def finish_check(findings: Sequence[Finding], output: str) -> NoReturn:
+    """Print findings and end the process: with 0 if all are ok, else with `EXIT_FAILED`.
+
+    Args:
+        findings: of all parts.
+        output: ``json``, or a form for people.
+    """
+    if output == "json":
+        echo_json(findings)
+    else:
+        for finding in findings:
+            echo(f"{'ok' if finding.ok else 'FAILED':6}  {finding.name}: {finding.says}")
+    sys.exit(0 if all(finding.ok for finding in findings) else EXIT_FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-from msgspec import Struct
 
 from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.options import config_option, load_settings, output_option, read_decision
-from shield_common.command_line import EXIT_FAILED, echo, echo_json
+from shield_common.command_line import Finding, finish_check
 from shield_common.decision_age import Freshness, freshness
 from shield_common.store.check import try_admitter_operations
 from shield_common.tls.certificate import read_certificate
@@ -28,20 +26,6 @@ if TYPE_CHECKING:
 
 # Threshold of the alert EtcdShieldCertificateExpiring.
 EXPIRES_SOON: Final = timedelta(days=7)
-
-
-class Finding(Struct, frozen=True):
-    """The result of one check.
-
-    Attributes:
-        name: what was checked.
-        ok: whether an admitter can work with it.
-        says: the result as text.
-    """
-
-    name: str
-    ok: bool
-    says: str
 
 
 @click.command()
@@ -69,13 +53,7 @@ def check(*, config: Path, offline: bool, host: str | None, output: str) -> None
     ]
     if not offline:
         findings += asyncio.run(_redis(settings))
-    if output == "json":
-        echo_json(findings)
-    else:
-        for finding in findings:
-            line = f"{'ok' if finding.ok else 'FAILED':6}  {finding.name}: {finding.says}"
-            echo(line)
-    sys.exit(0 if all(finding.ok for finding in findings) else EXIT_FAILED)
+    finish_check(findings, output)
 
 
 def _exemptions(settings: AdmitterSettings, utc: datetime) -> list[Finding]:

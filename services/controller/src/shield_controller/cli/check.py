@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct
 
-from shield_common.command_line import EXIT_FAILED, echo, echo_json, output_option
+from shield_common.command_line import Finding, finish_check, output_option
 from shield_common.store.check import try_controller_operations
 from shield_controller.app import now_ms
 from shield_controller.cli.options import config_option, load_settings, read_decision
@@ -20,20 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shield_controller.settings import ControllerSettings
-
-
-class Finding(Struct, frozen=True):
-    """The result of one check.
-
-    Attributes:
-        name: what was checked.
-        ok: whether a controller can work with it.
-        says: the result as text.
-    """
-
-    name: str
-    ok: bool
-    says: str
 
 
 @click.command()
@@ -53,13 +37,7 @@ def check(*, config: Path, offline: bool, output: str) -> None:
     findings = [Finding("configuration", ok=True, says=str(config))]
     if not offline:
         findings += asyncio.run(_servers(settings))
-    if output == "json":
-        echo_json(findings)
-    else:
-        for finding in findings:
-            line = f"{'ok' if finding.ok else 'FAILED':6}  {finding.name}: {finding.says}"
-            echo(line)
-    sys.exit(0 if all(finding.ok for finding in findings) else EXIT_FAILED)
+    finish_check(findings, output)
 
 
 async def _servers(settings: ControllerSettings) -> list[Finding]:
