@@ -322,7 +322,7 @@ async def test_an_open_tier_does_not_queue_behind_runs_that_nobody_releases(
 async def test_once_the_decision_has_expired_nothing_is_held_or_gated(
     rig: Rig, redis: RedisServer, authority: Authority
 ) -> None:
-    freshness = {"stale_after": "1s", "expired_after": "2s"}
+    freshness = {"stale_after": "1s", "expired_after": "6s"}
     async with shielded(rig, redis, authority, CLOSED, freshness=freshness) as shield:
         assert [True] == [answer.held for answer in await shield.create(1)]
         shield.evaluator.kill()
