@@ -67,8 +67,22 @@ def prepared(directory: Path, url: str, registry: str | None = None) -> Path:
         filled, text = with_registry(values.read_text(), text, registry)
         values.write_text(filled)
     readme.write_text(text)
-    metadata.write_text(metadata.read_text().replace(PLACEHOLDER, url))
+    described = metadata.read_text().replace(PLACEHOLDER, url)
+    metadata.write_text(described + (_images(described, registry) if registry is not None else ""))
     return chart
+
+
+def _images(metadata: str, registry: str) -> str:
+    """Return the annotation by which a catalogue knows the images, to follow the other ones."""
+    version = re.search(r"^appVersion: (\S+)$", metadata, re.MULTILINE)
+    if version is None or not metadata.rstrip().rpartition("\n")[2].startswith("  "):
+        raise ValueError("Chart.yaml has no appVersion, or does not end with its annotations")
+    names = sorted(path.parent.name for path in ROOT.glob("services/*/Dockerfile"))
+    lines = [
+        f"    - {{name: {name}, image: {registry}/etcd-shield-{name}:{version[1]}}}"
+        for name in names
+    ]
+    return "\n".join(["  artifacthub.io/images: |", *lines]) + "\n"
 
 
 def package(destination: Path, *, url: str, registry: str | None = None) -> None:

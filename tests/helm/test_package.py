@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.helm.chart import CHART, ROOT, Chart
-from tools.package_chart import with_registry
+from tools.package_chart import prepared, with_registry
 
 URL = "https://git.example.org/platform/shield"
 
@@ -72,6 +72,16 @@ def test_the_registry_of_a_release_is_in_its_values_and_in_their_table() -> None
         assert "ghcr.example.org/owner" == ours[part]["image"]["registry"]
         assert f'| `{part}.image.registry` | `"ghcr.example.org/owner"` |' in table
     assert yaml.safe_load(values)["redis"] == ours["redis"]
+
+
+def test_a_package_of_a_release_names_its_images_for_catalogues(tmp_path: Path) -> None:
+    chart = prepared(tmp_path, URL, "ghcr.example.org/owner")
+    metadata = yaml.safe_load((chart / "Chart.yaml").read_text())
+    images = yaml.safe_load(metadata["annotations"]["artifacthub.io/images"])
+    assert {
+        f"ghcr.example.org/owner/etcd-shield-{name}:{metadata['appVersion']}"
+        for name in ("admitter", "controller", "evaluator")
+    } == {image["image"] for image in images}
 
 
 @pytest.mark.parametrize(
