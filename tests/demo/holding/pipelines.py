@@ -66,7 +66,8 @@ class Pipelines:
         if reply.status != HTTPStatus.CREATED:
             self._refuse(number, f"{reply.status} {reply.message}")
         elif reply.warnings and not self._journal.held:
-            self._record.tell(f"{run_name(number)} is held: {reply.warnings[0]}")
+            text = reply.warnings[0].partition('"')[2].rstrip('"')  # 299 - "text", RFC 7234, 5.5
+            self._record.tell(f"{run_name(number)} is told: {text}")
 
     async def run(self, since: str) -> None:
         """Start runs that may start, as Tekton's controller does. Runs until cancelled.

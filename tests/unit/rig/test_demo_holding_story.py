@@ -49,7 +49,7 @@ class PretendedCluster:
         run["spec"]["status"] = "PipelineRunPending" if held else None
         self.runs[run["metadata"]["name"]] = run
         self._change("ADDED", run)
-        return Reply(status=201, body=run, warnings=("held, number 1",) if held else ())
+        return Reply(status=201, body=run, warnings=('299 - "held, number 1"',) if held else ())
 
     async def delete(self, path: str) -> Reply:
         self.deleted.append(path.rpartition("/")[2])
@@ -136,5 +136,5 @@ async def test_the_story_tells_what_is_held_released_and_pruned() -> None:
     await played(record)
 
     told = "\n".join(event.text for event in record.events)
-    for words in ("is held: held, number 1", "the flood is over", "every run has finished"):
+    for words in ("is told: held, number 1", "the flood is over", "every run has finished"):
         assert words in told
