@@ -11,7 +11,7 @@ from tests.rig.browser import Browser
 from tests.rig.lifetime import Rig
 from tests.site.built import SITE, pages, served
 
-# Records all look alike: one of them stands for the others.
+# Records all look alike: one of them is measured.
 SHOWN = [
     str(page.path.relative_to(SITE))
     for page in pages()

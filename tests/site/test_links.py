@@ -54,3 +54,11 @@ def test_every_page_of_docs_is_on_the_site() -> None:
     names = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in sources}
     names -= {"index", "adr/0000-template"}
     assert set() == {name for name in names if not (SITE / name / "index.html").is_file()}
+
+
+@pytest.mark.parametrize(
+    "program", ["shield-evaluator", "shield-admitter", "shield-controller", "kubectl-shield"]
+)
+def test_the_reference_has_every_program_with_its_subcommands(program: str) -> None:
+    anchors = BY_PATH[SITE / "commands" / "index.html"].anchors
+    assert 3 <= len([anchor for anchor in anchors if anchor.startswith(program)])
