@@ -14,7 +14,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "shield-controller": "shield_controller.cli",
     "kubectl-shield": "kubectl_shield.cli",
 }
-_WIDTH: Final = 96
+_WIDTH: Final = 84  # fits beside the navigation
 _INTRODUCTION: Final = """# Commands
 
 Every command with its options, as `--help` shows it. [Command line](command-line.md) says where
