@@ -1,9 +1,14 @@
 """The controller's series: there from the start, and bounded whatever users write into labels."""
 
+from types import SimpleNamespace
+
 from prometheus_client import CollectorRegistry
 
+from shield_common.config.types import Duration
+from shield_common.decision_age import CachedDecision
 from shield_common.held import HeldReport, TierHeld
 from shield_controller.metrics import MAX_TIERS, OTHER_TIER, Metrics
+from shield_controller.settings import FreshnessSettings
 from tests.unit.shield_controller.builders import NOON, decision, settings, tier
 
 
@@ -60,3 +65,15 @@ def test_without_holding_nothing_says_that_held_runs_are_unwatched() -> None:
 
     assert watched is not None
     assert watched != watched  # noqa: PLR0124 - NaN
+
+
+def test_an_age_that_was_changed_meanwhile_ends_a_decision_in_the_metrics_too() -> None:
+    shown = Metrics(settings(), now_ms=lambda: 61_000)
+    feed = SimpleNamespace(cached=CachedDecision(decision(), 0), problem=None)
+    shown.observe(feed=feed, is_leader=lambda: True, is_watching=None)  # type: ignore[arg-type]  # the part that it needs
+    assert 1 == value(shown.registry, "etcd_shield_decision_in_force")
+
+    short = FreshnessSettings(stale_after=Duration(30), expired_after=Duration(60))
+    shown.apply_settings(settings(freshness=short))
+
+    assert 0 == value(shown.registry, "etcd_shield_decision_in_force")

@@ -5,16 +5,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from shield_common.config.types import Duration
 from shield_common.decision import Decision
 from shield_common.decision_age import CachedDecision
 from shield_controller.core.stop_policy import MARK
 from shield_controller.kubernetes.client import KubernetesError
 from shield_controller.kueue import ClusterQueues, StopPolicies
 from shield_controller.mirror import Mirrors
-from shield_controller.settings import KueueSettings, PublishSettings
+from shield_controller.settings import FreshnessSettings, KueueSettings, PublishSettings
 from tests.unit.shield_controller.builders import decision, settings, tier
 
 OPEN, CLOSED = decision(), decision(2, allow=False)
+SHORT = FreshnessSettings(stale_after=Duration(30), expired_after=Duration(60))
 DECISION = "/apis/etcd-shield.dev/v1alpha1/namespaces/shield/decisions/decision"
 QUEUES = "/apis/kueue.x-k8s.io/v1beta2/clusterqueues"
 
@@ -118,6 +120,16 @@ async def test_an_expired_decision_is_not_mirrored() -> None:
     await world.show(OPEN)
 
     await world.show(seconds=301)
+
+    assert 1 == len(world.written)
+
+
+async def test_a_decision_is_not_mirrored_beyond_an_age_that_was_changed_meanwhile() -> None:
+    world = Mirroring()
+    await world.show(OPEN)
+
+    world.mirrors.apply_settings(settings(freshness=SHORT))
+    await world.show(seconds=61)
 
     assert 1 == len(world.written)
 
@@ -227,6 +239,18 @@ async def test_nothing_is_turned_on_an_expired_decision() -> None:
     world.decide(OPEN)
     world.now_ms += 301_000
 
+    await world.policies.turn()
+
+    assert "Hold" == world.policy("a")
+
+
+async def test_nothing_is_turned_beyond_an_age_that_was_changed_meanwhile() -> None:
+    world = Turning()
+    await world.turn(CLOSED)
+    world.decide(OPEN)
+
+    world.policies.apply_settings(settings(freshness=SHORT))
+    world.now_ms += 61_000
     await world.policies.turn()
 
     assert "Hold" == world.policy("a")

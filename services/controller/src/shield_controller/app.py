@@ -316,6 +316,11 @@ class Controller:
         self._settings = settings
         self._releaser.apply_settings(settings)
         self._feed.apply_settings(settings.freshness.limits(), settings.refresh)
+        self._metrics.apply_settings(settings)
+        if self._mirrors is not None:
+            self._mirrors.apply_settings(settings)
+        if self._stop_policies is not None:
+            self._stop_policies.apply_settings(settings)
         logs.set_level(settings.log.level)
 
 

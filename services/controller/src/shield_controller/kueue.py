@@ -117,7 +117,7 @@ class StopPolicies:
         """
         self._names = settings.kueue.cluster_queues
         self._interval = settings.interval
-        self._limits = settings.freshness.limits
+        self._limits = settings.freshness.limits()
         self._queues = queues
         self._feed = feed
         self._now_ms = now_ms
@@ -125,6 +125,10 @@ class StopPolicies:
         self._on_state = on_state
         self._log = logs.get(__name__)
         self.problem: str | None = None
+
+    def apply_settings(self, settings: ControllerSettings) -> None:
+        """Follow a decision for as long as new settings say; nothing else changes."""
+        self._limits = settings.freshness.limits()
 
     async def run(self) -> None:
         """Compare the queues with the decision every interval. Runs until cancelled."""
@@ -137,7 +141,7 @@ class StopPolicies:
         cached = self._feed.cached
         if cached is None or not self._is_leader():
             return
-        if not freshness(cached, self._limits(), now_ms=self._now_ms()).in_force:
+        if not freshness(cached, self._limits, now_ms=self._now_ms()).in_force:
             return
         problem = None
         for name in self._names:

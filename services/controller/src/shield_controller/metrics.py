@@ -51,7 +51,7 @@ class Metrics(ServiceMetrics):
             now_ms: a monotonic clock, for the age of the decision.
         """
         super().__init__("shield-controller")
-        self._limits = settings.freshness.limits
+        self._limits = settings.freshness.limits()
         self._now_ms = now_ms
         self._tiers: set[str] = set()
         self._feed: DecisionFeed | None = None
@@ -66,6 +66,10 @@ class Metrics(ServiceMetrics):
             "decision_in_force", "1 while the controller follows a decision, 0 while it has none."
         ).set_function(self._in_force)
         self._redis_up = self.gauge("redis_up", "1 while Redis answers this controller.")
+
+    def apply_settings(self, settings: ControllerSettings) -> None:
+        """Show a decision as in force for as long as new settings say; nothing else changes."""
+        self._limits = settings.freshness.limits()
 
     def observe(
         self,
@@ -210,4 +214,4 @@ class Metrics(ServiceMetrics):
 
     def _in_force(self) -> float:
         cached = None if self._feed is None else self._feed.cached
-        return float(freshness(cached, self._limits(), now_ms=self._now_ms()).in_force)
+        return float(freshness(cached, self._limits, now_ms=self._now_ms()).in_force)

@@ -115,7 +115,7 @@ class Mirrors:
             on_result: called with the target and one of `RESULTS` for each write.
         """
         publish = settings.publish
-        self._limits = settings.freshness.limits
+        self._limits = settings.freshness.limits()
         self._feed = feed
         self._now_ms = now_ms
         self._is_leader = is_leader
@@ -149,6 +149,10 @@ class Mirrors:
                 )
             )
 
+    def apply_settings(self, settings: ControllerSettings) -> None:
+        """Follow a decision for as long as new settings say; nothing else changes."""
+        self._limits = settings.freshness.limits()
+
     @property
     def problem(self) -> str | None:
         """Why a mirror could not be written; None while all can."""
@@ -165,7 +169,7 @@ class Mirrors:
         cached = self._feed.cached
         if cached is None or not self._is_leader():
             return
-        if not freshness(cached, self._limits(), now_ms=self._now_ms()).in_force:
+        if not freshness(cached, self._limits, now_ms=self._now_ms()).in_force:
             return
         for mirror in self._mirrors:
             await mirror.show(cached.decision)
