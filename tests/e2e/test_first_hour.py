@@ -4,16 +4,13 @@ Nothing runs the pods of this second release, as if its images were missing. The
 admits everything.
 """
 
-import asyncio
-import itertools
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from tests.e2e.commands import CommandFailedError
 from tests.e2e.installation import CHANGE_SECONDS, CHART, RELEASE, Installation
@@ -31,8 +28,6 @@ WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfiguration
 WEBHOOK = f"{WEBHOOKS}/{NAMESPACE}-{RELEASE}"
 README = CHART / "README.md"
 MIGRATION = ROOT / "docs" / "migration.md"
-ADMISSION = ROOT / "docs" / "admission.md"
-POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 # The API server waits for a webhook as long as `webhook.timeoutSeconds` says.
 SHORT = {"webhook": {"timeoutSeconds": 1}}
 
@@ -159,45 +154,6 @@ async def test_the_migration_guide_s_installation_blocks_nothing(
 
 
 @pytest.mark.shows("trial T26")
-async def test_switching_to_the_policy_as_the_page_says_refuses_no_creation(
-    shield: Installation, place: str, tmp_path: Path
-) -> None:
-    values = first_values(README)
-    del values["admitter"]["config"]["mode"]
-    await install(shield, values, SHORT)
-    file = tmp_path / "policy-values.yaml"
-    file.write_text(yaml.safe_dump(first_values(ADMISSION)))
-    extra = ["--set=publish.crd=false"]  # the definition belongs to the first release
-    first, second = (
-        [
-            {"etcd-shield": place if n else word, "deploy/helm/etcd-shield": str(CHART),
-             "policy-values.yaml": str(file)}.get(word, word)
-            for n, word in _numbered(command)
-        ] + extra
-        for command in commands(ADMISSION, "helm upgrade")
-    )  # fmt: skip
-    done = await shield.commands.run(*first)
-    assert 0 == done.status, done.err
-    await _wait_created(shield)
-
-    upgrade = asyncio.create_task(shield.commands.run(*second))
-    refused = []
-    while not upgrade.done():
-        reply = await shield.api.create(pipeline_run(), namespace=TEAM, dry_run=True)
-        if HTTPStatus.CREATED != reply.status:
-            refused.append(reply.message)
-    assert 0 == (await upgrade).status, (await upgrade).err
-    assert [] == refused
-    assert HTTPStatus.NOT_FOUND == (await shield.api.get(WEBHOOK)).status
-    assert HTTPStatus.OK == (await shield.api.get(f"{POLICIES}/{place}-{RELEASE}")).status
-
-
-def _numbered(command: list[str]) -> Iterator[tuple[bool, str]]:
-    """Yield each word of a command, and whether it names a namespace."""
-    for before, word in itertools.pairwise(["", *command]):
-        yield before == "--namespace", word
-
-
 async def test_uninstalling_removes_the_webhook_before_anything_else(
     shield: Installation, place: str
 ) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,13 +233,14 @@ async def test_h7_an_upgrade_that_goes_on_holding_releases_nothing(holding: Inst
 
 
 async def test_h7_kubectl_alone_releases_what_is_held_as_the_readme_says(
-    holding: Installation,
+    holding: Installation, tmp_path: Path
 ) -> None:
     blocks = re.findall(r"(?ms)^```\n(.*?)^```$", (CHART / "README.md").read_text())
     (script,) = (block for block in blocks if "while read" in block)
     environment = {
         "PATH": f"{installed('apiserver')}:{os.environ['PATH']}",
         "KUBECONFIG": str(holding.controller.kubeconfig),
+        "KUBECACHEDIR": str(tmp_path),
     }
     assert HTTPStatus.OK == (await holding.api.delete(WEBHOOK)).status
     done = await run("bash", "-c", script, environment=environment)

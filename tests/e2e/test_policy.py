@@ -27,7 +27,7 @@ from tests.e2e.installation import (
 )
 from tests.e2e.installation import NAMESPACE as FIRST_NAMESPACE
 from tests.e2e.objects import namespace, pipeline_run
-from tests.rig.kubernetes_api import KubernetesApi, Object, RefusedError, Reply
+from tests.rig.kubernetes_api import KubernetesApi, Object, Reply
 from tests.rig.services import Controller
 from tests.rig.waiting import wait_until
 
@@ -314,25 +314,6 @@ async def test_k2_a_newer_definition_does_not_disturb_the_policy(judge: Judge) -
     assert ["v1alpha1"] == [found["name"] for found in versions]
     await judge.decide(CLOSED, reason="older")
     await judge.wait_for(DENIED, saying="standard is older")
-
-
-async def test_k2_without_the_definition_everything_is_admitted(judge: Judge) -> None:
-    assert HTTPStatus.OK == (await judge.api.delete(DEFINITION)).status
-    try:
-        await judge.api.wait_gone(DEFINITION, within=CHANGE_SECONDS)
-        await judge.wait_for(CREATED)
-    finally:
-        await judge.shield.upgrade({})
-
-    async def written() -> bool:
-        try:
-            await judge.decide(CLOSED, reason="defined again")
-        except RefusedError:
-            return False
-        return True
-
-    await wait_until(written, within=CHANGE_SECONDS, what="the definition", every=0.5)
-    await judge.wait_for(DENIED, saying="standard is defined again")
 
 
 async def test_k2_kubectl_get_decisions_shows_what_matters(judge: Judge, tmp_path: Path) -> None:
