@@ -211,6 +211,14 @@ async def test_a_command_that_was_renamed_away_is_named(rig: Rig, renamed: str, 
 
 
 @pytest.mark.shows("trial T11")
+async def test_a_refused_ping_does_not_end_the_check(rig: Rig) -> None:
+    _, settings = await server_with(rig, "~* &* +@all -ping -hincrby")
+    tried = await try_admitter_operations(settings, cluster=CLUSTER, tier="standard")
+    lacking = {operation.name: operation.needed for operation in tried if operation.problem}
+    assert {"connect (PING)": False, f"count in {KEYS.admitted}": True} == lacking
+
+
+@pytest.mark.shows("trial T11")
 async def test_only_questions_are_not_needed(rig: Rig) -> None:
     _, settings = await server_with(rig, "~* &* +@all")
     tried = await try_evaluator_operations(settings, cluster=CLUSTER)

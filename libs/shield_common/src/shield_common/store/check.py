@@ -167,20 +167,35 @@ async def _try_all(
 ) -> list[TriedOperation]:
     connection = connect(settings)
     try:
-        first = await _try(_Operation("connect (PING)", lambda c: c.client.ping()), connection)
-        if first.problem is not None:
+        first, answers = await _connect(connection)
+        if not answers:
             return [first]
         return [first, *[await _try(operation, connection) for operation in operations]]
     finally:
         await connection.close()
 
 
+async def _connect(connection: Connection) -> tuple[TriedOperation, bool]:
+    """Return the result of a PING, and whether Redis answers at all; no service needs PING."""
+    ping = _Operation("connect (PING)", lambda c: c.client.ping())
+    try:
+        await _run(ping, connection)
+    except StoreError as error:
+        is_refused = error.kind == "permission"
+        return TriedOperation(ping.name, str(error), needed=not is_refused), is_refused
+    return TriedOperation(ping.name, None), True
+
+
 async def _try(operation: _Operation, connection: Connection) -> TriedOperation:
     problem = None
     try:
-        with translated():
-            async with asyncio.timeout(MAX_TIMEOUT):
-                await operation.run(connection)
+        await _run(operation, connection)
     except StoreError as error:
         problem = str(error)
     return TriedOperation(operation.name, problem, operation.needed)
+
+
+async def _run(operation: _Operation, connection: Connection) -> None:
+    with translated():
+        async with asyncio.timeout(MAX_TIMEOUT):
+            await operation.run(connection)
