@@ -18,14 +18,14 @@ _SCRAPE_SECONDS = 30.0
 SHARE = "etcd_mvcc_db_total_size_in_bytes / etcd_server_quota_backend_bytes"
 
 
-async def fill(node: Node) -> None:
-    """Write until etcd's file is full enough and Prometheus says so."""
-    while (await node.etcd.client.status()).db_size < FULL * QUOTA:
+async def fill(node: Node, *, to: float = FULL) -> None:
+    """Write until etcd's file has a share of its quota and Prometheus says so."""
+    while (await node.etcd.client.status()).db_size < to * QUOTA:
         replies = await asyncio.gather(*(node.api.create(ballast(_PIECE)) for _ in range(4)))
         assert {HTTPStatus.CREATED} == {reply.status for reply in replies}
 
     async def seen() -> bool:
-        return FULL <= max((await node.prometheus.query(SHARE)).values(), default=0)
+        return to <= max((await node.prometheus.query(SHARE)).values(), default=0)
 
     await wait_until(seen, within=_SCRAPE_SECONDS, what="Prometheus to see a full etcd")
 
@@ -54,9 +54,9 @@ async def shrink(node: Node, *, to: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def full_etcd(release: Release) -> AsyncIterator[None]:
-    """The shield denies because etcd is full, for as long as the block takes."""
-    await fill(release.node)
+async def full_etcd(release: Release, *, to: float = FULL) -> AsyncIterator[None]:
+    """The shield is closed because etcd is full, for as long as the block takes."""
+    await fill(release.node, to=to)
     try:
         await release.wait_closed()
         yield
