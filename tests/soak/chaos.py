@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tests.rig.server import Server
 from tests.soak.faults import Draws, Fault
 from tests.soak.model import Model
+from tests.soak.room_model import RoomModel
 from tests.soak.timeline import Timeline
 
 # Unseen, the flood fills half of etcd in half a minute; two blind faults in a row could last that.
@@ -25,6 +26,7 @@ class Chaos:
 
     faults: Sequence[Fault]
     model: Model
+    room: RoomModel
     timeline: Timeline
     recovery: float
     _active: list[Fault] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Chaos:
     async def _run(self, fault: Fault, seconds: float) -> None:
         self._active.append(fault)
         self.model.disturb()
+        self.room.disturb()
         self.timeline.tell(f"{fault.name}, for {seconds:.1f} s")
         self._note(fault)
         try:
@@ -74,6 +77,7 @@ class Chaos:
             for victim in fault.victims:
                 self._broken_until[victim.name] = now
             self.model.calm(now)
+            self.room.calm(now)
 
     def _note(self, fault: Fault) -> None:
         now = self.timeline.now
@@ -85,3 +89,4 @@ class Chaos:
             self._hurt_at = now
         if abs(self._forgot_at - self._hurt_at) <= self.recovery:
             self.model.lost(now)
+            self.room.lost(now)

@@ -14,7 +14,16 @@ from tests.rig.lifetime import Rig
 from tests.soak.chaos import Chaos
 from tests.soak.faults import Draws, catalogue, draws
 from tests.soak.model import Bounds, Model
-from tests.soak.stack import RESET, SET, Stack, start
+from tests.soak.room_model import RoomBounds, RoomModel
+from tests.soak.stack import (
+    QUOTA_BYTES,
+    RESET,
+    SET,
+    TARGET,
+    WRITE_BYTES,
+    Stack,
+    start,
+)
 from tests.soak.timeline import Timeline
 from tests.soak.traffic import Traffic
 
@@ -22,7 +31,21 @@ from tests.soak.traffic import Traffic
 SETTLE_SECONDS = 10.0
 # What the flood may add to etcd between two looks, and what a look may miss of a spike.
 TOLERANCE = 0.03
+# By how much runs may exceed the target, as a share of the quota: 26 runs. Counts of a quarter of a
+# second that died with an admitter, a run of each admitter, one interval's shares.
+SLACK = 0.06
+# Of the quota below the target: 120 runs of 180.
+PLENTY = 0.3
 STREAMS = 2
+ROOM_BOUNDS = RoomBounds(
+    quota=QUOTA_BYTES,
+    target=TARGET,
+    slack=SLACK,
+    plenty=PLENTY,
+    settle=SETTLE_SECONDS,
+    forgets=SETTLE_SECONDS,
+    write_bytes=WRITE_BYTES,
+)
 # Faults stop that long before the end, so that the last answers are given by a healthy shield.
 CALM_END_SECONDS = 25.0
 
@@ -34,15 +57,16 @@ CALM_END_SECONDS = 25.0
 def main(minutes: float, seed: int | None, report: Path | None) -> None:
     """Break everything at random under load, and hold every answer against a model.
 
-    Starts a real etcd, Prometheus and Redis, two evaluators and three admitters; reviews are
-    sent all the time and what is admitted is written to etcd, which is emptied whenever the shield
-    has denied for a while. Meanwhile servers are killed, frozen and restarted, Redis is flushed and
-    clocks are set wrong.
+    Starts a real etcd, Prometheus and Redis, two evaluators and three admitters. Reviews are sent
+    all the time, and what is admitted goes on writing to etcd for three seconds. When the shield
+    has closed because nothing fits any more, something else fills etcd until a latch closes as
+    well; then etcd is emptied. Meanwhile servers are killed, frozen and restarted, Redis is flushed
+    and clocks are set wrong.
 
     \b
     Exit status:
-      0  no wrong answer, none missing without a reason, etcd never full, and the shield closed and
-         opened at least once
+      0  no wrong answer, none missing without a reason, etcd never full, never filled by runs above
+         their target (but for a stated slack), and the shield closed and opened at least once
       1  otherwise, or a server is missing or failed
     """
     seed = secrets.randbelow(100_000) if seed is None else seed
@@ -72,9 +96,9 @@ async def soak(timeline: Timeline, *, seconds: float, seed: int) -> int:
     async with Rig("etcd-shield-soak-") as rig, aiohttp.ClientSession() as http:
         stack = await start(rig)
         bounds = Bounds(set=SET, reset=RESET, tolerance=TOLERANCE, settle=SETTLE_SECONDS)
-        model = Model(bounds)
-        chaos = Chaos(catalogue(stack), model, timeline, recovery=SETTLE_SECONDS)
-        traffic = Traffic(stack, model, chaos, timeline, http)
+        model, room = Model(bounds), RoomModel(ROOM_BOUNDS)
+        chaos = Chaos(catalogue(stack), model, room, timeline, recovery=SETTLE_SECONDS)
+        traffic = Traffic(stack, model, room, chaos, timeline, http)
         timeline.tell("everything is up; the faults begin")
         await _run(traffic, chaos, seconds=seconds, seed=seed, stack=stack)
         traffic.judge_rest()
@@ -86,7 +110,8 @@ async def _run(traffic: Traffic, chaos: Chaos, *, seconds: float, seed: int, sta
     plans: list[Draws] = [draws(seed + stream, kinds) for stream in range(STREAMS)]
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-            for load in (traffic.look, traffic.ask, traffic.judge, traffic.make_room):
+            loads = (traffic.look, traffic.ask, traffic.judge, traffic.operate, traffic.write_on)
+            for load in loads:
                 group.create_task(load())
             until = chaos.timeline.now + seconds - CALM_END_SECONDS
             for plan in plans:

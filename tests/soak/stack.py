@@ -17,6 +17,14 @@ from tests.rig.services import Config, JumpyAdmitter, JumpyEvaluator
 QUOTA_BYTES = 64 * MEBIBYTE
 SET = 0.5
 RESET = 0.3
+# A run is its object and six more of 19 KB over three seconds. etcd's pages and tree make 22 KiB of
+# each. About 180 runs fit below the target.
+TARGET = 0.44
+WRITES_PER_RUN = 6
+WRITE_EVERY = 0.5
+WRITE_BYTES = 22 * 1024
+RUN_COST = (1 + WRITES_PER_RUN) * WRITE_BYTES
+SPEND_SECONDS = 3
 LEASE_SECONDS = 3
 CLUSTER = "soak"
 EVALUATORS = 2
@@ -72,7 +80,15 @@ async def start(rig: Rig) -> Stack:
 
 def _evaluator_config(prometheus: PrometheusServer, redis: RedisServer) -> Config:
     quota = "(etcd_server_quota_backend_bytes > 0)"
-    threshold = {"set": SET, "reset": RESET}
+    threshold = {
+        "set": SET,
+        "reset": RESET,
+        "target": TARGET,
+        "run_cost": f"{RUN_COST // 1024}Ki",
+        "lag": "2s",
+        "grows_over": f"{WRITES_PER_RUN * WRITE_EVERY:g}s",
+        "spend": f"{SPEND_SECONDS}s",
+    }
     return {
         "cluster": CLUSTER,
         "interval": "1s",

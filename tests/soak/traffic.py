@@ -5,17 +5,21 @@ import itertools
 import ssl
 import uuid
 from dataclasses import dataclass, field
+from enum import Enum
 
 import aiohttp
 
+from tests.demo.plan import PACED
+from tests.demo.writing import Writing
 from tests.rig.errors import RigError
 from tests.rig.etcd_client import NoSpaceError
 from tests.rig.reviews import ReviewRequest, admission_review, stored_object
 from tests.rig.services import JumpyAdmitter
-from tests.rig.webhook import ask
+from tests.rig.webhook import Answer, ask
 from tests.soak.chaos import Chaos
-from tests.soak.model import Model
-from tests.soak.stack import Stack
+from tests.soak.model import ADMIT, DENY, Model
+from tests.soak.room_model import RoomModel
+from tests.soak.stack import WRITE_EVERY, WRITES_PER_RUN, Stack
 from tests.soak.timeline import Timeline
 
 REVIEWS_PER_SECOND = 60
@@ -26,6 +30,19 @@ JUDGE_AFTER_SECONDS = 1.5
 # How long the operator looks at a denial before making room.
 DENIED_SECONDS = 3.0
 PREFIX = "/registry/tekton.dev/pipelineruns/soak/"
+# What else fills etcd, once runs are held off: 64 KiB ten times a second.
+OTHERS_PREFIX = "/registry/events/soak/"
+OTHERS_BYTES = 64 * 1024
+NO_ROOM = "etcd has no room"
+
+
+class Said(Enum):
+    """What an admitter said to one review."""
+
+    ADMITTED = "admitted"
+    PACED = "paced"
+    NO_ROOM = "closed for lack of room"
+    DENIED = "denied"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +50,10 @@ class Told:
     """One answer, waiting to be judged."""
 
     admitter: str
-    allowed: bool
+    said: Said
     sent: float
     received: float
+    may_close: bool
 
 
 @dataclass
@@ -44,13 +62,20 @@ class Traffic:
 
     stack: Stack
     model: Model
+    room: RoomModel
     chaos: Chaos
     timeline: Timeline
     http: aiohttp.ClientSession
     denied_since: float | None = None
+    closed_since: float | None = None
+    over_target: float = 0.0
     nospace: bool = False
     rounds: int = 0
     _told: asyncio.Queue[Told] = field(default_factory=asyncio.Queue)
+    _writing: Writing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._writing = Writing(self._write_step, writes=WRITES_PER_RUN, every=WRITE_EVERY)
 
     async def look(self) -> None:
         """Look at etcd itself, until cancelled."""
@@ -64,6 +89,7 @@ class Traffic:
             quota = self.stack.etcd.quota_bytes
             usage = (status.db_size / quota, status.db_size_in_use / quota)
             self.model.look(self.timeline.now, usage)
+            self._look_above_target(max(usage))
             await asyncio.sleep(LOOK_SECONDS)
 
     async def ask(self) -> None:
@@ -82,18 +108,27 @@ class Traffic:
             await asyncio.sleep(max(0.0, told.received + JUDGE_AFTER_SECONDS - self.timeline.now))
             self._judge(told)
 
-    async def make_room(self) -> None:
-        """Delete, compact and defragment whenever admitters have denied for a while."""
-        while True:
+    async def write_on(self) -> None:
+        """Write what admitted runs go on to write, until cancelled."""
+        await self._writing.run()
+
+    async def operate(self) -> None:
+        """Once runs are held off, fill etcd with something else; once a latch is set, make room."""
+        for number in itertools.count():
             await asyncio.sleep(LOOK_SECONDS)
-            since = self.denied_since
-            if since is None or self.timeline.now - since < DENIED_SECONDS:
-                continue
             try:
-                await self._make_room()
+                if self._for_long(self.denied_since):
+                    await self._make_room()
+                    self.denied_since = self.closed_since = None
+                elif self._for_long(self.closed_since):
+                    key = f"{OTHERS_PREFIX}{number:07}"
+                    await self.stack.etcd.client.put(key, bytes(OTHERS_BYTES))
+                    self.room.others += OTHERS_BYTES
             except RigError as error:
-                self.timeline.tell(f"operator could not make room yet: {error!r}")
-            self.denied_since = None
+                self.timeline.tell(f"operator could not act yet: {error!r}")
+
+    def _for_long(self, since: float | None) -> bool:
+        return since is not None and self.timeline.now - since >= DENIED_SECONDS
 
     def judge_rest(self) -> None:
         """Judge what still waits, at the end."""
@@ -112,48 +147,99 @@ class Traffic:
         except RigError as error:
             self._unanswered(admitter, sent, error)
             return
-        received = self.timeline.now
+        received, said = self.timeline.now, _said(answer)
         self._told.put_nowait(
-            Told(admitter=admitter.name, allowed=answer.allowed, sent=sent, received=received)
+            Told(
+                admitter=admitter.name,
+                said=said,
+                sent=sent,
+                received=received,
+                may_close=self.room.may_close(sent),
+            )
         )
-        self.timeline.answers["admitted" if answer.allowed else "denied"] += 1
-        if answer.allowed:
-            self.denied_since = None
-            await self._store(number, stored_object(review))
-        elif self.denied_since is None:
-            self.denied_since = received
+        self.timeline.answers[said.value] += 1
+        self._note_closing(said, received)
+        if said is Said.ADMITTED:
+            self.room.left += 1 + WRITES_PER_RUN
+            await self._store(f"{number:07}", stored_object(review))
+            self._writing.begin(number)
+
+    async def _write_step(self, number: int, step: int) -> None:
+        review = admission_review(
+            ReviewRequest(uid="step", name=f"run-{number:07}", namespace="soak", size=REVIEW_BYTES)
+        )
+        await self._store(f"{number:07}-step-{step}", stored_object(review))
+
+    def _note_closing(self, said: Said, at: float) -> None:
+        """Note since when nothing is admitted, and since when because of a latch."""
+        closed = said in {Said.NO_ROOM, Said.DENIED}
+        if said is Said.ADMITTED:
+            self.closed_since = self.denied_since = None
+        elif closed and self.closed_since is None:
+            self.closed_since = at
+        if said is Said.DENIED and self.denied_since is None:
+            self.denied_since = at
+
+    def _look_above_target(self, usage: float) -> None:
+        excess = self.room.look(self.timeline.now, usage) or 0.0
+        if excess > 0 and self.over_target == 0:
+            others = self.room.others / self.stack.etcd.quota_bytes
+            self.timeline.blame(
+                f"runs filled etcd to {usage - others:.1%}, {excess:.1%} above what is allowed"
+            )
+        self.over_target = excess
 
     def _unanswered(self, admitter: JumpyAdmitter, sent: float, error: RigError) -> None:
         self.timeline.answers["unanswered"] += 1
         if not self.chaos.excused(admitter, sent):
             self.timeline.blame(f"no answer although {admitter.name} was not touched: {error}")
 
-    async def _store(self, number: int, run: bytes) -> None:
+    async def _store(self, name: str, run: bytes) -> None:
         try:
-            await self.stack.etcd.client.put(f"{PREFIX}{number:07}", run)
+            await self.stack.etcd.client.put(PREFIX + name, run)
         except NoSpaceError as error:
             if not self.nospace:
                 self.nospace = True
                 self.timeline.blame(f"etcd is full: {error}")
         except RigError:
             self.timeline.answers["lost writes"] += 1
+        finally:
+            self.room.left -= 1
 
     def _judge(self, told: Told) -> None:
         possible = self.model.possible(told.sent, told.received)
-        if told.allowed not in possible:
-            said = "admitted" if told.allowed else "denied"
+        if told.said is Said.ADMITTED:
+            right = ADMIT in possible
+        elif told.said is Said.DENIED:
+            right = DENY in possible
+        elif told.said is Said.NO_ROOM:
+            right = DENY in possible or told.may_close
+        else:
+            right = True
+        if not right:
             self.timeline.blame(
-                f"{told.admitter} {said} a review of {told.sent:.1f} s, answered"
+                f"{told.admitter} {told.said.value}: a review of {told.sent:.1f} s, answered"
                 f" {told.received:.1f} s, when only {_words(possible)} was possible"
             )
 
     async def _make_room(self) -> None:
         client = self.stack.etcd.client
-        deleted = await client.delete_prefix(PREFIX)
+        deleted = await client.delete_prefix(PREFIX) + await client.delete_prefix(OTHERS_PREFIX)
+        if not deleted:  # the shield has not seen yet that there is room
+            return
         await client.compact()
         await client.defragment()
+        self.room.others = 0
         self.rounds += 1
-        self.timeline.tell(f"operator deleted {deleted} runs, compacted and defragmented")
+        self.timeline.tell(f"operator deleted {deleted} objects, compacted and defragmented")
+
+
+def _said(answer: Answer) -> Said:
+    if answer.allowed:
+        return Said.ADMITTED
+    if PACED in answer.message:
+        return Said.PACED
+    return Said.NO_ROOM if NO_ROOM in answer.message else Said.DENIED
 
 
 def _words(possible: frozenset[bool]) -> str:
