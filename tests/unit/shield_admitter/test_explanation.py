@@ -71,7 +71,7 @@ def test_a_denial_is_explained_text_lines() -> None:
     [
         (explained(None, "Redis does not answer: x."), "Decision: Redis does not answer: x."),
         (explained(None), "Admitted: there is no current decision, and on_unknown is allow."),
-        (explained(cached(), operation="DELETE"), "is not judged."),
+        (explained(cached(), operation="DELETE"), "is not judged, or it starts no run."),
         (
             explained(cached(tiers={}), namespace="mintmaker"),
             "Admitted: the decision denies its tier, but the mode is audit.",

@@ -17,6 +17,7 @@ from shield_admitter.core.verdict import (
     HELD,
     NO_TIER,
     PACED,
+    ROOM,
     WARNED,
     Outcome,
     Reason,
@@ -147,7 +148,7 @@ class Metrics(ServiceMetrics):
     def count_verdict(self, verdict: Verdict, seconds: float) -> None:
         """Count an answered review and the time that it took."""
         self._requests.count(verdict.outcome, verdict.tier, verdict.reason)
-        if verdict.outcome is PACED:
+        if verdict.outcome is PACED and verdict.reason is ROOM:
             self._paced.count(verdict.tier)
         self._duration.observe(seconds)
 

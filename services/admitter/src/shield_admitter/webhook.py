@@ -200,7 +200,11 @@ class Webhook:
     def _retry_after(self, verdict: Verdict) -> int | None:
         rule, wait = verdict.retry_rule, verdict.wait_seconds
         by_rule = None if rule is None else rule.jittered_seconds(self._random())
-        if verdict.allowed or wait is None:
+        if (
+            verdict.allowed
+            or wait is None
+            or self._denial_format.code != HTTPStatus.TOO_MANY_REQUESTS
+        ):
             return by_rule
         return max(by_rule or 0, retry_seconds(wait, self._random()))
 

@@ -237,11 +237,21 @@ def test_runs_per_minute_are_those_of_all_admitters() -> None:
     assert 48 == pytest.approx(runs_per_minute(_decision(share=2), TIER))
 
 
+def test_an_admitter_that_has_just_started_may_admit_a_run_of_a_small_share() -> None:
+    assert [Outcome.ADMITTED, Outcome.PACED] == _Admitter(_decision(share=0.1)).outcomes(2)
+
+
+def test_an_admitter_that_has_just_started_admits_none_where_hardly_any_fits() -> None:
+    # Room for 1.2 runs, and two admitters.
+    assert [Outcome.PACED] == _Admitter(_decision(share=0.05)).outcomes(1)
+
+
 def test_the_wait_is_the_time_until_the_next_token() -> None:
     admitter = _Admitter(_decision(share=0.5))
+    admitter.judge()
     bucket = admitter.pacing.bucket(TIER, admitter.cached, now_ms=0)
     assert bucket is not None
-    assert 5 == pytest.approx(wait_seconds(bucket, admitter.cached.decision, TIER))
+    assert 10 == pytest.approx(wait_seconds(bucket, admitter.cached.decision, TIER))
 
 
 def test_a_wait_without_any_room_is_bounded() -> None:

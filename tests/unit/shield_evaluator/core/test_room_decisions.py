@@ -1,5 +1,7 @@
 """Room in the decision, and in the document that a restarted evaluator reads."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,6 +155,23 @@ _cycles = st.lists(
     min_size=1,
     max_size=25,
 )
+
+
+def test_a_tier_that_closed_for_lack_of_room_opens_again_beside_a_signal_that_never_spoke() -> None:
+    plan = replace(
+        PLAN,
+        signals={**PLAN.signals, "mute": PLAN.signals[SIGNAL]},
+        tiers={TIER: {**PLAN.tiers[TIER], "mute": Threshold(set=0.9, reset=0.8)}},
+    )
+    state, bits = ShieldState(), []
+    for number, value in enumerate([0.3, 0.3, 0.3, 0.3, 0.8795, 0.8795, 0.8795, 0.3, 0.3]):
+        now = at(60 * number)
+        state = _step(plan, state, complete(value), now)
+        # A takeover must not forget why the tier is closed.
+        state = decode(encode(state, now_ms=now.ms, order=(1, 1)), now_ms=now.ms).state
+        bits.append(TIER in state.tiers and state.tiers[TIER].allow)
+
+    assert [True, False, True] == [bits[3], bits[6], bits[8]]
 
 
 @settings(max_examples=150, deadline=None)

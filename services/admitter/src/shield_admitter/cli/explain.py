@@ -21,13 +21,17 @@ from shield_admitter.cli.options import (
     output_option,
     read_decision,
 )
-from shield_admitter.core.review import Kind, Request, UserInfo
+from shield_admitter.core.review import UPDATE, Kind, Request, UserInfo
 from shield_admitter.settings import Operation
 from shield_common.command_line import EXIT_BAD_CONFIG, echo, echo_json
+from shield_common.held import PENDING
 
 if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
+
+
+_PENDING_RUN = msgspec.json.encode({"spec": {"status": PENDING}})
 
 
 class _Metadata(Struct):
@@ -132,4 +136,6 @@ def _request(
         namespace=namespace or known.metadata.namespace or "default",
         userInfo=UserInfo(user, groups),
         object=msgspec.Raw(subject),
+        # Of updates only those are judged that start a run which was pending.
+        oldObject=msgspec.Raw(_PENDING_RUN if operation == UPDATE else b"null"),
     )

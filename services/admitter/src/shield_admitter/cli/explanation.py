@@ -162,6 +162,8 @@ def text_lines(explanation: Explanation, settings: AdmitterSettings) -> list[str
     lines.append(f"Decision: {_decision_text(explanation)}.")
     if explanation.retry is not None:
         lines.append(f"Client tries again: {explanation.retry}.")
+    elif explanation.verdict == Outcome.PACED and settings.denial.code == TOO_MANY_REQUESTS:
+        lines.append("Client tries again: when there is room, after the seconds that it is told.")
     elif not explanation.allowed:
         cause = "no rule of retry_after matches"
         if settings.denial.code != TOO_MANY_REQUESTS:
@@ -188,7 +190,7 @@ def _reason_text(explanation: Explanation, settings: AdmitterSettings) -> str:
         Reason.ROOM: "its tier has no room for one more run right now",
         Reason.UNKNOWN: unknown,
         Reason.EXEMPT: "it is exempt",
-        Reason.NOT_JUDGED: "its operation, kind or subresource is not judged",
+        Reason.NOT_JUDGED: "its operation, kind or subresource is not judged, or it starts no run",
         Reason.MODE_OFF: "the mode of its tier is off",
         Reason.QUEUE: "other runs of its tier are held and start first",
         Reason.PENDING: "it is created pending and writes nothing before it is started",

@@ -100,10 +100,18 @@ class TierBit(Struct, frozen=True, gc=False):
     Attributes:
         allow: whether the tier admits.
         since: when the bit last changed, for display.
+        latched: what the latches alone say, if that differs: True while the tier denies only
+            because nothing fits.
     """
 
     allow: bool
     since: datetime
+    latched: bool | None = None
+
+    @property
+    def by_latches(self) -> bool:
+        """Whether the latches admit, whatever fits."""
+        return self.allow if self.latched is None else self.latched
 
 
 class ShieldState(Struct, frozen=True):
@@ -203,7 +211,7 @@ def tier_allows(
     if states.count(LatchState.RESET) == len(states):
         return True
     if last is not None:
-        return last.allow
+        return last.by_latches
     return False if cold_start is ColdStart.SET else None
 
 
@@ -267,8 +275,8 @@ def advance(
             for name in thresholds
         ]
         last = state.tiers.get(tier)
-        allow = False if tier in closed else tier_allows(states, last, plan.cold_start)
-        if allow is None:
+        latched = tier_allows(states, last, plan.cold_start)
+        if latched is None:
             waits = [
                 _wait_ms(plan, name, evidence[tier, name])
                 for name, latch_state in zip(thresholds, states, strict=True)
@@ -276,11 +284,17 @@ def advance(
             ]
             if now.ms - started_ms < max(waits):
                 continue
-            allow = True
-        unchanged = last is not None and last.allow is allow
-        tiers[tier] = last if last is not None and unchanged else TierBit(allow, now.utc)
+            latched = True
+        tiers[tier] = _bit(last, latched, closed=tier in closed, now=now)
     slots = state.slots if slots is None else slots
     return ShieldState(latches, last_usable, tiers, room, started_ms, slots)
+
+
+def _bit(last: TierBit | None, latched: bool, *, closed: bool, now: Instant) -> TierBit:  # noqa: FBT001 - it becomes a field
+    """Return a tier's bit from what its latches say, and whether it is closed for lack of room."""
+    allow = latched and not closed
+    since = last.since if last is not None and last.allow is allow else now.utc
+    return TierBit(allow, since, None if latched is allow else latched)
 
 
 def _advance_latches(

@@ -45,10 +45,11 @@ class LatchRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TierRecord(Struct, frozen=True, kw_only=True):
-    """One tier's bit and when it last changed."""
+    """One tier's bit and when it last changed; see `core.latch.TierBit`."""
 
     allow: bool
     since: Annotated[datetime, Meta(tz=True)]
+    latched: bool | None = None
 
 
 class BatchRecord(Struct, frozen=True, array_like=True):
@@ -155,7 +156,8 @@ def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
         latches=latches,
         usable_age_ms={name: now_ms - at for name, at in state.last_usable_ms.items()},
         tiers={
-            name: TierRecord(allow=bit.allow, since=bit.since) for name, bit in state.tiers.items()
+            name: TierRecord(allow=bit.allow, since=bit.since, latched=bit.latched)
+            for name, bit in state.tiers.items()
         },
         room=_encode_room(state.room, now_ms),
         started_age_ms=None if state.started_ms is None else now_ms - state.started_ms,
@@ -190,7 +192,10 @@ def decode(document: bytes, *, now_ms: int) -> StoredLatches:
     state = ShieldState(
         latches=latches,
         last_usable_ms={name: now_ms - age for name, age in stored.usable_age_ms.items()},
-        tiers={name: TierBit(record.allow, record.since) for name, record in stored.tiers.items()},
+        tiers={
+            name: TierBit(record.allow, record.since, record.latched)
+            for name, record in stored.tiers.items()
+        },
         room=_decode_room(stored.room, now_ms),
         started_ms=None if stored.started_age_ms is None else now_ms - stored.started_age_ms,
         slots=_decode_slots(stored.slots),
