@@ -132,8 +132,8 @@ async def test_a_watch_yields_changes_and_bookmarks(stub: Stub, client: Kubernet
 
     changes = await watched(client)
 
-    assert ["8", "9", "12", "13"] == [change.resource_version for change in changes]
-    assert ["one", None, None, None] == [change.run and change.run.name for change in changes]
+    assert ["7", "8", "9", "12", "13"] == [change.resource_version for change in changes]
+    assert [None, "one", None, None, None] == [change.run and change.run.name for change in changes]
     assert METADATA == stub.requests[0][2]["Accept"]
 
 

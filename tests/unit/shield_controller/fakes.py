@@ -1,5 +1,6 @@
 """An API server in memory, as the loops see it: held runs, watches, patches and faults."""
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ class FakeRuns:
     Attributes:
         held: The runs, by uid.
         list_faults: Raised by the next lists, one each; None lets it pass.
-        watches: What the next watches do: yield changes, then raise or end. Beyond them a watch
-            ends at once.
+        watches: What the next watches do: yield changes, then raise or end; None stays open, and
+            an error that comes first refuses the watch. Beyond them a watch ends at once.
         patch_faults: What the next patches raise; None lets it pass.
         requests: What was asked for, in order.
         patched: The names of the runs whose patch was applied, in order.
@@ -31,7 +32,7 @@ class FakeRuns:
 
     held: dict[str, HeldRun] = field(default_factory=dict)
     list_faults: deque[KubernetesError | None] = field(default_factory=deque)
-    watches: deque[list[Change | KubernetesError]] = field(default_factory=deque)
+    watches: deque[list[Change | KubernetesError | None]] = field(default_factory=deque)
     patch_faults: deque[KubernetesError | None] = field(default_factory=deque)
     refuse: Callable[[HeldRun], KubernetesError | None] = lambda _run: None
     requests: list[str] = field(default_factory=list)
@@ -51,10 +52,16 @@ class FakeRuns:
 
     async def watch_held(self, resource_version: str) -> AsyncIterator[Change]:
         self.requests.append(f"watch {resource_version}")
-        for item in self.watches.popleft() if self.watches else []:
+        items = self.watches.popleft() if self.watches else []
+        if not items or not isinstance(items[0], KubernetesError):
+            yield Change(resource_version=resource_version)
+        for item in items:
             if isinstance(item, KubernetesError):
                 raise item
-            yield item
+            if item is None:
+                await asyncio.Event().wait()
+            else:
+                yield item
 
     async def read(self, namespace: str, name: str) -> tuple[WholeRun, HeldRun | None]:
         self.requests.append(f"read {name}")

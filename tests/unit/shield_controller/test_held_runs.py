@@ -162,6 +162,33 @@ def test_it_is_in_step_again_when_the_api_server_is_back() -> None:
     assert held.problem is None
 
 
+def test_a_watch_that_is_open_again_is_enough_while_no_run_changes() -> None:
+    fake = FakeRuns()
+    fake.watches.extend([[AWAY], [None]])
+
+    held = follow(fake, 10)
+
+    assert ["list", "watch 1", "watch 1"] == fake.requests
+    assert held.problem is None
+
+
+def test_watches_that_open_and_break_are_tried_with_a_growing_pause() -> None:
+    fake = FakeRuns()
+    fake.watches.extend([[Change(resource_version="1"), AWAY]] * 1_000)
+
+    follow(fake, 60)
+
+    assert 25 > len(fake.requests)
+
+
+def test_what_was_held_at_a_version_that_expired_may_be_out_of_date() -> None:
+    fake = FakeRuns()
+    fake.watches.append([Change(resource_version="1"), COMPACTED])
+    fake.list_faults.extend([None, *[OVERLOADED] * 10])
+
+    assert follow(fake, 0.1).problem is not None
+
+
 def test_an_overloaded_api_server_gets_the_pause_that_it_asks_for() -> None:
     fake = FakeRuns()
     fake.list_faults.extend([OVERLOADED] * 10)

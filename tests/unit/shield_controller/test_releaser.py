@@ -289,6 +289,20 @@ async def test_an_old_run_is_kept_released_or_cancelled(
     assert "young" not in world.api.patched
 
 
+async def test_a_controller_that_loses_its_lease_lets_the_next_old_run_alone() -> None:
+    hold = HoldSettings(max_age=60.0, on_max_age="release")  # type: ignore[arg-type]  # a float is one
+    world = World(run("one", age=99), run("two", age=98), hold=hold)
+
+    def lose_the_lease(_run: HeldRun) -> None:
+        world.is_leader = False
+
+    world.api.refuse = lose_the_lease  # at the first patch
+
+    await world.round(seconds=1)
+
+    assert ["one"] == world.api.patched
+
+
 async def test_other_settings_apply_from_the_next_round_on() -> None:
     world = World(*(run(f"run-{number}") for number in range(9)))
     world.decide(OPEN)

@@ -91,8 +91,9 @@ class HeldRuns:
                 if version is None:
                     version = await self._list()
                 async for change in self._runs.watch_held(version):
+                    if change.resource_version != version:  # the server sent something
+                        failures = 0
                     version = change.resource_version or version
-                    failures = 0
                     self._apply(change)
                     self._recovered()
                 self._recovered()
@@ -100,6 +101,7 @@ class HeldRuns:
                 failures += 1
                 if error.status == EXPIRED:
                     version = None
+                    self.problem = str(error)
                 else:
                     self._failed(error)
                 delay = error.retry_after or 0.0

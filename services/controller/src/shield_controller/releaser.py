@@ -208,7 +208,7 @@ class Releaser:
             if self._waits(run):
                 continue
             self._tick()
-            if not self.allowance.has_token:
+            if not self.allowance.has_token or not self._is_leader():
                 return
             age = format_duration(age_seconds(run.created, now))
             if hold.on_max_age == "cancel":

@@ -180,6 +180,17 @@ class ControllerSettings(SettingsStruct, frozen=True, kw_only=True):
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
+    @property
+    def unset_namespaces(self) -> tuple[str, ...]:
+        """The keys of namespaces that are needed and not set, so that the pod's is used."""
+        publishes = self.publish.kubernetes or self.publish.config_map is not None
+        unset = {
+            "leader_election.namespace": self.leader_election.enabled
+            and self.leader_election.namespace is None,
+            "publish.namespace": publishes and self.publish.namespace is None,
+        }
+        return tuple(key for key, is_unset in unset.items() if is_unset)
+
     def __post_init__(self) -> None:
         """Reject values that cannot work together."""
         if not MIN_INTERVAL <= self.interval <= MAX_INTERVAL:

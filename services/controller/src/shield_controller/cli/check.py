@@ -64,12 +64,26 @@ async def _redis(settings: ControllerSettings) -> list[Finding]:
 
 async def _rights(settings: ControllerSettings) -> list[Finding]:
     client = KubernetesClient(settings.kubernetes)
-    namespace = own_namespace() or "default"
+    namespace = own_namespace()
     try:
         results = await try_rights(client, needed_rights(settings, namespace=namespace))
     finally:
         await client.close()
-    return [
+    rights = [
         Finding(right, ok=problem is None, says=problem or "allowed")
         for right, problem in results.items()
     ]
+    return [*namespace_findings(settings, own=namespace), *rights]
+
+
+def namespace_findings(settings: ControllerSettings, *, own: str | None) -> list[Finding]:
+    """Return a failure for each namespace that `run` would not know.
+
+    Args:
+        settings: the file.
+        own: the pod's namespace; None outside of a cluster.
+    """
+    if own is not None:
+        return []
+    says = "not set, and this is no pod whose namespace could be used"
+    return [Finding(key, ok=False, says=says) for key in settings.unset_namespaces]

@@ -108,7 +108,7 @@ def queue(
     )
     if shown:
         console.print(_table(shown))
-    console.print(Text(_summary(rows, problem)))
+    console.print(Text(summary(shown, namespace, problem)))
 
 
 async def _read(
@@ -195,7 +195,15 @@ def _table(rows: Sequence[QueuedRun]) -> Table:
     return table
 
 
-def _summary(rows: Sequence[QueuedRun], problem: str | None) -> str:
+def summary(rows: Sequence[QueuedRun], namespace: str | None, problem: str | None) -> str:
+    """Return the sentence below the table.
+
+    Args:
+        rows: what is shown.
+        namespace: the only one that is shown; None if all are.
+        problem: why there is no decision; None if there is one.
+    """
     number = "No run is" if not rows else "1 run is" if len(rows) == 1 else f"{len(rows)} runs are"
     without = "" if problem is None else f" ({printable(problem)})"
-    return f"{number} held{without}."
+    where = "" if namespace is None else f" in {printable(namespace)}"
+    return f"{number} held{where}{without}."

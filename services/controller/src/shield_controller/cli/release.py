@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
 ROUNDS: Final = 10
 PAUSE_SECONDS: Final = 2.0
 CONCURRENT: Final = 8  # requests at a time, so that Tekton's webhook keeps answering others
+# Without Kueue there is nothing to start, and without rights nothing was stopped.
+_NO_QUEUES: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN)
 _DONE: Final = (Outcome.RELEASED, Outcome.GONE, Outcome.NOT_HELD)
-_NOT_FOUND: Final = 404
 
 
 @click.command()
@@ -92,21 +94,34 @@ def release(
 
 async def _one(client: KubernetesClient, namespace: str, name: str) -> tuple[int, list[str]]:
     async with _closing(client):
-        runs = PipelineRuns(client)
-        try:
-            _, held = await runs.read(namespace, name)
-        except KubernetesError as error:
-            if error.status != _NOT_FOUND:
-                raise
-            return 0, [f"there is no run {namespace}/{name}"]
-        except NotARunError as error:
-            return 0, [f"{namespace}/{name} cannot be read: {error}"]
-        if held is None:
-            return 0, [f"{namespace}/{name} is not held"]
-        outcome, problem = await _start(RunPatches(runs), held)
-        if outcome is Outcome.NOT_HELD:
-            return 0, [f"{namespace}/{name} is not held"]
-        return int(problem is None), [] if problem is None else [problem]
+        return await release_one(PipelineRuns(client), namespace, name)
+
+
+async def release_one(runs: PipelineRuns, namespace: str, name: str) -> tuple[int, list[str]]:
+    """Start one run.
+
+    Returns:
+        1 if it was started, else 0 and a sentence that says why not.
+
+    Raises:
+        KubernetesError: it could not be read.
+    """
+    run = f"{namespace}/{name}"
+    try:
+        _, held = await runs.read(namespace, name)
+    except KubernetesError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return 0, [f"there is no run {run}"]
+    except NotARunError as error:
+        return 0, [f"{run} cannot be read: {error}"]
+    if held is None:
+        return 0, [f"{run} is not held"]
+    outcome, problem = await _start(RunPatches(runs), held)
+    if outcome is Outcome.RELEASED:
+        return 1, []
+    says = {Outcome.GONE: f"there is no run {run}", Outcome.NOT_HELD: f"{run} is not held"}
+    return 0, [problem or says[outcome]]
 
 
 async def _all(client: KubernetesClient, queues: Sequence[str] | None) -> tuple[int, list[str]]:
@@ -145,7 +160,7 @@ async def _list(runs: PipelineRuns) -> list[HeldRun]:
     try:
         held, _ = await runs.list_held()
     except KubernetesError as error:
-        if error.status == _NOT_FOUND:  # without Tekton there are no runs
+        if error.status == HTTPStatus.NOT_FOUND:  # without Tekton there are no runs
             return []
         raise
     return held
@@ -179,8 +194,7 @@ async def _start_queues(client: KubernetesClient, names: Sequence[str] | None) -
             known = tuple([await queues.read(name) for name in names])
         stopped = [queue for queue in known if queue.is_stopped_by_us]
     except KubernetesError as error:
-        # Without Kueue there is nothing to start, and without rights nothing was stopped.
-        return [] if error.status in {403, _NOT_FOUND} else [f"ClusterQueues: {error}"]
+        return [] if error.status in _NO_QUEUES else [f"ClusterQueues: {error}"]
     problems = []
     for queue in stopped:
         try:

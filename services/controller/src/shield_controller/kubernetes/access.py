@@ -60,12 +60,13 @@ class _Resources(Struct, frozen=True):
     resources: tuple[_Resource, ...] = ()
 
 
-def needed_rights(settings: ControllerSettings, *, namespace: str) -> Iterator[Right]:
+def needed_rights(settings: ControllerSettings, *, namespace: str | None) -> Iterator[Right]:
     """Yield what a configuration needs.
 
     Args:
         settings: the file.
-        namespace: the pod's, for objects whose namespace is not set.
+        namespace: the pod's, for objects whose namespace is not set; None if it is not known, and
+            then their rights are left out.
     """
     if settings.hold.enabled:
         runs = Right(verb="", group="tekton.dev", version="v1", resource="pipelineruns")
@@ -78,20 +79,23 @@ def needed_rights(settings: ControllerSettings, *, namespace: str) -> Iterator[R
         )
         yield from _verbs(queue, "get", "patch")
     election = settings.leader_election
-    if election.enabled:
+    place = election.namespace or namespace
+    if election.enabled and place is not None:
         lease = Right(
             verb="",
             group="coordination.k8s.io",
             version="v1",
             resource="leases",
-            namespace=election.namespace or namespace,
+            namespace=place,
             name=election.name,
         )
         yield from _verbs(lease, "create", "get", "patch")
 
 
-def _publication(publish: PublishSettings, namespace: str) -> Iterator[Right]:
+def _publication(publish: PublishSettings, namespace: str | None) -> Iterator[Right]:
     place = publish.namespace or namespace
+    if place is None:
+        return
     if publish.kubernetes:
         decision = Right(
             verb="",

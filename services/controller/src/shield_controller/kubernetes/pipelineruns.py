@@ -120,6 +120,9 @@ class PipelineRuns:
     async def watch_held(self, resource_version: str) -> AsyncIterator[Change]:
         """Watch held runs until the server ends the watch.
 
+        The first change is a bookmark of our own: the watch is open. On a quiet cluster nothing
+        else would say so before the watch ends.
+
         Args:
             resource_version: where to begin.
 
@@ -137,6 +140,7 @@ class PipelineRuns:
         async with self._client.stream(
             _ALL, query=query, accept=METADATA, seconds=seconds
         ) as lines:
+            yield Change(resource_version=resource_version)
             async for line in lines:
                 change = self._change(decode_answer(line, _Event))
                 if change is not None:
