@@ -1,4 +1,4 @@
-"""When mirrors are written and ClusterQueues turned, with a clock that is stepped."""
+"""When mirrors are written and ClusterQueues stopped, with a clock that is stepped."""
 
 from typing import Any
 
@@ -188,9 +188,9 @@ class Turning(Server):
             on_state=self.states.__setitem__,
         )
 
-    async def turn(self, made: Decision) -> None:
+    async def follow(self, made: Decision) -> None:
         self.decide(made)
-        await self.policies.turn()
+        await self.policies.update()
 
     def policy(self, name: str) -> str:
         return str(self.queues[name]["spec"]["stopPolicy"])
@@ -199,11 +199,11 @@ class Turning(Server):
 async def test_queues_stop_while_the_shield_is_closed_and_start_after() -> None:
     world = Turning()
 
-    await world.turn(CLOSED)
+    await world.follow(CLOSED)
     assert ["Hold", "Hold"] == [world.policy("a"), world.policy("b")]
     assert {"a": True, "b": True} == world.states
 
-    await world.turn(OPEN)
+    await world.follow(OPEN)
     assert ["None", "None"] == [world.policy("a"), world.policy("b")]
     assert {"a": False, "b": False} == world.states
     assert MARK not in world.queues["a"]["metadata"]["annotations"]
@@ -214,44 +214,44 @@ async def test_what_an_operator_stopped_stays_stopped(policy: str) -> None:
     world = Turning()
     world.queues["a"]["spec"]["stopPolicy"] = policy
 
-    await world.turn(CLOSED)
-    await world.turn(OPEN)
+    await world.follow(CLOSED)
+    await world.follow(OPEN)
 
     assert policy == world.policy("a")
 
 
 async def test_a_queue_that_an_operator_starts_stays_started_until_the_shield_has_opened() -> None:
     world = Turning()
-    await world.turn(CLOSED)
+    await world.follow(CLOSED)
     world.queues["a"]["spec"]["stopPolicy"] = "None"
 
-    await world.turn(CLOSED)
+    await world.follow(CLOSED)
     assert "None" == world.policy("a")
 
-    await world.turn(OPEN)
-    await world.turn(CLOSED)
+    await world.follow(OPEN)
+    await world.follow(CLOSED)
     assert "Hold" == world.policy("a")
 
 
-async def test_nothing_is_turned_on_an_expired_decision() -> None:
+async def test_nothing_is_started_on_an_expired_decision() -> None:
     world = Turning()
-    await world.turn(CLOSED)
+    await world.follow(CLOSED)
     world.decide(OPEN)
     world.now_ms += 301_000
 
-    await world.policies.turn()
+    await world.policies.update()
 
     assert "Hold" == world.policy("a")
 
 
-async def test_nothing_is_turned_beyond_an_age_that_was_changed_meanwhile() -> None:
+async def test_nothing_is_started_beyond_an_age_that_was_changed_meanwhile() -> None:
     world = Turning()
-    await world.turn(CLOSED)
+    await world.follow(CLOSED)
     world.decide(OPEN)
 
     world.policies.apply_settings(settings(freshness=SHORT))
     world.now_ms += 61_000
-    await world.policies.turn()
+    await world.policies.update()
 
     assert "Hold" == world.policy("a")
 
@@ -267,7 +267,7 @@ async def test_a_queue_that_cannot_be_read_does_not_stop_the_others() -> None:
 
     world.request = request  # type: ignore[method-assign]  # of the fake
 
-    await world.turn(CLOSED)
+    await world.follow(CLOSED)
 
     assert "Hold" == world.policy("b")
     assert "a: no such queue" == world.policies.problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from shield_controller.settings import ControllerSettings
 
 GROUP_PATH: Final = "/apis/kueue.x-k8s.io"
-_CONFLICT: Final = 409
 
 
 class _Version(Struct, frozen=True):
@@ -89,10 +89,10 @@ class ClusterQueues:
 
 
 class StopPolicies:
-    """Turns the stop policies of the configured queues.
+    """Stops the configured queues while the shield is closed, and starts them after.
 
     Attributes:
-        problem: why a queue could not be read or turned; None while that works.
+        problem: why a queue could not be read, stopped or started; None while that works.
     """
 
     def __init__(
@@ -133,11 +133,11 @@ class StopPolicies:
     async def run(self) -> None:
         """Compare the queues with the decision every interval. Runs until cancelled."""
         while True:
-            await self.turn()
+            await self.update()
             await asyncio.sleep(self._interval)
 
-    async def turn(self) -> None:
-        """Turn all queues as the decision asks; never raises for the API."""
+    async def update(self) -> None:
+        """Stop or start the queues as the decision asks; never raises for the API."""
         cached = self._feed.cached
         if cached is None or not self._is_leader():
             return
@@ -146,19 +146,19 @@ class StopPolicies:
         problem = None
         for name in self._names:
             try:
-                await self._turn(name, closed=not cached.decision.allow)
+                await self._update(name, closed=not cached.decision.allow)
             except KubernetesError as error:
-                if error.status != _CONFLICT:  # changed at the same moment: next time
+                if error.status != HTTPStatus.CONFLICT:  # changed at the same moment: next time
                     problem = f"{name}: {error}"
         if problem is not None and self.problem is None:
-            self._log.warning("a ClusterQueue cannot be turned", problem=problem)
+            self._log.warning("a ClusterQueue cannot be stopped or started", problem=problem)
         self.problem = problem
 
-    async def _turn(self, name: str, *, closed: bool) -> None:
+    async def _update(self, name: str, *, closed: bool) -> None:
         queue = await self._queues.read(name)
         action = action_for(queue, closed=closed)
         if action is not Action.LEAVE:
             await self._queues.patch(name, patch_for(queue, action))
-            self._log.info("ClusterQueue turned", cluster_queue=name, action=action.value)
+            self._log.info("ClusterQueue changed", cluster_queue=name, action=action.value)
         stopped = action is Action.STOP or (action is Action.LEAVE and queue.is_stopped_by_us)
         self._on_state(name, stopped)

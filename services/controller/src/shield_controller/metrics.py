@@ -47,7 +47,7 @@ class Metrics(ServiceMetrics):
         """Create all series.
 
         Args:
-            settings: the queues that it turns, and when a decision has expired.
+            settings: the queues that it stops, and when a decision has expired.
             now_ms: a monotonic clock, for the age of the decision.
         """
         super().__init__("shield-controller")

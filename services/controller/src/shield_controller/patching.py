@@ -7,12 +7,13 @@ The rules are in `core.release`; here is the sequence of requests. Both the serv
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
 from shield_controller.core.release import (
     Outcome,
-    Unclear,
+    RunState,
     forget_patch,
     outcome_of,
     resolve,
@@ -31,7 +32,6 @@ HELD_AGAIN: Final = (
     "a webhook put the run back into the queue; does hold.controllers of the admitters name the "
     "user of this controller?"
 )
-_GONE: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,17 @@ class RunPatches:
             return Attempt(outcome, problem)
         answer, fresh = await self.examine(run)
         match answer:
-            case Unclear.GONE:
+            case RunState.GONE:
                 return Attempt(Outcome.GONE, problem)
-            case Unclear.NOT_HELD:
+            case RunState.NOT_HELD:
                 return Attempt(Outcome.NOT_HELD, problem)
-            case Unclear.STUCK:
+            case RunState.STUCK:
                 return Attempt(Outcome.STUCK, problem, fresh)
-            case Unclear.TRY_AGAIN:
+            case RunState.TRY_AGAIN:
                 outcome, problem = await self._patch(fresh or run, patch_of(fresh or run))
                 return Attempt(outcome or Outcome.CONFLICT, problem, fresh)
 
-    async def examine(self, run: HeldRun) -> tuple[Unclear, HeldRun | None]:
+    async def examine(self, run: HeldRun) -> tuple[RunState, HeldRun | None]:
         """Read a run and decide what it is; the label is taken off one that is not pending.
 
         Returns:
@@ -93,15 +93,15 @@ class RunPatches:
         try:
             present, held = await self._runs.read(run.namespace, run.name)
         except KubernetesError as error:
-            if error.status != _GONE:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            return Unclear.GONE, None
+            return RunState.GONE, None
         except NotARunError:
-            return Unclear.NOT_HELD, None  # without a spec that can be read it is not pending
+            return RunState.NOT_HELD, None  # without a spec that can be read it is not pending
         answer = resolve(run, present, held)
-        if answer is Unclear.NOT_HELD and held is not None:
+        if answer is RunState.NOT_HELD and held is not None:
             await self._forget(held)
-        return answer, held if answer in {Unclear.TRY_AGAIN, Unclear.STUCK} else None
+        return answer, held if answer in {RunState.TRY_AGAIN, RunState.STUCK} else None
 
     async def _patch(self, run: HeldRun, patch: Patch) -> tuple[Outcome | None, str]:
         try:

@@ -16,8 +16,8 @@ from shield_common.text import format_duration
 from shield_controller.core.queue import Allowance, Served, in_order, priorities_of
 from shield_controller.core.release import (
     Outcome,
+    RunState,
     StuckRuns,
-    Unclear,
     cancel_patch,
     outcome_of,
     release_patch,
@@ -194,7 +194,7 @@ class Releaser:
             if fresh is not None:
                 self._held.replace(fresh)
                 self._checked[fresh.uid] = fresh.generation
-            if answer in {Unclear.GONE, Unclear.NOT_HELD}:
+            if answer in {RunState.GONE, RunState.NOT_HELD}:
                 self._held.discard(run)
 
     async def _apply_max_age(self) -> None:

@@ -14,8 +14,8 @@ from shield_controller.core.release import (
     LAST_RETRY_MS,
     Outcome,
     Patch,
+    RunState,
     StuckRuns,
-    Unclear,
     cancel_patch,
     forget_patch,
     outcome_of,
@@ -126,7 +126,6 @@ def test_marks_are_removed_only_from_the_state_that_was_read() -> None:
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (200, Outcome.RELEASED),
         (404, Outcome.GONE),
         (400, Outcome.STUCK),
         (403, Outcome.STUCK),
@@ -159,17 +158,17 @@ def whole(status: str | None = PENDING, **metadata: Any) -> WholeRun:
 @pytest.mark.parametrize(
     ("present", "answer"),
     [
-        pytest.param(whole(uid="another"), Unclear.GONE, id="another run of the name"),
-        pytest.param(whole("Cancelled"), Unclear.NOT_HELD, id="cancelled"),
-        pytest.param(whole(None), Unclear.NOT_HELD, id="no spec"),
-        pytest.param(whole(""), Unclear.NOT_HELD, id="started"),
-        pytest.param(whole(labels=None), Unclear.NOT_HELD, id="label taken off"),
-        pytest.param(whole(annotations=None), Unclear.TRY_AGAIN, id="annotation taken off"),
-        pytest.param(whole(), Unclear.STUCK, id="refused by a webhook with 422"),
+        pytest.param(whole(uid="another"), RunState.GONE, id="another run of the name"),
+        pytest.param(whole("Cancelled"), RunState.NOT_HELD, id="cancelled"),
+        pytest.param(whole(None), RunState.NOT_HELD, id="no spec"),
+        pytest.param(whole(""), RunState.NOT_HELD, id="started"),
+        pytest.param(whole(labels=None), RunState.NOT_HELD, id="label taken off"),
+        pytest.param(whole(annotations=None), RunState.TRY_AGAIN, id="annotation taken off"),
+        pytest.param(whole(), RunState.STUCK, id="refused by a webhook with 422"),
     ],
 )
 def test_an_unclear_answer_is_resolved_by_reading_the_run(
-    present: WholeRun, answer: Unclear
+    present: WholeRun, answer: RunState
 ) -> None:
     assert answer == resolve(run(), present, held_run(present.metadata))
 
@@ -201,5 +200,5 @@ def test_runs_that_left_the_queue_are_forgotten(added: list[str], present: set[s
 
     stuck.keep(present)
 
-    assert len(set(added) & present) == len(stuck)
+    assert set(added) & present == {uid for uid in added if uid in stuck}
     assert not any(stuck.waits(uid, now_ms=LAST_RETRY_MS * 2) for uid in "abc")

@@ -102,14 +102,12 @@ def _unmark(run: HeldRun) -> Patch:
 
 
 def outcome_of(status: int) -> Outcome | None:
-    """Return what the API server's answer to a patch means; None for 422, which is unclear.
+    """Return what a patch that was not applied means; None for 422, which is unclear.
 
     Args:
-        status: the HTTP status; 0 if there was no answer.
+        status: the HTTP status of the failure; 0 if there was no answer.
     """
     match status:
-        case 200:
-            return Outcome.RELEASED
         case 404:
             return Outcome.GONE
         case 400 | 403:
@@ -122,8 +120,8 @@ def outcome_of(status: int) -> Outcome | None:
             return Outcome.FAILED
 
 
-class Unclear(enum.Enum):
-    """What to do with a run whose patch was answered with 422, after it was read."""
+class RunState(enum.Enum):
+    """What a run is that was read because its patch or its spec left that open."""
 
     GONE = "gone"  # another run has its name now
     NOT_HELD = "not_held"  # not pending, or without the label
@@ -131,7 +129,7 @@ class Unclear(enum.Enum):
     STUCK = "stuck"  # still held, and the patch fits it
 
 
-def resolve(tried: HeldRun, present: WholeRun, run: HeldRun | None) -> Unclear:
+def resolve(tried: HeldRun, present: WholeRun, run: HeldRun | None) -> RunState:
     """Decide about a run whose patch was answered with 422.
 
     Args:
@@ -140,10 +138,10 @@ def resolve(tried: HeldRun, present: WholeRun, run: HeldRun | None) -> Unclear:
         run: the same as a held run; None if it is not for the controller.
     """
     if present.metadata.uid != tried.uid:
-        return Unclear.GONE
+        return RunState.GONE
     if run is None or present.spec_status != PENDING:
-        return Unclear.NOT_HELD
-    return Unclear.STUCK if run.has_reason == tried.has_reason else Unclear.TRY_AGAIN
+        return RunState.NOT_HELD
+    return RunState.STUCK if run.has_reason == tried.has_reason else RunState.TRY_AGAIN
 
 
 class StuckRuns:
@@ -151,9 +149,6 @@ class StuckRuns:
 
     def __init__(self) -> None:
         self._retries: dict[str, tuple[int, int]] = {}  # uid -> (due at, delay)
-
-    def __len__(self) -> int:
-        return len(self._retries)
 
     def __contains__(self, uid: str) -> bool:
         return uid in self._retries

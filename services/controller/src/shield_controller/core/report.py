@@ -1,4 +1,4 @@
-"""The report of held runs that the evaluator reads, and the rows of `shield-controller queue`."""
+"""The report of held runs that the evaluator reads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Held runs, as their metadata shows them.
 
-Belongs here: which objects are held runs at all. A run's `spec` is not known here: the watch sends
-metadata only, because a run may have 3 MiB and a held one is never read for its content.
+Belongs here: which objects are held runs at all. Lists and watches send metadata only, because a
+run may have 3 MiB. Of a run that is read in full, `spec.status` is all that is used of its spec.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class HeldRun(Struct, frozen=True, kw_only=True):
         return (self.created, self.namespace, self.name)
 
 
-class _Status(Struct, frozen=True):
+class _Spec(Struct, frozen=True):
     status: str | None = None
 
 
@@ -77,7 +77,7 @@ class WholeRun(Struct, frozen=True):
     """A whole PipelineRun, of which only the metadata and `spec.status` are read."""
 
     metadata: Metadata
-    spec: _Status | None = field(default=None)
+    spec: _Spec | None = field(default=None)
 
     @property
     def spec_status(self) -> str:

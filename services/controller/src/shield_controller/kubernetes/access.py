@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from shield_controller.settings import ControllerSettings, PublishSettings
 
 _PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_NOT_FOUND = 404
 
 
 class Right(Struct, frozen=True, kw_only=True):
@@ -158,7 +158,7 @@ async def _served(client: KubernetesClient, right: Right) -> Sequence[str]:
     try:
         answer = decode_answer(await client.request("GET", root), _Resources)
     except KubernetesError as error:
-        if error.status == _NOT_FOUND:
+        if error.status == HTTPStatus.NOT_FOUND:
             return ()
         raise
     return tuple(resource.name for resource in answer.resources)

@@ -17,6 +17,7 @@ Two releasers do no harm (`core.release`): the lease saves requests and double m
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, field
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 DURATION_MS: Final = 15_000
 RENEW_SECONDS: Final = 3.0
 GIVE_UP_MS: Final = 10_000
-_NOT_FOUND: Final = 404
-_CONFLICT: Final = 409
 
 
 class _Spec(Struct, frozen=True):
@@ -111,7 +110,7 @@ class Leadership:
         try:
             lease = decode_answer(await self._client.request("GET", self._path), _Lease)
         except KubernetesError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return await self._claim("POST", self._collection, self._document(self._holder, None))
         version = lease.metadata.resourceVersion
@@ -127,7 +126,7 @@ class Leadership:
         try:
             answer = await self._write(verb, path, document)
         except KubernetesError as error:
-            if error.status == _CONFLICT:
+            if error.status == HTTPStatus.CONFLICT:
                 return False
             raise
         self._seen = (decode_answer(answer, _Lease).metadata.resourceVersion, self._started_ms)
