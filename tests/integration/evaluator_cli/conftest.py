@@ -43,7 +43,8 @@ def evaluator_config(redis: RedisServer, prometheus: PrometheusServer, usage: fl
         "signals": [{"name": "db-file", "query": f"vector({usage})", "members": 1}],
         "tiers": {
             "critical": {"db-file": {"set": 0.97, "reset": 0.93}},
-            "standard": {"db-file": {"set": 0.90, "reset": 0.80}},
+            # Not between the two: an evaluator without memory would wait for `ttl` there.
+            "standard": {"db-file": {"set": 0.90, "reset": 0.88}},
             "background": {"db-file": {"set": 0.85, "reset": 0.75}},
         },
         "default_tier": "standard",

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from shield_common.config.types import Duration
 from shield_common.store.protocol import PublishResult
 from shield_common.store.redis import RedisStore
 from shield_common.store.settings import RedisSettings
@@ -212,6 +213,7 @@ def secured(encrypted: RedisServer, authority: Authority) -> RedisSettings:
         ca_file=str(authority.ca_file),
         cert_file=str(ours.cert_file),
         key_file=str(ours.key_file),
+        timeout=Duration(2),  # handshakes on a busy machine
     )
 
 
