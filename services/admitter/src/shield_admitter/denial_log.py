@@ -29,7 +29,7 @@ class DenialLog:
         self._log = logs.get(__name__)
 
     def write(self, request: Request, verdict: Verdict) -> None:
-        """Log a denial, or a request that another mode would have denied."""
+        """Log a verdict other than admitted: denied, paced, held, warned or audited."""
         if self._now_ms() >= self._window_end:
             self.flush()
         if self._written >= MAX_LINES:

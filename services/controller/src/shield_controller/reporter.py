@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from shield_controller.releaser import Releaser
 
 SOURCE: Final = "report"  # in the log of outages
-# An admitter counts a held run within 250 ms and the watch shows it as fast: after this pause the
-# runs behind the counts that were read are in the set. Runs that are held during the pause are
+# Admitters count a held run within 250 ms, and the watch shows it about as fast. After this pause
+# every run in the counts is in the watched set too. Runs that are held during the pause are
 # counted twice until the next report, which makes slots fewer, never more.
 SETTLE_SECONDS: Final = 1.0
 REPORT_INTERVALS: Final = 3  # after this many missing reports the last one expires

@@ -3,8 +3,8 @@
 Theory of operation
 ===================
 
-Two webhooks see a run that is created: /mutate, which alone can change it, and then /validate. Both
-may be answered by different admitters. So while holding is in force for a run, everything that is
+Two webhooks see a run that is created: /mutate, which alone can change it, and then /validate. Each
+may be answered by another admitter. So while holding is in force for a run, everything that is
 decided about it is decided once, by /mutate:
 
     tier          room left   runs held before it   slot      /mutate
@@ -12,10 +12,13 @@ decided about it is decided once, by /mutate:
     admits        no          any                   yes       holds: pending, with a label
     admits        any         yes                   yes       holds: none overtakes
     denies        any         any                   yes       holds
-    otherwise     any         any                   no, full  denies
+    otherwise     any         any                   none, or  denies
+                                                    tier full
 
-/validate counts what /mutate admitted and denies only what it would have denied for some seconds:
-a last line, should /mutate not have been asked at all.
+Runs held before it are ignored while the evaluator reports holding as stalled.
+
+/validate counts what /mutate admitted. It denies only if the tier has been denying for longer than
+`core.slots.IN_BETWEEN_MS`, which catches requests for which /mutate was not called.
 
 The start gate is the same table for an update that starts a pending run, except that such a run
 needs no slot, because it exists already: it is admitted, or it goes on waiting.

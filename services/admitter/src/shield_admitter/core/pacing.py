@@ -1,6 +1,6 @@
 """Pacing: what this admitter may still hand out of the room, by tier.
 
-The evaluator computes room and shares (DESIGN "Room" in docs/architecture.md); here a decision's
+The evaluator computes room and shares (theory in its `core.room`); here a decision's
 share becomes permission for single runs. A tier whose decision carries no share is not paced: the
 evaluator is older, has no run cost, or an operator overrides the tier.
 """

@@ -1,8 +1,9 @@
 """AdmissionReview requests as types.
 
 Source of the form: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request
-and k8s.io/api/admission/v1. The object stays the bytes that arrived: decoding it
-would cost more than all the rest, and only its labels and its name are ever needed.
+and k8s.io/api/admission/v1. The object stays the bytes that arrived,
+because decoding it costs more than all the rest. Only where holding is on, the few fields of
+`RunDocument` are decoded with the review.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # A request comes to /mutate, then through the cluster's other webhooks to /validate, mostly within
 # milliseconds. A run that was admitted at the first must not be lost at the second because the
-# tier has closed in between, perhaps as another admitter knows already.
+# tier closed between the two calls, or because another admitter has the newer decision already.
 IN_BETWEEN_MS: Final = 2_000
 
 
@@ -36,13 +36,13 @@ class Slots:
     def accept(self, decision: Decision, *, now_ms: int, unflushed: int) -> None:
         """Grant the share of a new decision.
 
-        What was held since the evaluation before may be missing in this one, because a count takes
-        some time to the store, so it comes off the share. A decision that repeats an evaluation
+        Runs held since the evaluation before may be missing from this one's counters, so they are
+        subtracted from the share. A decision that repeats an evaluation
         (an override was set) grants nothing.
 
-        So within an interval all admitters together hold no more than the slots. Over several,
-        they may exceed them by what one of them held, beyond its next share, in the fraction of a
-        second before the evaluator read the counters.
+        So within an interval all admitters together hold no more than the slots. Over several
+        intervals the slots may be exceeded by what one admitter held in the moment before the
+        evaluator read the counters.
 
         Args:
             decision: the decision, which is in force from now on.

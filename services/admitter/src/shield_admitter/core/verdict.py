@@ -52,7 +52,7 @@ class Outcome(enum.StrEnum):
 
     ADMITTED = "admitted"
     DENIED = "denied"
-    PACED = "paced"  # denied for now: this admitter's share of the room is used up
+    PACED = "paced"  # denied for now: the share of the room is used up, or held runs come first
     WARNED = "warned"  # admitted in mode warn, would have been denied
     AUDITED = "audited"  # admitted in mode audit, would have been denied
     HELD = "held"  # admitted, but pending until the controller starts it
@@ -70,7 +70,9 @@ class Reason(enum.StrEnum):
     OVERRIDE = "override"  # an operator's override inside the decision
     UNKNOWN = "unknown"  # no decision in force: on_unknown
     EXEMPT = "exempt"
-    NOT_JUDGED = "not_judged"  # another operation or kind, or a subresource
+    NOT_JUDGED = (
+        "not_judged"  # another operation or kind, a subresource, or an update that starts no run
+    )
     MODE_OFF = "mode_off"
     QUEUE = "queue"  # runs of the tier are held and start first
     PENDING = "pending"  # the run is created pending and writes nothing yet
@@ -142,7 +144,7 @@ class Verdict(Struct, frozen=True):
         tier_rule: the rule that matched; None for the default tier.
         exemption: the exemption that matched.
         retry_rule: when the client should try again; only for a denial.
-        wait_seconds: how long until this admitter has room for a run; only for a paced request.
+        wait_seconds: expected wait for room, or for the held runs before it; only if paced.
         starts_run: an admission makes a run write to etcd, so it is counted and uses up room.
         has_room: /mutate has used up the room already.
         takes_slot: the run waits although it is not held, and uses up a slot.

@@ -12,9 +12,8 @@ least, then age:
 same order as taking runs one after the other and counting each for its namespace, so a namespace
 with 500 held runs and one with 2 take turns.
 
-``served`` counts releases. A namespace whose first run is held while others wait begins at the
-least count among them: it takes turns with them from now on, and does not first catch up with what
-they got while it had nothing to start.
+``served`` counts releases. A namespace that had no held run starts with the lowest count of its
+tier's namespaces, so it does not catch up on turns from before.
 
 How many may start is bounded by four things:
 

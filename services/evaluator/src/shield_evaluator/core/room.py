@@ -221,7 +221,7 @@ def reservation_of(plan: Plan, state: RoomState, tier: str, *, now_ms: int) -> R
 
 
 def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
-    """Return by how many bytes etcd holds more than any tier's runs may fill; 0 if it does not.
+    """Return by how many bytes etcd exceeds the highest target of a signal; 0 if it does not.
 
     Room ends at the target, so an overdraft means that runs cost more than ``run_cost`` says, or
     that something else fills etcd. A tier with a higher target may well fill etcd beyond a lower
@@ -238,7 +238,7 @@ def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
         )
         excess = -(state.headroom[tier, signal] + reserved * factor_of(plan, state, signal))
         above[signal] = min(above.get(signal, excess), excess)
-    return max(0.0, *above.values(), 0.0)
+    return max(0.0, max(above.values(), default=0.0))
 
 
 def closed_tiers(state: RoomState) -> frozenset[str]:

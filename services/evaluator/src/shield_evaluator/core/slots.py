@@ -15,11 +15,11 @@ counters gained since comes on top:
     report                         held
     present                        reported + growth of the counters since the report
     expired                        the last one + growth of the counters since the last cycle
-    not one was ever there         unknown: nothing is held, because nothing would release it
+    there never was one            unknown: nothing is held, because nothing would release it
     could not be read              as if expired, but the controller counts as alive
 
-So without reports slots only shrink. Then the tier is *stalled*: newcomers of an open tier do not
-queue behind runs that are perhaps never released.
+So without reports slots only shrink. Holding is then *stalled* in every tier: newcomers of an open
+tier do not queue behind runs that may never be released.
 
 A tier is *full* while one of its signals is at or above ``full``. As for latches, a partial
 observation may make it full but not end that, and an unusable one changes nothing.
@@ -153,7 +153,7 @@ def tier_hold(plan: Plan, state: SlotsState, tier: str, *, admitters: int) -> Ti
         share=slots / max(1, admitters),
         held=held,
         wait_seconds=wait,
-        full=any(full == tier for full, _ in state.full),
+        full=any(full_tier == tier for full_tier, _ in state.full),
         stalled=state.is_stalled,
     )
 
