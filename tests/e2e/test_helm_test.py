@@ -90,6 +90,7 @@ async def _run(shield: Installation, pod: dict[str, Any], root: Path) -> tuple[b
     environment["WEBHOOK_CA_FILE"] = str(root) + environment["WEBHOOK_CA_FILE"]
     environment["EVALUATOR_READY_URL"] = f"{shield.evaluator.metrics_url}/readyz"
     environment["ADMITTER_READY_URL"] = f"{shield.admitters[0].metrics_url}/readyz"
+    environment["CONTROLLER_READY_URL"] = f"{shield.controller.metrics_url}/readyz"
     (root / "sitecustomize.py").write_text(DNS)
     program, script = container["command"]
     assert "python" == program
@@ -121,9 +122,9 @@ async def test_helm_test_passes_when_the_services_are_ready_and_keeps_its_pod_fo
     shield: Installation, tmp_path: Path
 ) -> None:
     outcome = await helm_tests(shield, tmp_path)
-    lines = outcome.out.splitlines()
-    assert ["evaluator is ready", "admitter is ready"] == [n.partition(":")[0] for n in lines[:2]]
-    assert ["the webhook answers over TLS"] == lines[2:]
+    said = [line.partition(":")[0] for line in outcome.out.splitlines()]
+    services = [f"{name} is ready" for name in ("evaluator", "admitter", "controller")]
+    assert [*services, "the webhook answers over TLS"] == said
     assert (0, True) == (outcome.helm.status, outcome.left), outcome.helm.err
 
 
