@@ -35,12 +35,18 @@ PLAN = Plan(
 
 
 def _step(
-    state: RoomState, now_ms: int, in_use: float, admitted: int, *, partial: bool = False
+    state: RoomState,
+    now_ms: int,
+    in_use: float,
+    admitted: int,
+    *,
+    partial: bool = False,
+    plan: Plan = PLAN,
 ) -> RoomState:
     """One cycle: bytes in use, and how many runs were admitted since ever."""
     observation = Observation(value=in_use / QUOTA, members=1, partial=partial)
     return room.advance(
-        PLAN,
+        plan,
         state,
         {"db-in-use": observation},
         quotas={"db-in-use": QUOTA},
@@ -119,7 +125,7 @@ def test_a_sample_after_a_compaction_is_left_out() -> None:
 
 def test_growth_across_a_gap_without_metrics_is_left_out() -> None:
     before = _flood(times=1)
-    in_use = before.evidence["db-in-use"].value * QUOTA
+    in_use = before.cost_evidence["db-in-use"].value * QUOTA
     after = _step(before, 480_000 + GROWS_OVER, in_use + 2000 * MEBIBYTE, 490)
 
     assert factor_of(PLAN, before, "db-in-use") == factor_of(PLAN, after, "db-in-use")
@@ -129,12 +135,12 @@ def test_a_partial_sample_teaches_nothing() -> None:
     before = _flood(times=1)
     after = _step(before, 490_000, 6000 * MEBIBYTE, 500, partial=True)
 
-    assert before.evidence == after.evidence
+    assert before.cost_evidence == after.cost_evidence
 
 
 def test_what_runs_once_did_is_forgotten() -> None:
     state = _flood(times=3)
-    in_use = state.evidence["db-in-use"].value * QUOTA
+    in_use = state.cost_evidence["db-in-use"].value * QUOTA
     remembered = factor_of(PLAN, state, "db-in-use")
     for cycle in range(1, 200):
         in_use += RUNS_PER_CYCLE * RUN_COST
@@ -145,10 +151,23 @@ def test_what_runs_once_did_is_forgotten() -> None:
     assert factor_of(PLAN, state, "db-in-use") < 1.3
 
 
+def test_a_changed_run_cost_is_judged_by_new_samples_alone() -> None:
+    state = _flood(times=2)
+    threshold = Threshold(
+        set=0.9, reset=0.8, room=dataclasses.replace(_ROOM, run_cost=2 * RUN_COST)
+    )
+    calibrated = dataclasses.replace(PLAN, tiers={"standard": {"db-in-use": threshold}})
+
+    after = _step(state, 490_000, 6000 * MEBIBYTE, 490, plan=calibrated)
+
+    assert factor_of(PLAN, state, "db-in-use") > 1.8
+    assert factor_of(calibrated, after, "db-in-use") == 1.0
+
+
 def test_a_signal_without_run_cost_learns_nothing() -> None:
     signals = {"db-in-use": _SIGNAL, "other": _SIGNAL}
     plan = dataclasses.replace(PLAN, signals=signals)
-    known = CostEvidence(0.5, 0, measured=1e12, predicted=1.0)
+    known = CostEvidence(0.5, 0, RUN_COST, measured=1e12, predicted=1.0)
 
     assert cost_factor(plan, "other", known, quota=QUOTA) == 1.0
 
@@ -191,7 +210,7 @@ def test_a_restart_forgets_nothing_of_what_was_learned(
             back = encode(ShieldState(room=elsewhere), now_ms=now_ms + shift, order=(1, 1))
             restarted = decode(back, now_ms=now_ms).state.room
 
-        assert runs_on.evidence == restarted.evidence
+        assert runs_on.cost_evidence == restarted.cost_evidence
         assert 1.0 <= factor_of(PLAN, runs_on, "db-in-use") <= MAX_FACTOR
 
 
@@ -200,7 +219,7 @@ def test_evidence_that_no_evaluator_stored_is_refused(forged: float) -> None:
     document = msgspec.json.decode(
         encode(ShieldState(room=_flood(times=2)), now_ms=480_000, order=(1, 1))
     )
-    document["room"]["evidence"]["db-in-use"]["predicted"] = forged
+    document["room"]["cost_evidence"]["db-in-use"]["predicted"] = forged
 
     with pytest.raises(LatchesDocumentError):
         decode(msgspec.json.encode(document), now_ms=0)
@@ -210,9 +229,9 @@ def test_a_document_of_a_version_that_learned_nothing_is_read() -> None:
     document = msgspec.json.decode(
         encode(ShieldState(room=_flood(times=2)), now_ms=480_000, order=(1, 1))
     )
-    del document["room"]["evidence"]
+    del document["room"]["cost_evidence"]
 
     state = decode(msgspec.json.encode(document), now_ms=480_000).state.room
 
-    assert {} == state.evidence
+    assert {} == state.cost_evidence
     assert factor_of(PLAN, state, "db-in-use") == 1.0

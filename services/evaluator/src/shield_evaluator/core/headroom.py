@@ -27,7 +27,7 @@ IN_USE_SIGNAL: Final = "db-in-use"
 def factor_of(plan: Plan, state: RoomState, signal: str) -> float:
     """Return by which factor runs cost more on a signal than its ``run_cost`` says; at least 1."""
     return cost_factor(
-        plan, signal, state.evidence.get(signal), quota=state.quotas.get(signal, 0.0)
+        plan, signal, state.cost_evidence.get(signal), quota=state.quotas.get(signal, 0.0)
     )
 
 
@@ -42,7 +42,7 @@ def learn_costs(
         observations: this cycle's, by signal.
         now_ms: the instant.
     """
-    evidence = {name: known for name, known in state.evidence.items() if name in plan.signals}
+    evidence = {name: known for name, known in state.cost_evidence.items() if name in plan.signals}
     for signal, quota in state.quotas.items():
         value, complete = _value(observations, signal)
         if value is not None and complete:

@@ -71,6 +71,7 @@ class CostEvidenceRecord(Struct, frozen=True, kw_only=True):
 
     value: Value
     age_ms: Age
+    run_cost: Count
     measured: Value
     predicted: Value
 
@@ -83,7 +84,7 @@ class RoomRecord(Struct, frozen=True, kw_only=True):
     headroom: dict[str, dict[str, float]]
     quotas: dict[str, float]
     closings: dict[str, ClosingRecord]
-    evidence: dict[str, CostEvidenceRecord] = {}  # unknown to the version that first had room
+    cost_evidence: dict[str, CostEvidenceRecord] = {}  # unknown to the version that first had room
 
 
 class SlotsRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -250,14 +251,15 @@ def _encode_room(room: RoomState, now_ms: int) -> RoomRecord:
             )
             for tier, closing in room.closings.items()
         },
-        evidence={
+        cost_evidence={
             signal: CostEvidenceRecord(
                 value=known.value,
                 age_ms=now_ms - known.seen_ms,
+                run_cost=known.run_cost,
                 measured=known.measured,
                 predicted=known.predicted,
             )
-            for signal, known in room.evidence.items()
+            for signal, known in room.cost_evidence.items()
         },
     )
 
@@ -285,11 +287,15 @@ def _decode_room(record: RoomRecord | None, now_ms: int) -> RoomState:
             )
             for tier, closing in record.closings.items()
         },
-        evidence={
+        cost_evidence={
             signal: CostEvidence(
-                known.value, now_ms - known.age_ms, known.measured, known.predicted
+                known.value,
+                now_ms - known.age_ms,
+                known.run_cost,
+                known.measured,
+                known.predicted,
             )
-            for signal, known in record.evidence.items()
+            for signal, known in record.cost_evidence.items()
         },
     )
 

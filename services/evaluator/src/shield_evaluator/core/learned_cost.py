@@ -16,6 +16,7 @@ grew by is in the samples. Their ratio says how wrong ``run_cost`` is:
 - The prior is some runs whose cost is as stated. It keeps the factor near 1 until enough was seen.
 - The factor never falls below 1. Runs that are late look like cheap ones, and a reservation that is
   given up too early is what fills etcd. A ``run_cost`` that is too high only makes runs wait.
+- A run cost that is changed in the configuration is judged by new samples alone.
 - What other writers add counts as if runs had written it. That errs on the careful side.
 
 As in `core.latch`, time is an argument and the state can be stored as ages.
@@ -26,6 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shield_evaluator.core.reservations import cost_on, reserved_by, room_plans
 
@@ -48,12 +50,14 @@ class CostEvidence(Struct, frozen=True, gc=False):
     Attributes:
         value: the last complete sample, in the signal's unit.
         seen_ms: when it was first seen.
+        run_cost: bytes, the highest that is stated for any tier; with another one all begins anew.
         measured: bytes by which etcd grew, older ones forgotten by and by.
         predicted: bytes by which reservations fell meanwhile, at the stated ``run_cost``.
     """
 
     value: float
     seen_ms: int
+    run_cost: int
     measured: float = 0.0
     predicted: float = 0.0
 
@@ -79,15 +83,16 @@ def learn(
         quota: bytes that a value of 1 stands for.
         now_ms: when it was seen.
     """
-    if evidence is None:
-        return CostEvidence(value, now_ms)
     stated = _stated(plan, signal)
+    run_cost = max((room_plan.run_cost for room_plan in stated.values()), default=0)
+    if evidence is None or evidence.run_cost != run_cost:
+        return CostEvidence(value, now_ms, run_cost)
     if value == evidence.value or not stated:
         return evidence
     grows_over_ms = max(room_plan.grows_over_ms for room_plan in stated.values())
     took_ms = now_ms - evidence.seen_ms
     if value < evidence.value or took_ms > grows_over_ms * LONGEST_STEP:
-        return CostEvidence(value, now_ms, evidence.measured, evidence.predicted)
+        return replace(evidence, value=value, seen_ms=now_ms)
     kept = 0.5 ** (took_ms / (grows_over_ms * FORGETS_OVER))
     predicted = sum(
         reserved_by(held, stated[tier], evidence.seen_ms) - reserved_by(held, stated[tier], now_ms)
@@ -97,6 +102,7 @@ def learn(
     return CostEvidence(
         value,
         now_ms,
+        run_cost,
         evidence.measured * kept + (value - evidence.value) * quota,
         evidence.predicted * kept + predicted,
     )
@@ -107,8 +113,10 @@ def cost_factor(plan: Plan, signal: str, evidence: CostEvidence | None, *, quota
     stated = _stated(plan, signal)
     if evidence is None or not stated or not plan.signals[signal].learn_cost:
         return 1.0
-    highest = max(room_plan.run_cost for room_plan in stated.values())
-    prior = max(PRIOR_RUNS * highest, PRIOR_QUOTA_SHARE * quota)
+    run_cost = max(room_plan.run_cost for room_plan in stated.values())
+    if evidence.run_cost != run_cost:
+        return 1.0
+    prior = max(PRIOR_RUNS * run_cost, PRIOR_QUOTA_SHARE * quota)
     factor = (evidence.measured + prior) / (evidence.predicted + prior)
     return min(MAX_FACTOR, max(1.0, factor))
 

@@ -99,7 +99,7 @@ class RoomState(Struct, frozen=True):
         headroom: (tier, signal) -> bytes, as of the last complete observation, less what was
             admitted since.
         quotas: signal -> etcd's quota in bytes, the last that was known.
-        evidence: signal -> what its samples have shown of the cost of runs.
+        cost_evidence: signal -> what its samples have shown of the cost of runs.
         closings: by tier.
         implausible: counters whose value no admitter can have written; to be removed.
     """
@@ -108,7 +108,7 @@ class RoomState(Struct, frozen=True):
     batches: Mapping[str, tuple[Batch, ...]] = field(default_factory=dict)
     headroom: Mapping[tuple[str, str], float] = field(default_factory=dict)
     quotas: Mapping[str, float] = field(default_factory=dict)
-    evidence: Mapping[str, CostEvidence] = field(default_factory=dict)
+    cost_evidence: Mapping[str, CostEvidence] = field(default_factory=dict)
     closings: Mapping[str, Closing] = field(default_factory=dict)
     implausible: tuple[str, ...] = ()
 
@@ -178,7 +178,7 @@ def advance(
         before,
         totals=state.totals if totals is None else known_totals(plan, state.totals, totals),
         batches=add_batches(plan, state.batches, admitted, now_ms),
-        evidence=learn_costs(plan, before, observations, now_ms),
+        cost_evidence=learn_costs(plan, before, observations, now_ms),
         implausible=implausible,
     )
     after = replace(after, headroom=headroom_of(plan, after, observations, admitted, now_ms))
