@@ -38,7 +38,6 @@ class AdmissionCounts:
 
     Attributes:
         pending: counter, which is a tier or a `shield_common.store.keys.held_field` -> runs.
-        problem: why the last flush failed; None if it did not.
     """
 
     def __init__(
@@ -58,7 +57,6 @@ class AdmissionCounts:
             on_flush: counts flushes by result: ``added``, ``kept`` for later, or ``dropped``.
         """
         self.pending: Counter[str] = Counter()
-        self.problem: str | None = None
         self._store = store
         self._random = random
         self._on_flush = on_flush
@@ -108,11 +106,9 @@ class AdmissionCounts:
                 runs=self._dropped,
             )
         self._dropped = 0
-        self.problem = None
         self._on_flush(ADDED)
         return True
 
     def _failed(self, error: StoreError, result: str) -> None:
         self._outage.failed(SOURCE, error, retries=result == KEPT)
-        self.problem = str(error)
         self._on_flush(result)

@@ -15,7 +15,7 @@ from shield_common.held import HeldReportError, decode_held_report
 from shield_common.store.protocol import AdmittedCounter, HeldReportReader, StoreError
 from shield_evaluator.core.plan import DEFAULT_QUOTA
 from shield_evaluator.core.reservations import room_plans
-from shield_evaluator.core.slots import HeldInput
+from shield_evaluator.core.slots import HeldReading
 from shield_evaluator.prometheus.response import PrometheusError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class RoomInputs:
 
     quotas: Mapping[str, float] = field(default_factory=dict)
     totals: Mapping[str, int] | None = None
-    held: HeldInput = field(default_factory=HeldInput)
+    held: HeldReading = field(default_factory=HeldReading)
 
 
 class RoomSource(Protocol):
@@ -168,9 +168,9 @@ class RoomReader:
         try:
             await self._store.remove_admitted(counters)
         except StoreError as error:
-            self._note("counters", str(error))
+            self._notes.note("counters", str(error))
 
-    async def _counts(self, plan: Plan) -> tuple[Mapping[str, int] | None, HeldInput]:
+    async def _counts(self, plan: Plan) -> tuple[Mapping[str, int] | None, HeldReading]:
         """Read the counters, and before them the report that states how far it counted."""
         report, is_read = None, False
         if plan.max_held is not None:
@@ -178,10 +178,10 @@ class RoomReader:
         try:
             admitted = await self._store.read_admitted()
         except StoreError as error:
-            self._note("counters", str(error))
-            return None, HeldInput(report, is_read)
-        self._note("counters", "; ".join(admitted.problems))
-        return admitted.totals, HeldInput(report, is_read, admitted.held)
+            self._notes.note("counters", str(error))
+            return None, HeldReading(report, is_read)
+        self._notes.note("counters", "; ".join(admitted.problems))
+        return admitted.totals, HeldReading(report, is_read, admitted.held)
 
     async def _report(self) -> tuple[HeldReport | None, bool]:
         """Read the report of held runs; return it, and whether the store answered."""
@@ -189,13 +189,12 @@ class RoomReader:
             stored = await self._store.read_held_report()
             report = None if stored is None else decode_held_report(stored.document)
         except StoreError as error:
-            self._note("held runs", str(error))
+            self._notes.note("held runs", str(error))
             return None, False
         except HeldReportError as error:
-            self._note("held runs", str(error))
+            self._notes.note("held runs", str(error))
             return None, True
-        self._note("held runs", "" if report is not None else "shield-controller reports none")
+        self._notes.note(
+            "held runs", "" if report is not None else "shield-controller reports none"
+        )
         return report, True
-
-    def _note(self, what: str, problem: str) -> None:
-        self._notes.note(what, problem)

@@ -16,7 +16,7 @@ from shield_evaluator.core.plan import Plan, Threshold, Unit
 from shield_evaluator.core.reservations import MAX_BATCH_RUNS
 from shield_evaluator.core.slots import (
     MAX_HELD,
-    HeldInput,
+    HeldReading,
     SlotsState,
     advance,
     held_in_all,
@@ -45,11 +45,11 @@ def report(
     return HeldReport(reported_at=EPOCH, tiers={tier: entry})
 
 
-def learned(found: HeldReport | None = None, **counted: int) -> HeldInput:
-    return HeldInput(found, is_read=True, counted=counted)
+def learned(found: HeldReport | None = None, **counted: int) -> HeldReading:
+    return HeldReading(found, is_read=True, counted=counted)
 
 
-def after(*inputs: HeldInput, plan: Plan = PLAN) -> SlotsState:
+def after(*inputs: HeldReading, plan: Plan = PLAN) -> SlotsState:
     state = SlotsState()
     for each in inputs:
         state = advance(plan, state, {SIGNAL: complete(0.5)}, each)
@@ -116,7 +116,7 @@ def test_without_reports_slots_only_shrink() -> None:
 
 def test_a_report_that_cannot_be_read_is_not_one_that_expired() -> None:
     state = after(
-        learned(report(40, counted=200, per_minute=6), standard=200), HeldInput(is_read=False)
+        learned(report(40, counted=200, per_minute=6), standard=200), HeldReading(is_read=False)
     )
     hold = hold_of(state)
     assert (40, False) == (hold.held, hold.stalled)
@@ -158,7 +158,7 @@ def test_a_newcomer_waits_for_those_before_it_at_the_present_rate() -> None:
         pytest.param([learned(report(11, per_minute=6)), learned()], id="no report"),
     ],
 )
-def test_a_wait_that_is_not_known_is_not_told(inputs: list[HeldInput]) -> None:
+def test_a_wait_that_is_not_known_is_not_told(inputs: list[HeldReading]) -> None:
     assert hold_of(after(*inputs)).wait_seconds is None
 
 
@@ -219,12 +219,12 @@ REPORTS = st.none() | st.builds(
         ),
     ),
 )
-INPUTS = st.builds(HeldInput, REPORTS, is_read=st.booleans(), counted=st.none() | COUNTS)
+INPUTS = st.builds(HeldReading, REPORTS, is_read=st.booleans(), counted=st.none() | COUNTS)
 
 
 @given(st.lists(INPUTS, max_size=6))
 def test_whatever_is_reported_and_counted_slots_stay_sane_and_a_restart_changes_nothing(
-    inputs: list[HeldInput],
+    inputs: list[HeldReading],
 ) -> None:
     state = SlotsState()
     slots = None

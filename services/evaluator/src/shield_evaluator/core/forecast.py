@@ -27,7 +27,7 @@ DROP: Final = 0.005
 # With fewer points the slope is that of one scrape's jitter.
 MIN_POINTS: Final = 3
 
-QUOTA: Final = 1.0  # a ratio signal's value when etcd is full
+FULL_RATIO: Final = 1.0  # a ratio signal's value when etcd is full
 
 # A forecast beyond this means nothing and is published as null.
 HORIZON_SECONDS: Final = 30 * 24 * 3600
@@ -117,7 +117,7 @@ class Histories:
             if signal.unit is Unit.RATIO
             and not is_blind(signal, last_usable_ms[name], now_ms=now_ms)
             and (history := self.by_signal.get(name)) is not None
-            and (seconds := history.seconds_to(QUOTA, now_ms=now_ms)) is not None
+            and (seconds := history.seconds_to(FULL_RATIO, now_ms=now_ms)) is not None
         ]
         return min(forecasts, default=None)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from shield_evaluator.core.learned_cost import CostEvidence, cost_factor, learn
-from shield_evaluator.core.reservations import cost_on, reserved_by, room_plans
+from shield_evaluator.core.reservations import reserved_by, room_plan_on, room_plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shield_evaluator.core.observation import Observation
-    from shield_evaluator.core.plan import Plan
+    from shield_evaluator.core.plan import Plan, RoomPlan
     from shield_evaluator.core.room import RoomState
 
 # What lies free inside the database file is written to before the file grows. With less than this
@@ -58,6 +58,24 @@ def learn_costs(
     return evidence
 
 
+def reserved_on(
+    plan: Plan, state: RoomState, signal: str, room_plan: RoomPlan, now_ms: int
+) -> float:
+    """Return the bytes of a signal that the admitted runs of all tiers are still going to write.
+
+    Args:
+        plan: run costs.
+        state: the admitted runs, and what was learnt of their cost.
+        signal: which signal.
+        room_plan: for the runs of tiers that state no run cost on the signal.
+        now_ms: the instant.
+    """
+    return factor_of(plan, state, signal) * sum(
+        reserved_by(batches, room_plan_on(plan, tier, signal, room_plan), now_ms)
+        for tier, batches in state.batches.items()
+    )
+
+
 def headroom_of(
     plan: Plan,
     state: RoomState,
@@ -77,9 +95,8 @@ def headroom_of(
     headroom = {}
     for tier in plan.tiers:
         for signal, room_plan in room_plans(plan, tier).items():
-            factor = factor_of(plan, state, signal)
-            new_bytes = factor * sum(
-                runs * cost_on(plan, other, signal, room_plan).run_cost
+            new_bytes = factor_of(plan, state, signal) * sum(
+                runs * room_plan_on(plan, other, signal, room_plan).run_cost
                 for other, runs in admitted.items()
             )
             last = state.headroom.get((tier, signal))
@@ -87,10 +104,7 @@ def headroom_of(
             value, complete = _value(observations, signal)
             quota = state.quotas.get(signal)
             if value is not None and quota is not None:
-                reserved = factor * sum(
-                    reserved_by(held, cost_on(plan, other, signal, room_plan), now_ms)
-                    for other, held in state.batches.items()
-                )
+                reserved = reserved_on(plan, state, signal, room_plan, now_ms)
                 measured = (room_plan.target - value) * quota - reserved
                 if not complete and shrunk is not None:
                     measured = min(measured, shrunk)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shield_evaluator.core.reservations import cost_on, reserved_by, room_plans
+from shield_evaluator.core.reservations import reserved_by, room_plan_on, room_plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +123,8 @@ def cost_factor(plan: Plan, signal: str, evidence: CostEvidence | None, *, quota
 
 def _stated(plan: Plan, signal: str) -> dict[str, RoomPlan]:
     """Return tier -> what its runs cost on a signal; empty if that is stated for no tier."""
-    known = [
-        room_plans(plan, tier)[signal] for tier in plan.tiers if signal in room_plans(plan, tier)
-    ]
-    return {tier: cost_on(plan, tier, signal, known[0]) for tier in plan.tiers} if known else {}
+    own = {tier: room_plans(plan, tier).get(signal) for tier in plan.tiers}
+    default = next((room_plan for room_plan in own.values() if room_plan is not None), None)
+    if default is None:
+        return {}
+    return {tier: room_plan_on(plan, tier, signal, default) for tier in plan.tiers}

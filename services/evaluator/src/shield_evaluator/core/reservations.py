@@ -110,16 +110,16 @@ def add_batches(
 def _all_plans(plan: Plan, tier: str) -> list[RoomPlan]:
     """Return how a tier's runs are reserved for in any tier's room."""
     return [
-        cost_on(plan, tier, signal, room_plan)
+        room_plan_on(plan, tier, signal, room_plan)
         for other in plan.tiers
         for signal, room_plan in room_plans(plan, other).items()
     ]
 
 
-def cost_on(plan: Plan, tier: str, signal: str, otherwise: RoomPlan) -> RoomPlan:
-    """Return what the runs of a tier cost on a signal; like the asking tier's, if not stated."""
+def room_plan_on(plan: Plan, tier: str, signal: str, default: RoomPlan) -> RoomPlan:
+    """Return the room plan of a tier's runs on a signal; ``default`` if it has none there."""
     threshold = plan.tiers[tier].get(signal)
-    return otherwise if threshold is None or threshold.room is None else threshold.room
+    return default if threshold is None or threshold.room is None else threshold.room
 
 
 def reserved_by(batches: tuple[Batch, ...], room_plan: RoomPlan, now_ms: int) -> float:

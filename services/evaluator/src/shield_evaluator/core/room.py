@@ -56,13 +56,12 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shield_evaluator.core.headroom import factor_of, headroom_of, learn_costs
+from shield_evaluator.core.headroom import factor_of, headroom_of, learn_costs, reserved_on
 from shield_evaluator.core.learned_cost import CostEvidence
 from shield_evaluator.core.reservations import (
     Batch,
     add_batches,
     by_tier,
-    cost_on,
     growth,
     known_totals,
     reserved_by,
@@ -227,18 +226,15 @@ def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
     that something else fills etcd. A tier with a higher target may well fill etcd beyond a lower
     one, so only the highest target of each signal counts.
     """
-    above: dict[str, float] = {}
+    excesses: dict[str, float] = {}  # by signal
     for tier, signal in state.headroom:
         room_plan = room_plans(plan, tier).get(signal)
         if room_plan is None:
             continue
-        reserved = sum(
-            reserved_by(batches, cost_on(plan, other, signal, room_plan), now_ms)
-            for other, batches in state.batches.items()
-        )
-        excess = -(state.headroom[tier, signal] + reserved * factor_of(plan, state, signal))
-        above[signal] = min(above.get(signal, excess), excess)
-    return max(0.0, max(above.values(), default=0.0))
+        reserved = reserved_on(plan, state, signal, room_plan, now_ms)
+        excess = -(state.headroom[tier, signal] + reserved)
+        excesses[signal] = min(excesses.get(signal, excess), excess)
+    return max(0.0, max(excesses.values(), default=0.0))
 
 
 def closed_tiers(state: RoomState) -> frozenset[str]:

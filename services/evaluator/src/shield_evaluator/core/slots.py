@@ -70,8 +70,8 @@ class SlotsState(Struct, frozen=True):
     implausible: tuple[str, ...] = ()
 
 
-class HeldInput(Struct, frozen=True):
-    """What a cycle learns about held runs.
+class HeldReading(Struct, frozen=True):
+    """What a cycle reads about held runs.
 
     Attributes:
         report: the controller's; None if it has expired, or cannot be used.
@@ -88,7 +88,7 @@ def advance(
     plan: Plan,
     state: SlotsState,
     observations: Mapping[str, Observation],
-    learned: HeldInput,
+    reading: HeldReading,
 ) -> SlotsState:
     """Move what is held, and what is full, by one cycle.
 
@@ -96,28 +96,28 @@ def advance(
         plan: how many runs may be held, and where tiers are full.
         state: the state after the last cycle.
         observations: this cycle's, by signal.
-        learned: this cycle's.
+        reading: what was read in this cycle.
     """
     if plan.max_held is None:
         return SlotsState()
-    grown, implausible = growth(state.counted, learned.counted)
+    grown, implausible = growth(state.counted, reading.counted)
     counted = state.counted
-    if learned.counted is not None:
-        counted = known_totals(plan, state.counted, learned.counted)
+    if reading.counted is not None:
+        counted = known_totals(plan, state.counted, reading.counted)
     full = _full(plan, state.full, observations)
-    if learned.report is None:
+    if reading.report is None:
         tiers = {*state.held, *grown.keys() & plan.tiers.keys()}
         return SlotsState(
             is_known=state.is_known,
-            is_stalled=learned.is_read or state.is_stalled,
+            is_stalled=reading.is_read or state.is_stalled,
             held={tier: state.held.get(tier, 0) + grown.get(tier, 0) for tier in tiers},
             counted=counted,
-            per_minute={} if learned.is_read else state.per_minute,
+            per_minute={} if reading.is_read else state.per_minute,
             full=full,
             implausible=implausible,
         )
-    reported = learned.report.tiers
-    since, forged = _growth_since(plan, learned.report, learned.counted or {})
+    reported = reading.report.tiers
+    since, too_many = _growth_since(plan, reading.report, reading.counted or {})
     return SlotsState(
         is_known=True,
         held={
@@ -127,7 +127,7 @@ def advance(
         counted=counted,
         per_minute={tier: entry.released_per_minute for tier, entry in reported.items()},
         full=full,
-        implausible=tuple(sorted({*implausible, *forged})),
+        implausible=tuple(sorted({*implausible, *too_many})),
     )
 
 
@@ -190,16 +190,16 @@ def _growth_since(
     Admitters hold runs of the plan's tiers alone. The counters must have been read after the
     report, or one that grew in between would look as if it had fallen.
     """
-    since, forged = {}, []
+    since, implausible = {}, []
     for tier, total in counted.items():
         before = report.tiers[tier].counted if tier in report.tiers else 0
         # A counter that fell lost its data: what it shows was counted since.
         runs = total - before if total >= before else total
         if runs > MAX_BATCH_RUNS:
-            forged.append(tier)
+            implausible.append(tier)
         elif runs > 0 and tier in plan.tiers:
             since[tier] = runs
-    return since, forged
+    return since, implausible
 
 
 def _full(

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from shield_common.held import HeldReport, TierHeld
-from shield_evaluator.core.slots import HeldInput
+from shield_evaluator.core.slots import HeldReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ class HeldRuns:
         """Return how many runs of a tier are held."""
         return len(self._queues[tier])
 
-    def report(self, at: datetime, second: int) -> HeldInput:
+    def report(self, at: datetime, second: int) -> HeldReading:
         """Return what the evaluator learns in a cycle."""
         for released in self._released.values():
             while released and released[0] <= second - _RATE_SECONDS:
@@ -58,7 +58,7 @@ class HeldRuns:
             for tier, queue in self._queues.items()
         }
         report = HeldReport(reported_at=at, tiers=tiers)
-        return HeldInput(report=report, is_read=True, counted=dict(self.counted))
+        return HeldReading(report=report, is_read=True, counted=dict(self.counted))
 
     def release(self, decision: Decision, second: int, seconds: int) -> list[Request]:
         """Return the runs that start now, in order.
