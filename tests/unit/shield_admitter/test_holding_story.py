@@ -80,7 +80,7 @@ class Admitter:
 
     def _accept(self, decision: Decision) -> None:
         self._pacing.accept(decision)
-        unflushed = self.counts.pending_held()
+        unflushed = self.counts.unflushed_held()
         self._slots.accept(decision, now_ms=self._now_ms(), unflushed=unflushed)
 
 

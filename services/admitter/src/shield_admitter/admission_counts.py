@@ -37,7 +37,7 @@ class AdmissionCounts:
     """Runs that this admitter has admitted or held and not yet added to the store's counters.
 
     Attributes:
-        pending: counter, which is a tier or a `shield_common.store.keys.held_field` -> runs.
+        unflushed: counter, which is a tier or a `shield_common.store.keys.held_field` -> runs.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class AdmissionCounts:
             outage: the log of the store's failures.
             on_flush: counts flushes by result: ``added``, ``kept`` for later, or ``dropped``.
         """
-        self.pending: Counter[str] = Counter()
+        self.unflushed: Counter[str] = Counter()
         self._store = store
         self._random = random
         self._on_flush = on_flush
@@ -66,15 +66,15 @@ class AdmissionCounts:
 
     def count(self, tier: str) -> None:
         """Count one admitted run."""
-        self.pending[tier] += 1
+        self.unflushed[tier] += 1
 
     def count_held(self, tier: str) -> None:
         """Count one held run."""
-        self.pending[held_field(tier)] += 1
+        self.unflushed[held_field(tier)] += 1
 
-    def pending_held(self) -> int:
+    def unflushed_held(self) -> int:
         """Return how many held runs the store's counters lack."""
-        return sum(runs for field, runs in self.pending.items() if held_tier(field) is not None)
+        return sum(runs for field, runs in self.unflushed.items() if held_tier(field) is not None)
 
     async def run(self) -> None:
         """Flush until cancelled."""
@@ -84,10 +84,10 @@ class AdmissionCounts:
             failures = 0 if await self.flush() else failures + 1
 
     async def flush(self) -> bool:
-        """Add what is pending to the store's counters; return whether nothing is left to retry."""
-        if not self.pending:
+        """Add the unflushed runs to the store's counters; return whether none are left to retry."""
+        if not self.unflushed:
             return True
-        counts, self.pending = self.pending, Counter()
+        counts, self.unflushed = self.unflushed, Counter()
         try:
             await self._store.add_admitted(counts)
         except UnclearError as error:
@@ -96,7 +96,7 @@ class AdmissionCounts:
             self._dropped += counts.total()
             return True
         except StoreError as error:
-            self.pending.update(counts)
+            self.unflushed.update(counts)
             self._failed(error, KEPT)
             return False
         self._outage.answered(SOURCE)

@@ -204,7 +204,7 @@ class Admitter:
 
     def _accept(self, decision: Decision) -> None:
         self._pacing.accept(decision)
-        self._slots.accept(decision, now_ms=now_ms(), unflushed=self._counts.pending_held())
+        self._slots.accept(decision, now_ms=now_ms(), unflushed=self._counts.unflushed_held())
 
     def _max_connections(self) -> int:
         configured = self._settings.max_connections

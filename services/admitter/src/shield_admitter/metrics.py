@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from shield_admitter.admission_counts import RESULTS as FLUSH_RESULTS
-from shield_admitter.core.hold import GATED, HOLDING, Action
+from shield_admitter.core.hold import ACTION_GATED, ACTION_HELD, Action
 from shield_admitter.core.verdict import (
     ADMITTED,
     AUDITED,
@@ -135,7 +135,7 @@ class Metrics(ServiceMetrics):
         """Read the state of these parts at each scrape."""
         self._feed = feed
         self._redis_up.set_function(lambda: float(feed.problem is None))
-        self._pending_counts.set_function(lambda: float(counts.pending.total()))
+        self._pending_counts.set_function(lambda: float(counts.unflushed.total()))
         self._connections.set_function(lambda: float(server.connections))
         self._in_flight.set_function(lambda: float(server.in_flight))
         self._certificate_end.set_function(lambda: certificate.not_after.timestamp())  # noqa: PLW0108 - not_after changes
@@ -155,9 +155,9 @@ class Metrics(ServiceMetrics):
     def count_mutation(self, mutation: Mutation) -> None:
         """Count a request to /mutate, while holding is on."""
         self._mutations.count(mutation.action)
-        if mutation.action is HOLDING:
+        if mutation.action is ACTION_HELD:
             self._held.count(mutation.tier)
-        elif mutation.action is GATED:
+        elif mutation.action is ACTION_GATED:
             self._gated.count(mutation.tier)
 
     def count_flush(self, result: str) -> None:

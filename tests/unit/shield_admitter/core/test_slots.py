@@ -108,21 +108,21 @@ def test_a_tier_has_closed_lately_for_as_long_as_a_request_is_between_two_webhoo
     slots = accepted(holding(allow=True))
     slots.accept(holding(cycle=1), now_ms=10_000, unflushed=0)
     slots.accept(holding(cycle=2), now_ms=10_000 + IN_BETWEEN_MS // 2, unflushed=0)
-    assert slots.closed_lately("standard", now_ms=10_000 + IN_BETWEEN_MS - 1)
-    assert not slots.closed_lately("standard", now_ms=10_000 + IN_BETWEEN_MS)
+    assert slots.may_have_been_open("standard", now_ms=10_000 + IN_BETWEEN_MS - 1)
+    assert not slots.may_have_been_open("standard", now_ms=10_000 + IN_BETWEEN_MS)
 
 
 def test_a_tier_that_was_closed_at_the_first_decision_has_been_for_long() -> None:
-    assert not accepted(holding()).closed_lately("standard", now_ms=0)
+    assert not accepted(holding()).may_have_been_open("standard", now_ms=0)
 
 
 def test_full_counts_once_no_request_can_be_between_two_webhooks() -> None:
     slots = accepted(holding())
     slots.accept(holding(cycle=1, full=True), now_ms=10_000, unflushed=0)
-    assert not slots.is_full("standard", now_ms=10_000 + IN_BETWEEN_MS - 1)
-    assert slots.is_full("standard", now_ms=10_000 + IN_BETWEEN_MS)
+    assert not slots.has_stayed_full("standard", now_ms=10_000 + IN_BETWEEN_MS - 1)
+    assert slots.has_stayed_full("standard", now_ms=10_000 + IN_BETWEEN_MS)
     slots.accept(holding(cycle=2), now_ms=20_000, unflushed=0)
-    assert not slots.is_full("standard", now_ms=20_000)
+    assert not slots.has_stayed_full("standard", now_ms=20_000)
 
 
 @given(

@@ -163,7 +163,7 @@ def text_lines(explanation: Explanation, settings: AdmitterSettings) -> list[str
     if explanation.retry is not None:
         lines.append(f"Client tries again: {explanation.retry}.")
     elif explanation.verdict == Outcome.PACED and settings.denial.code == TOO_MANY_REQUESTS:
-        lines.append("Client tries again: when there is room, after the seconds that it is told.")
+        lines.append("Client tries again: yes, when its answer's retryAfterSeconds are over.")
     elif not explanation.allowed:
         cause = "no rule of retry_after matches"
         if settings.denial.code != TOO_MANY_REQUESTS:

@@ -230,7 +230,7 @@ def _explanation(verdict: Verdict) -> str:
 
 @lru_cache(maxsize=128)  # one for each tier of the decision in force, and those just before it
 def _time(at: datetime) -> str:
-    """Return a time of day; formatting it anew for each denial takes as long as a judgement."""
+    """Return a time of day. It is cached, because formatting takes as long as judging a request."""
     return format_time(at)
 
 

@@ -84,12 +84,12 @@ class Slots:
         """Return about which number in its tier's queue the next held run has, from 1."""
         return hold.held + self._taken[tier] + 1
 
-    def closed_lately(self, tier: str, *, now_ms: int) -> bool:
+    def may_have_been_open(self, tier: str, *, now_ms: int) -> bool:
         """Whether a tier may have been open when a request passed /mutate."""
         since = self._denying_since.get(tier)
         return since is None or now_ms - since < IN_BETWEEN_MS
 
-    def is_full(self, tier: str, *, now_ms: int) -> bool:
+    def has_stayed_full(self, tier: str, *, now_ms: int) -> bool:
         """Whether newcomers have been denied for longer than a request takes between webhooks."""
         since = self._full_since.get(tier)
         return since is not None and now_ms - since >= IN_BETWEEN_MS

@@ -70,9 +70,8 @@ class Reason(enum.StrEnum):
     OVERRIDE = "override"  # an operator's override inside the decision
     UNKNOWN = "unknown"  # no decision in force: on_unknown
     EXEMPT = "exempt"
-    NOT_JUDGED = (
-        "not_judged"  # another operation or kind, a subresource, or an update that starts no run
-    )
+    # Another operation or kind, a subresource, or an update that starts no run.
+    NOT_JUDGED = "not_judged"
     MODE_OFF = "mode_off"
     QUEUE = "queue"  # runs of the tier are held and start first
     PENDING = "pending"  # the run is created pending and writes nothing yet

@@ -38,7 +38,7 @@ from httptools import (
 )
 
 from shield_admitter.http import limits
-from shield_admitter.http.head import RejectedError, check_head, malformed
+from shield_admitter.http.head import RejectedError, not_http, validate_head
 from shield_admitter.http.messages import (
     Rejection,
     RequestHead,
@@ -234,7 +234,7 @@ class Connection(asyncio.Protocol):
             known = 0
             self.state = _HEAD
             if received[0] in _EMPTY_LINE:
-                self._reject(malformed("empty lines before the request"))
+                self._reject(not_http("empty lines before the request"))
                 return b""
             if self._write_paused:  # it sends further requests without reading its answers
                 self._enter(_CLOSING)
@@ -248,10 +248,10 @@ class Connection(asyncio.Protocol):
         if self.state is _IDLE:
             return b"" if self._is_chunked else received[end + len(_HEAD_END) + self._length :]
         if self.state is _HEAD and end >= 0:  # HTTP/2, whose preface llhttp knows
-            self._reject(malformed("not an HTTP/1.1 request"))
+            self._reject(not_http("not an HTTP/1.1 request"))
         elif self.state is _HEAD and len(received) > limits.MAX_HEAD:
             message = f"the head is larger than {limits.MAX_HEAD} bytes"
-            self._reject(malformed(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+            self._reject(not_http(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
         return b""
 
     def _receive_body(self, data: bytes) -> bytes:
@@ -260,7 +260,7 @@ class Connection(asyncio.Protocol):
             self._framing += len(data)
             self._parse(data)
             if self._framing > limits.MAX_FRAMING and self.state is _BODY:
-                self._reject(malformed("too many bytes around the body's chunks"))
+                self._reject(not_http("too many bytes around the body's chunks"))
             return b""
         missing = self._length - len(self._body)
         self._parse(data[:missing])
@@ -275,7 +275,7 @@ class Connection(asyncio.Protocol):
             pass  # on_headers_complete has rejected it
         except HttpParserError as error:  # the message is llhttp's own and quotes nothing
             if self.state < _LINGER:  # otherwise it is about bytes behind the last request
-                self._reject(malformed(str(error)))
+                self._reject(not_http(str(error)))
 
     # Called by the parser.
 
@@ -297,10 +297,10 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
         if self.state is _BODY:
-            raise malformed("trailer fields are not supported")
+            raise not_http("trailer fields are not supported")
         if len(self._headers) >= limits.MAX_HEADERS:
             message = f"the head has more than {limits.MAX_HEADERS} headers"
-            raise malformed(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise not_http(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         # llhttp has checked that it is a number, and there only once.
         if len(name) == _LENGTH_OF_NAME and name.lower() == b"content-length":
             self._length = int(value)
@@ -310,35 +310,35 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Check the head, and answer now if that is enough."""
         parser, handler = self._parser, self._server.handler
-        checked = check_head(
+        valid = validate_head(
             parser.get_method(), self._target, parser.get_http_version(), tuple(self._headers)
         )
         # Another protocol's name (RTSP) and further spaces do not show in the callbacks.
-        if not self._received.startswith(checked.request_line):
-            raise malformed("not an HTTP/1.1 request line")
+        if not self._received.startswith(valid.request_line):
+            raise not_http("not an HTTP/1.1 request line")
         if parser.should_upgrade():
-            raise malformed("protocol upgrades are not supported")
+            raise not_http("protocol upgrades are not supported")
         self._received = b""
-        self._head = checked.head
-        self._is_chunked = checked.is_chunked
+        self._head = valid.head
+        self._is_chunked = valid.is_chunked
         response = self._forbidden
         if response is None:
-            response = handler.check_head(checked.head)
+            response = handler.check_head(valid.head)
         if response is not None:
-            if self._length > 0 or checked.is_chunked:
+            if self._length > 0 or valid.is_chunked:
                 raise RejectedError(response, None)
             self._head_response = response
         elif self._length > handler.max_body:
             raise self._body_too_large()
         self.state = _BODY
-        if checked.expects_continue and response is None:
+        if valid.expects_continue and response is None:
             self._transport.write(_CONTINUE)
 
     def on_chunk_header(self) -> None:
         """Count a chunk."""
         self._chunks += 1
         if self._chunks > limits.MAX_CHUNKS:
-            raise malformed(f"the body has more than {limits.MAX_CHUNKS} chunks")
+            raise not_http(f"the body has more than {limits.MAX_CHUNKS} chunks")
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""

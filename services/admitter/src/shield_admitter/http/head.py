@@ -40,13 +40,13 @@ class RejectedError(Exception):
         self.reason = reason
 
 
-def malformed(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RejectedError:
+def not_http(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RejectedError:
     """Return the rejection of something that is not HTTP, or ambiguous."""
     return RejectedError(error_response(status, message), Rejection.HTTP)
 
 
-class CheckedHead(Struct, frozen=True):
-    """A head that has passed `check_head`.
+class ValidHead(Struct, frozen=True):
+    """A head that has passed `validate_head`.
 
     Attributes:
         head: what the handler sees of it.
@@ -64,9 +64,9 @@ class CheckedHead(Struct, frozen=True):
 # A client sends the same head with every request, apart from Content-Length, and checking a head
 # takes longer than parsing it.
 @lru_cache(maxsize=64)
-def check_head(
+def validate_head(
     method: bytes, target: bytes, version: str, headers: tuple[tuple[bytes, bytes], ...]
-) -> CheckedHead:
+) -> ValidHead:
     """Return the head, or reject what llhttp accepts and two servers could read differently.
 
     Args:
@@ -76,27 +76,27 @@ def check_head(
         headers: names and values, without Content-Length.
     """
     if version not in _VERSIONS:
-        raise malformed("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        raise not_http("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
     names = [name.lower() for name, _ in headers]
     values = {name.lower(): value for name, value in headers}
     for name in _SINGLE_HEADERS:
         if names.count(name) > 1:
-            raise malformed(f"duplicate {name.decode('ascii')} header")
+            raise not_http(f"duplicate {name.decode('ascii')} header")
     if version == "1.1" and b"host" not in values:
-        raise malformed("no Host header")
+        raise not_http("no Host header")
     if not _HOST.fullmatch(values.get(b"host", b"").strip()):
-        raise malformed("the Host header is no host")
+        raise not_http("the Host header is no host")
     coding = values.get(b"transfer-encoding")
     if coding is not None:
         if version == "1.0":
-            raise malformed("Transfer-Encoding in HTTP/1.0")
+            raise not_http("Transfer-Encoding in HTTP/1.0")
         if coding.strip().lower() != b"chunked":
             message = "transfer codings other than chunked are not supported"
-            raise malformed(message, HTTPStatus.NOT_IMPLEMENTED)
+            raise not_http(message, HTTPStatus.NOT_IMPLEMENTED)
     expectation = values.get(b"expect")
     if expectation is not None and expectation.strip().lower() != b"100-continue":
         message = "expectations other than 100-continue are not supported"
-        raise malformed(message, HTTPStatus.EXPECTATION_FAILED)
+        raise not_http(message, HTTPStatus.EXPECTATION_FAILED)
     head = RequestHead(
         method,
         target.partition(b"?")[0],
@@ -104,4 +104,4 @@ def check_head(
         values.get(b"content-encoding", b""),
     )
     line = b"%s %s HTTP/%s\r\n" % (method, target, version.encode("ascii"))
-    return CheckedHead(head, line, coding is not None, expectation is not None)
+    return ValidHead(head, line, coding is not None, expectation is not None)
