@@ -47,7 +47,7 @@ async def test_queue_is_a_table_for_people(cluster: Cluster) -> None:
 
     assert 0 == shown.status, shown.said
     assert "a-1" in shown.out
-    assert "1 run is held (Redis holds no decision)." in shown.out
+    assert "1 run is held (Redis holds no decision for cluster e2e)." in shown.out
 
 
 async def test_release_starts_one_run_and_no_other(cluster: Cluster) -> None:

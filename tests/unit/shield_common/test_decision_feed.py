@@ -11,7 +11,7 @@ import pytest
 
 from shield_common.decision import encode_decision
 from shield_common.decision_age import Freshness, freshness
-from shield_common.decision_feed import DecisionFeed
+from shield_common.decision_feed import DecisionFeed, read_once
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import StoreError
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
@@ -252,3 +252,30 @@ async def test_new_settings_keep_the_held_decision(world: World) -> None:
     await world.feed.read()
     world.feed.apply_settings(LIMITS, refresh=60)
     assert (7, 4211) == world.order
+
+
+async def read(world: World) -> tuple[int | None, str | None]:
+    """Read once; return the decision's sequence, and the problem."""
+    store = MemoryStore(world.backend, cluster="rh01")
+    cached, problem = await read_once(
+        store, cluster="rh01", limits=LIMITS, now_ms=lambda: world.local_ms
+    )
+    return None if cached is None else cached.decision.sequence, problem
+
+
+async def test_a_command_reads_the_decision_once(world: World) -> None:
+    world.write(sequence=3)
+
+    assert (3, None) == await read(world)
+
+
+async def test_a_command_is_told_why_there_is_no_decision(world: World) -> None:
+    absent = await read(world)
+    world.write(cluster="other")
+    foreign = await read(world)
+    world.backend.available = False
+    _, away = await read(world)
+
+    assert (None, "Redis holds no decision for cluster rh01") == absent
+    assert (None, "Redis holds no usable decision: cluster") == foreign
+    assert "Redis does not answer" in (away or "")

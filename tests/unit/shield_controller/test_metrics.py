@@ -6,9 +6,9 @@ from prometheus_client import CollectorRegistry
 
 from shield_common.config.types import Duration
 from shield_common.decision_age import CachedDecision
+from shield_common.decision_feed import FreshnessSettings
 from shield_common.held import HeldReport, TierHeld
 from shield_controller.metrics import MAX_TIERS, OTHER_TIER, Metrics
-from shield_controller.settings import FreshnessSettings
 from tests.unit.shield_controller.builders import NOON, decision, settings, tier
 
 

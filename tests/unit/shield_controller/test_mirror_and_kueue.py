@@ -8,11 +8,12 @@ import pytest
 from shield_common.config.types import Duration
 from shield_common.decision import Decision
 from shield_common.decision_age import CachedDecision
+from shield_common.decision_feed import FreshnessSettings
 from shield_controller.core.stop_policy import MARK
 from shield_controller.kubernetes.client import KubernetesError
 from shield_controller.kueue import ClusterQueues, StopPolicies
 from shield_controller.mirror import Mirrors
-from shield_controller.settings import FreshnessSettings, KueueSettings, PublishSettings
+from shield_controller.settings import KueueSettings, PublishSettings
 from tests.unit.shield_controller.builders import decision, settings, tier
 
 OPEN, CLOSED = decision(), decision(2, allow=False)

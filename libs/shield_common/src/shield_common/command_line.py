@@ -21,7 +21,9 @@ from shield_common.config.loader import SettingsError, load
 from shield_common.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from shield_common.store.check import TriedOperation
 
 T = TypeVar("T", bound=Struct)
 Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
@@ -81,6 +83,15 @@ class Finding(Struct, frozen=True):
     name: str
     ok: bool
     says: str
+
+
+def redis_findings(tried: Iterable[TriedOperation]) -> list[Finding]:
+    """Return a finding for each operation that Redis does not let the service do."""
+    return [
+        Finding(operation.name, ok=not operation.needed, says=operation.problem)
+        for operation in tried
+        if operation.problem is not None
+    ]
 
 
 def finish_check(findings: Sequence[Finding], output: str) -> NoReturn:

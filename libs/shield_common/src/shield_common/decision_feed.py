@@ -1,7 +1,7 @@
 """Keeps the cached decision up to date: subscription, GET and watchdog.
 
-Requests read `DecisionFeed.cached` and wait for nothing. What an absent or old decision means is
-decided in `core.verdict`.
+Readers take `DecisionFeed.cached` and wait for nothing. What an absent or old decision means is
+decided by the services.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
+from shield_common.config.loader import SettingsStruct
+from shield_common.config.types import Duration
 from shield_common.decision import DecisionError, decode_decision
-from shield_common.decision_age import Acceptance, CachedDecision, accept
+from shield_common.decision_age import Acceptance, CachedDecision, FreshnessLimits, accept
 from shield_common.lifecycle import backoff
 from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import StoreError
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shield_common.decision import Decision
-    from shield_common.decision_age import FreshnessLimits
     from shield_common.store.protocol import DecisionReader
 
 # Decisions are published every interval. Three missing ones mean a dead connection, or a dead
@@ -28,6 +29,40 @@ if TYPE_CHECKING:
 SILENT_INTERVALS: Final = 3
 DEFAULT_INTERVAL_MS: Final = 5_000  # until the first decision states the evaluator's interval
 MAX_INTERVAL_MS: Final = 60_000  # a document must not be able to switch the watchdog off
+
+
+# How metrics name where a document came from, and what became of it.
+SOURCES: Final = ("subscription", "get")
+DOCUMENT_RESULTS: Final = (
+    *(acceptance.value for acceptance in Acceptance),
+    "absent",
+    "no_expiry",
+    "malformed",
+    "schema",
+    "size",
+    "cluster",
+)
+
+
+class FreshnessSettings(SettingsStruct, frozen=True, kw_only=True):
+    """When a decision no longer counts.
+
+    Attributes:
+        stale_after: age from which the decision is stale: still in force.
+        expired_after: age from which it is ignored.
+    """
+
+    stale_after: Duration = Duration(30)
+    expired_after: Duration = Duration(300)
+
+    def __post_init__(self) -> None:
+        """Reject ages in the wrong order."""
+        if not 0 < self.stale_after < self.expired_after:
+            raise ValueError("stale_after must be above 0s and below expired_after")
+
+    def limits(self) -> FreshnessLimits:
+        """Return the ages in milliseconds."""
+        return FreshnessLimits(self.stale_after.milliseconds, self.expired_after.milliseconds)
 
 
 class DecisionFeed:
@@ -174,3 +209,38 @@ class DecisionFeed:
     def _failed(self, source: str, error: StoreError) -> None:
         self._outage.failed(source, error)
         self._problems[source] = str(error)
+
+
+async def read_once(
+    store: DecisionReader, *, cluster: str, limits: FreshnessLimits, now_ms: Callable[[], int]
+) -> tuple[CachedDecision | None, str | None]:
+    """Read the decision once, as a service does at its start.
+
+    Args:
+        store: where decisions are.
+        cluster: whose decision is accepted.
+        limits: when a decision is stale and expired.
+        now_ms: a monotonic clock.
+
+    Returns:
+        The decision, and the problem with Redis or with its content.
+    """
+    results: list[str] = []
+    feed = DecisionFeed(
+        store,
+        cluster=cluster,
+        limits=limits,
+        refresh=0.0,
+        now_ms=now_ms,
+        random=lambda: 0.0,
+        on_document=lambda _source, result: results.append(result),
+    )
+    try:
+        await feed.read()
+    except StoreError as error:
+        return None, f"Redis does not answer: {error}"
+    if feed.cached is not None:
+        return feed.cached, None
+    if results == ["absent"]:
+        return None, f"Redis holds no decision for cluster {cluster}"
+    return None, f"Redis holds no usable decision: {', '.join(results)}"

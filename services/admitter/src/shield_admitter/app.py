@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import os
 import random
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from shield_admitter.admission_counts import AdmissionCounts
@@ -20,6 +18,7 @@ from shield_admitter.metrics import Metrics
 from shield_admitter.settings import RESTART_KEYS
 from shield_admitter.webhook import Webhook
 from shield_common import logs
+from shield_common.clock import now_ms, utc_now
 from shield_common.config.reload import SettingsReloader
 from shield_common.decision_feed import DecisionFeed
 from shield_common.filewatch import FileWatch
@@ -38,16 +37,6 @@ if TYPE_CHECKING:
 
 # After draining: requests in flight take milliseconds, and the API server gives up after 30 s.
 FINISH_SECONDS: Final = 5.0
-
-
-def now_ms() -> int:
-    """Read the monotonic clock in whole milliseconds."""
-    return time.monotonic_ns() // 1_000_000
-
-
-def utc_now() -> datetime:
-    """Read the wall clock."""
-    return datetime.now(UTC)
 
 
 async def run(settings: AdmitterSettings, config: Path, *, as_read: bytes) -> int:

@@ -25,7 +25,8 @@ from shield_admitter.core.verdict import (
 )
 from shield_admitter.http.messages import Rejection
 from shield_admitter.tally import CounterTally, HistogramTally
-from shield_common.decision_age import Acceptance, Freshness, freshness
+from shield_common.decision_age import Freshness, freshness
+from shield_common.decision_feed import DOCUMENT_RESULTS, SOURCES
 from shield_common.metrics import PREFIX, ServiceMetrics
 
 if TYPE_CHECKING:
@@ -62,16 +63,6 @@ REJECTIONS: Final = (
     "media_type",
     "not_ready",
     *(rejection.value for rejection in Rejection),
-)
-SOURCES: Final = ("subscription", "get")
-DOCUMENT_RESULTS: Final = (
-    *(acceptance.value for acceptance in Acceptance),
-    "absent",
-    "no_expiry",
-    "malformed",
-    "schema",
-    "size",
-    "cluster",
 )
 
 

@@ -12,8 +12,8 @@ from shield_admitter.core.response import DenialFormat
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule, TierRule, compile_globs
 from shield_admitter.core.verdict import HoldPolicy, Mode, Policy
 from shield_common.config.loader import SettingsStruct
-from shield_common.config.types import LINK_PATTERN, MAX_LINK, Duration, Name, Size, parse_address
-from shield_common.decision_age import FreshnessLimits
+from shield_common.config.types import Duration, Link, Name, Size, parse_address
+from shield_common.decision_feed import FreshnessSettings
 from shield_common.logs import LogSettings
 from shield_common.probes import MetricsSettings
 from shield_common.store.settings import RedisSettings
@@ -22,7 +22,6 @@ from shield_common.tls.contexts import ServerCertificate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Link = Annotated[str, Meta(max_length=MAX_LINK, pattern=LINK_PATTERN)]
 Glob = Annotated[str, Meta(min_length=1, max_length=512)]
 Globs = Annotated[tuple[Glob, ...], Meta(max_length=1000)]
 ModeName = Literal["enforce", "warn", "audit", "off"]
@@ -113,27 +112,15 @@ class RetrySettings(MatchSettings, frozen=True, kw_only=True):
     seconds: Annotated[int, Meta(ge=1, le=MAX_RETRY_SECONDS)]
 
 
-class FreshnessSettings(SettingsStruct, frozen=True, kw_only=True):
+class AdmitterFreshness(FreshnessSettings, frozen=True, kw_only=True):
     """What happens when no new decision arrives.
 
     Attributes:
         stale_after: age from which the decision is stale: still in force, with an alert.
-        expired_after: age from which it is ignored.
         on_unknown: the answer to requests while no decision is in force.
     """
 
-    stale_after: Duration = Duration(30)
-    expired_after: Duration = Duration(300)
     on_unknown: Literal["allow", "deny"] = "allow"
-
-    def __post_init__(self) -> None:
-        """Reject ages in the wrong order."""
-        if not 0 < self.stale_after < self.expired_after:
-            raise ValueError("stale_after must be above 0s and below expired_after")
-
-    def limits(self) -> FreshnessLimits:
-        """Return the ages in milliseconds."""
-        return FreshnessLimits(self.stale_after.milliseconds, self.expired_after.milliseconds)
 
 
 class TLSSettings(SettingsStruct, frozen=True, kw_only=True):
@@ -251,7 +238,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
     default_tier: Name = "standard"
     exemptions: Annotated[tuple[ExemptionSettings, ...], Meta(max_length=1000)] = ()
     retry_after: Annotated[tuple[RetrySettings, ...], Meta(max_length=1000)] = ()
-    freshness: FreshnessSettings = FreshnessSettings()
+    freshness: AdmitterFreshness = AdmitterFreshness()
     operations: Annotated[tuple[Operation, ...], Meta(min_length=1)] = ("CREATE",)
     kinds: Annotated[tuple[str, ...], Meta(min_length=1)] = ("PipelineRun",)
     denial: DenialSettings = DenialSettings()

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shield_common import logs
+from shield_common.clock import now_ms
 from shield_common.config.reload import SettingsReloader
 from shield_common.decision_age import freshness
 from shield_common.decision_feed import DecisionFeed
@@ -45,11 +46,6 @@ if TYPE_CHECKING:
 
 class NamespaceError(Exception):
     """A namespace is needed and neither set nor known; `run` logs it and exits with code 1."""
-
-
-def now_ms() -> int:
-    """Read the monotonic clock in whole milliseconds."""
-    return time.monotonic_ns() // 1_000_000
 
 
 async def run(settings: ControllerSettings, config: Path, *, as_read: bytes) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shield_common.decision_age import Acceptance, freshness
+from shield_common.decision_age import freshness
+from shield_common.decision_feed import DOCUMENT_RESULTS, SOURCES
 from shield_common.metrics import ServiceMetrics
 from shield_controller.kubernetes.client import NO_ANSWER
 from shield_controller.mirror import RESULTS as MIRROR_RESULTS
@@ -25,16 +26,6 @@ if TYPE_CHECKING:
 
 MAX_TIERS: Final = 100
 OTHER_TIER: Final = "other"  # runs whose label names none of the tiers shown
-SOURCES: Final = ("subscription", "get")
-DOCUMENT_RESULTS: Final = (
-    *(acceptance.value for acceptance in Acceptance),
-    "absent",
-    "no_expiry",
-    "malformed",
-    "schema",
-    "size",
-    "cluster",
-)
 VERBS: Final = ("GET", "POST", "PATCH")
 CODES: Final = ("200", "201", "400", "401", "403", "404", "409", "410", "422", "429", "500", "none")
 EVENT_RESULTS: Final = ("written", "dropped", "failed")

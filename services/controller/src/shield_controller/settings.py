@@ -7,13 +7,12 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from shield_common.config.loader import SettingsStruct
-from shield_common.config.types import LINK_PATTERN, MAX_LINK, Duration, Name, Rate
-from shield_common.decision_age import FreshnessLimits
+from shield_common.config.types import Duration, Link, Name, Rate
+from shield_common.decision_feed import FreshnessSettings
 from shield_common.logs import LogSettings
 from shield_common.probes import MetricsSettings
 from shield_common.store.settings import RedisSettings
 
-Link = Annotated[str, Meta(max_length=MAX_LINK, pattern=LINK_PATTERN)]
 # The name of a Kubernetes object, RFC 1123: it becomes a part of a URL's path.
 OBJECT_NAME: Final = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$(?!\n)"
 ObjectName = Annotated[str, Meta(pattern=OBJECT_NAME)]
@@ -124,27 +123,6 @@ class LeaderElectionSettings(SettingsStruct, frozen=True, kw_only=True):
     name: ObjectName = "etcd-shield-controller"
 
 
-class FreshnessSettings(SettingsStruct, frozen=True, kw_only=True):
-    """When a decision no longer counts.
-
-    Attributes:
-        stale_after: age from which the decision is stale: still in force.
-        expired_after: age from which it is ignored: nothing is released, opened or mirrored.
-    """
-
-    stale_after: Duration = Duration(30)
-    expired_after: Duration = Duration(300)
-
-    def __post_init__(self) -> None:
-        """Reject ages in the wrong order."""
-        if not 0 < self.stale_after < self.expired_after:
-            raise ValueError("stale_after must be above 0s and below expired_after")
-
-    def limits(self) -> FreshnessLimits:
-        """Return the ages in milliseconds."""
-        return FreshnessLimits(self.stale_after.milliseconds, self.expired_after.milliseconds)
-
-
 class ControllerSettings(SettingsStruct, frozen=True, kw_only=True):
     """The whole file.
 
@@ -158,7 +136,7 @@ class ControllerSettings(SettingsStruct, frozen=True, kw_only=True):
         kueue: Kueue's queues that stop while the shield is closed.
         publish: mirrors of the decision in Kubernetes.
         leader_election: one active controller among several replicas.
-        freshness: when a decision no longer counts.
+        freshness: when a decision no longer counts: nothing is then released, opened or mirrored.
         refresh: interval at which the decision is read besides the subscription.
         status_url: a page for people; by default the evaluator's ``status_url``. Events link to it.
         metrics: address of metrics and probes.

@@ -6,14 +6,13 @@ import asyncio
 import os
 import secrets
 import socket
-import time
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from shield_common import logs
+from shield_common.clock import now_ms, utc_now
 from shield_common.config.reload import SettingsReloader
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
 def now() -> Instant:
     """Read the monotonic clock and the wall clock."""
-    return Instant(ms=time.monotonic_ns() // 1_000_000, utc=datetime.now(UTC))
+    return Instant(ms=now_ms(), utc=utc_now())
 
 
 class Evaluator:

@@ -23,6 +23,7 @@ Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 # A link for people is printed unchanged, so it may hold visible ASCII only.
 LINK_PATTERN: Final = r"^https?://[!-~]+$(?!\n)"
 MAX_LINK: Final = 500  # characters; a link ends messages that the API server cuts off
+Link = Annotated[str, Meta(max_length=MAX_LINK, pattern=LINK_PATTERN)]
 
 MAX_PORT: Final = 65535
 

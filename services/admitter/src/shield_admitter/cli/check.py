@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.options import config_option, load_settings, output_option, read_decision
-from shield_common.command_line import Finding, finish_check
+from shield_common.clock import now_ms, utc_now
+from shield_common.command_line import Finding, finish_check, redis_findings
 from shield_common.decision_age import Freshness, freshness
 from shield_common.store.check import try_admitter_operations
 from shield_common.tls.certificate import read_certificate
@@ -84,12 +84,8 @@ async def _redis(settings: AdmitterSettings) -> list[Finding]:
     tried = await try_admitter_operations(
         settings.redis, cluster=settings.cluster, tier=settings.default_tier
     )
-    problems = [
-        Finding(operation.name, ok=not operation.needed, says=operation.problem)
-        for operation in tried
-        if operation.problem is not None
-    ]
-    cached, problem = await read_decision(settings, now_ms=now_ms)
+    problems = redis_findings(tried)
+    cached, problem = await read_decision(settings)
     if cached is None:
         return [Finding("decision", ok=False, says=problem or "none"), *problems]
     holding = [_holding(cached.decision)] if settings.hold.enabled else []

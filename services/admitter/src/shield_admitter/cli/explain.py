@@ -11,7 +11,6 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
-from shield_admitter.app import now_ms, utc_now
 from shield_admitter.cli.explanation import explain_request, text_lines
 from shield_admitter.cli.options import (
     EXIT_DENIED,
@@ -23,6 +22,7 @@ from shield_admitter.cli.options import (
 )
 from shield_admitter.core.review import UPDATE, Kind, Request, UserInfo
 from shield_admitter.settings import Operation
+from shield_common.clock import now_ms, utc_now
 from shield_common.command_line import EXIT_BAD_CONFIG, echo, echo_json
 from shield_common.held import PENDING
 
@@ -85,7 +85,7 @@ def explain(
     settings = load_settings(config)
     subject = _read(manifest)
     request = _request(manifest.name, subject, user, groups, namespace, operation)
-    cached, problem = asyncio.run(read_decision(settings, now_ms=now_ms))
+    cached, problem = asyncio.run(read_decision(settings))
     explanation = explain_request(
         request, cached, settings, now_ms=now_ms(), utc_now=utc_now(), problem=problem
     )

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from shield_admitter.settings import AdmitterSettings
 from shield_common import command_line
-from shield_common.decision_feed import DecisionFeed
-from shield_common.store.protocol import StoreError
+from shield_common.clock import now_ms
+from shield_common.decision_feed import read_once
 from shield_common.store.redis import RedisStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from shield_common.decision_age import CachedDecision
@@ -30,32 +29,17 @@ def load_settings(path: Path) -> AdmitterSettings:
 
 
 async def read_decision(
-    settings: AdmitterSettings, *, now_ms: Callable[[], int]
+    settings: AdmitterSettings,
 ) -> tuple[CachedDecision | None, str | None]:
     """Read the decision from Redis once, as an admitter does at its start.
 
     Returns:
         The decision, and the problem with Redis or with its content.
     """
-    results: list[str] = []
     store = RedisStore(settings.redis, cluster=settings.cluster)
-    feed = DecisionFeed(
-        store,
-        cluster=settings.cluster,
-        limits=settings.policy().limits,
-        refresh=settings.refresh,
-        now_ms=now_ms,
-        random=lambda: 0.0,
-        on_document=lambda _source, result: results.append(result),
-    )
     try:
-        await feed.read()
-    except StoreError as error:
-        return None, f"Redis does not answer: {error}"
+        return await read_once(
+            store, cluster=settings.cluster, limits=settings.freshness.limits(), now_ms=now_ms
+        )
     finally:
         await store.close()
-    if feed.cached is not None:
-        return feed.cached, None
-    if results == ["absent"]:
-        return None, f"Redis holds no decision for cluster {settings.cluster}"
-    return None, f"Redis holds no usable decision: {', '.join(results)}"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shield_common.command_line import Finding, finish_check, output_option
+from shield_common.clock import now_ms
+from shield_common.command_line import Finding, finish_check, output_option, redis_findings
 from shield_common.store.check import try_controller_operations
-from shield_controller.app import now_ms
 from shield_controller.cli.options import config_option, load_settings, read_decision
 from shield_controller.kubernetes.access import needed_rights, try_rights
 from shield_controller.kubernetes.client import KubernetesClient, own_namespace
@@ -54,12 +54,7 @@ async def _decision(settings: ControllerSettings) -> Finding:
 
 
 async def _redis(settings: ControllerSettings) -> list[Finding]:
-    tried = await try_controller_operations(settings.redis, cluster=settings.cluster)
-    return [
-        Finding(operation.name, ok=not operation.needed, says=operation.problem)
-        for operation in tried
-        if operation.problem is not None
-    ]
+    return redis_findings(await try_controller_operations(settings.redis, cluster=settings.cluster))
 
 
 async def _rights(settings: ControllerSettings) -> list[Finding]:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from shield_common import command_line
+from shield_common.clock import now_ms
 from shield_common.decision_age import freshness
-from shield_common.decision_feed import DecisionFeed
-from shield_common.store.protocol import StoreError
+from shield_common.decision_feed import read_once
 from shield_common.store.redis import RedisStore
-from shield_controller.app import now_ms
 from shield_controller.kubernetes.client import SERVICE_ACCOUNT, KubernetesClient
 from shield_controller.settings import ControllerSettings, KubernetesSettings
 
@@ -26,7 +25,6 @@ fail = PROGRAM.fail
 say = PROGRAM.say
 
 config_option = command_line.config_option("/etc/etcd-shield/controller.yaml")
-
 
 kubeconfig_option = click.option(
     "--kubeconfig",
@@ -64,26 +62,14 @@ async def read_decision(settings: ControllerSettings) -> tuple[CachedDecision | 
     Returns:
         The decision in force, and why there is none.
     """
-    results: list[str] = []
+    limits = settings.freshness.limits()
     store = RedisStore(settings.redis, cluster=settings.cluster)
-    feed = DecisionFeed(
-        store,
-        cluster=settings.cluster,
-        limits=settings.freshness.limits(),
-        refresh=settings.refresh,
-        now_ms=now_ms,
-        random=lambda: 0.0,
-        on_document=lambda _source, result: results.append(result),
-    )
     try:
-        await feed.read()
-    except StoreError as error:
-        return None, f"Redis does not answer: {error}"
+        cached, problem = await read_once(
+            store, cluster=settings.cluster, limits=limits, now_ms=now_ms
+        )
     finally:
         await store.close()
-    if feed.cached is None:
-        absent = results == ["absent"]
-        return None, f"Redis holds no {'' if absent else 'usable '}decision"
-    if not freshness(feed.cached, settings.freshness.limits(), now_ms=now_ms()).in_force:
+    if cached is not None and not freshness(cached, limits, now_ms=now_ms()).in_force:
         return None, "the decision has expired"
-    return feed.cached, None
+    return cached, problem
