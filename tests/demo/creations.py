@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import aiohttp
 
-from tests.demo.plan import LEASE_KEY, PACED, RUNS_PREFIX
+from tests.demo.plan import LEASE_KEY, RUNS_PREFIX
 from tests.demo.record import Mood, Record
 from tests.demo.runs import review_of, run_name
 from tests.demo.writing import Writing
@@ -105,20 +105,19 @@ class Creations:
                 self._record.tell(f"{admitter.name}: {error}", Mood.BAD)
             tally.unanswered += 1
             return _PATIENCE
-        paced = not answer.allowed and PACED in answer.message
-        self._tell_firsts(admitter.name, answer, paced=paced)
-        tally.count(self._record.elapsed, allowed=answer.allowed, paced=paced)
+        self._tell_firsts(admitter.name, answer)
+        tally.count(self._record.elapsed, allowed=answer.allowed, paced=answer.paced)
         return None if answer.allowed else answer.retry_after_seconds or _PATIENCE
 
-    def _tell_firsts(self, admitter: str, answer: Answer, *, paced: bool) -> None:
+    def _tell_firsts(self, admitter: str, answer: Answer) -> None:
         for warning in answer.warnings:
             if not self._has_warned:
                 self._has_warned = True
                 self._record.tell(f"{admitter} admits with a warning: {warning}")
-        if paced and self._record.paced == 0:
+        if answer.paced and self._record.paced == 0:
             wait = f"(come back in {answer.retry_after_seconds} s)"
             self._record.tell(f"{admitter} paces: {answer.code} {answer.message} {wait}")
-        elif not answer.allowed and not paced and self._record.denied == 0:
+        elif not answer.allowed and not answer.paced and self._record.denied == 0:
             self._record.tell(f"{admitter} denies: {answer.code} {answer.message}", Mood.BAD)
 
     async def _store(self, number: int, run: bytes, suffix: str = "") -> None:

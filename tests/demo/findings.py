@@ -29,9 +29,24 @@ def judge(record: Record, *, with_shield: bool, with_room: bool = True) -> list[
         findings = _etcd_fills(record, "latches alone act too late: etcd is full (NOSPACE)")
     else:
         findings = _with_room(record)
-    if record.unfinished is not None:
-        findings.append(Finding("the story ended in time", False, record.unfinished))  # noqa: FBT003
-    return findings
+    return [*findings, *unfinished(record)]
+
+
+def no_alarm(record: Record) -> Finding:
+    """Return whether etcd stayed below its quota, as it must with room."""
+    peak, nospace = record.signals[DB_FILE].peak, record.nospace_at
+    return Finding(
+        "etcd never raised NOSPACE",
+        nospace is None and peak > 0,
+        f"peak {peak:.1%} of the quota" if nospace is None else f"raised at {nospace:.1f} s",
+    )
+
+
+def unfinished(record: Record) -> list[Finding]:
+    """Return what was missing at the end, if anything was."""
+    if record.unfinished is None:
+        return []
+    return [Finding("the story ended in time", False, record.unfinished)]  # noqa: FBT003
 
 
 def _etcd_fills(record: Record, promise: str) -> list[Finding]:
@@ -48,14 +63,9 @@ def _with_room(record: Record) -> list[Finding]:
     tallies = record.admitters.values()
     agreement = record.agreement
     peak = record.signals[DB_FILE].peak
-    nospace = record.nospace_at
     unanswered = sum(tally.unanswered for tally in tallies)
     return [
-        Finding(
-            "etcd never raised NOSPACE",
-            nospace is None and peak > 0,
-            f"peak {peak:.1%} of the quota" if nospace is None else f"raised at {nospace:.1f} s",
-        ),
+        no_alarm(record),
         Finding(
             "etcd stayed below the latches",
             0 < peak < record.plan.deny_from,

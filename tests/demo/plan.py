@@ -20,8 +20,6 @@ TIER = "standard"
 NAMESPACE = "team-orders"
 # Where the API server keeps the runs of that namespace.
 RUNS_PREFIX = f"/registry/tekton.dev/pipelineruns/{NAMESPACE}/"
-# What only a paced run is told.
-PACED = "yours may start then"
 # What a node renews all the time.
 LEASE_KEY = "/registry/leases/kube-node-lease/node-1"
 

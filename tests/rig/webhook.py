@@ -14,6 +14,8 @@ import aiohttp
 from tests.rig.errors import RigError
 from tests.rig.probing import silence_as_no_answer
 
+# What only a paced run is told.
+_PACED = "yours may start then"
 # The API server's own default for a webhook.
 _LIMIT = aiohttp.ClientTimeout(total=10.0)
 
@@ -41,6 +43,11 @@ class Answer:
     message: str = ""
     retry_after_seconds: int | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def paced(self) -> bool:
+        """Whether it was refused only until room is handed out again."""
+        return not self.allowed and _PACED in self.message
 
 
 async def ask(

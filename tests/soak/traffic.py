@@ -9,7 +9,6 @@ from enum import Enum
 
 import aiohttp
 
-from tests.demo.plan import PACED
 from tests.demo.writing import Writing
 from tests.rig.errors import RigError
 from tests.rig.etcd_client import NoSpaceError
@@ -237,7 +236,7 @@ class Traffic:
 def _said(answer: Answer) -> Said:
     if answer.allowed:
         return Said.ADMITTED
-    if PACED in answer.message:
+    if answer.paced:
         return Said.PACED
     return Said.NO_ROOM if NO_ROOM in answer.message else Said.DENIED
 

@@ -1,6 +1,6 @@
 """The judgement over a finished record of `--hold`."""
 
-from tests.demo.findings import Finding
+from tests.demo.findings import Finding, no_alarm, unfinished
 from tests.demo.holding.journal import Journal
 from tests.demo.plan import DB_FILE, HoldingPlan
 from tests.demo.record import Record
@@ -10,15 +10,10 @@ def judge_holding(record: Record, journal: Journal, plan: HoldingPlan) -> list[F
     """Return the findings; the demo was a success if all of them hold."""
     peak = record.signals[DB_FILE].peak
     limit = plan.target + journal.most_held * plan.held_bytes / plan.quota_bytes
-    nospace = record.nospace_at
     created, started = len(journal.created), len(journal.started)
     finished, overtaken = len(journal.finished), journal.overtaken()
-    findings = [
-        Finding(
-            "etcd never raised NOSPACE",
-            nospace is None and peak > 0,
-            f"peak {peak:.1%} of the quota" if nospace is None else f"raised at {nospace:.1f} s",
-        ),
+    return [
+        no_alarm(record),
         Finding(
             "etcd stayed at its target",
             0 < peak <= limit,
@@ -42,7 +37,5 @@ def judge_holding(record: Record, journal: Journal, plan: HoldingPlan) -> list[F
             f"{len(journal.released)} released, {overtaken} overtaken by a younger one",
         ),
         Finding("nothing is held at the end", journal.waiting == 0, f"{journal.waiting} held"),
+        *unfinished(record),
     ]
-    if record.unfinished is not None:
-        findings.append(Finding("the story ended in time", False, record.unfinished))  # noqa: FBT003
-    return findings
