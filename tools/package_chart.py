@@ -7,6 +7,7 @@ tools/install-kubernetes makes one.
 """
 
 import argparse
+import posixpath
 import re
 import shutil
 import subprocess
@@ -28,20 +29,10 @@ def with_absolute_links(text: str, url: str) -> str:
     here = PurePosixPath(CHART.relative_to(ROOT))
 
     def absolute(link: re.Match[str]) -> str:
-        path = _normal(here / link[1])
+        path = posixpath.normpath(here / link[1])
         return f"]({url}/blob/main/{path}{link[2] or ''})"
 
     return _LINK.sub(absolute, text)
-
-
-def _normal(path: PurePosixPath) -> PurePosixPath:
-    parts: list[str] = []
-    for part in path.parts:
-        if part == "..":
-            parts.pop()
-        else:
-            parts.append(part)
-    return PurePosixPath(*parts)
 
 
 def with_registry(values: str, readme: str, registry: str) -> tuple[str, str]:

@@ -46,6 +46,10 @@ class FakeKubectl:
         program.write_text(_PROGRAM.format(python=sys.executable, here=str(directory)))
         program.chmod(0o755)
 
+    def forget(self) -> None:
+        """Answer no call any more."""
+        self._answers.clear()
+
     def answer(self, words: Sequence[str], out: str = "", *, err: str = "", code: int = 0) -> None:
         """Answer calls that contain all of these words."""
         self._answers.append({"words": list(words), "out": out, "err": err, "code": code})

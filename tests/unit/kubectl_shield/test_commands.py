@@ -62,8 +62,7 @@ def test_cluster_and_namespace_are_given_to_every_call(
 
 
 def test_a_namespace_without_a_shield_is_named(plugin: Plugin, kubectl: FakeKubectl) -> None:
-    (kubectl.directory / "answers.json").write_text("[]")
-    kubectl._answers.clear()  # noqa: SLF001 - this kubectl knows no deployment
+    kubectl.forget()
     kubectl.answer(["get", "deployments"], "")
     done = plugin("status")
     assert 2 == done.returncode
