@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from shield_common.held import HeldReport, TierHeld, encode_held_report
 from shield_common.store.keys import held_field
@@ -126,3 +127,21 @@ async def test_without_the_store_nothing_is_known_of_held_runs() -> None:
     world = World()
     world.backend.available = False
     assert HeldReading() == (await _read(_reader(world, ScriptedClient()), HOLDING)).held
+
+
+@pytest.mark.shows("trial T12")
+async def test_an_absent_store_is_one_log_line_for_all_that_is_read_from_it() -> None:
+    world = World()
+    world.backend.available = False
+    reader = _reader(world, ScriptedClient())
+    plan = replace(PLAN, max_held=10)
+
+    with capture_logs() as lines:
+        await _read(reader, plan)
+        await _read(reader, plan)
+        world.backend.available = True
+        await _read(reader, plan)
+
+    said = [line["event"] for line in lines if "store" in line["event"]]
+    assert ["the store does not answer", "the store answers again"] == said
+    assert not [line for line in lines if line.get("input") == "counters"]

@@ -17,6 +17,7 @@ from shield_common.config.reload import SettingsReloader
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
 from shield_common.probes import ProbesServer, probes_app
+from shield_common.store.outage import OutageLog
 from shield_common.store.redis import RedisStore
 from shield_evaluator import override
 from shield_evaluator.config_snapshot import ConfigSnapshot
@@ -71,18 +72,20 @@ class Evaluator:
         self._failure: EvictionPolicyError | None = None
         self._metrics = Metrics(config.plan)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
+        outage = OutageLog()
         self._writer = Writer(
             self._store,
             holder=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
             lease_ms=settings.lease.milliseconds,
             allow_eviction=settings.redis.allow_eviction,
             now=now,
+            outage=outage,
         )
         self._client = PrometheusClient(settings.prometheus)
         self._cycle = Cycle(
             config,
             source=PrometheusSource(self._client, on_error=self._metrics.prometheus_failed),
-            room=RoomReader(self._store, self._client, now=now),
+            room=RoomReader(self._store, self._client, now=now, outage=outage),
             decisions=self._store,
             override=OverrideInForce(self._store),
             writer=self._writer,

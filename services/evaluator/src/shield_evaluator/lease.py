@@ -57,6 +57,7 @@ class Writer:
         lease_ms: int,
         allow_eviction: bool,
         now: Callable[[], Instant],
+        outage: OutageLog | None = None,
     ) -> None:
         self._store = store
         self._now = now
@@ -68,7 +69,7 @@ class Writer:
         self.epoch = 0
         self.sequence = 0
         self.problem: str | None = "not connected yet"
-        self._outage = OutageLog()
+        self._outage = OutageLog() if outage is None else outage
         self._unread_policies = 0
         self.admitters: int | None = None
         self._own_epoch: int | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common import logs
 from shield_common.held import HeldReportError, decode_held_report
+from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import AdmittedCounter, HeldReportReader, StoreError
 from shield_evaluator.core.plan import DEFAULT_QUOTA
 from shield_evaluator.core.reservations import room_plans
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 # A quota changes when etcd restarts with another flag; asked at every cycle it would double the
 # queries. A failed query is repeated in the next cycle.
 QUOTA_SECONDS: Final = 60
+# What is read, as logs name it.
+_COUNTERS: Final = "counters"
+_HELD_RUNS: Final = "held runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +146,15 @@ class RoomReader:
     """Reads the inputs of room and slots from the store and from Prometheus."""
 
     def __init__(
-        self, store: RoomStore, client: QueryClient, *, now: Callable[[], Instant]
+        self,
+        store: RoomStore,
+        client: QueryClient,
+        *,
+        now: Callable[[], Instant],
+        outage: OutageLog | None = None,
     ) -> None:
         self._store = store
+        self._outage = OutageLog() if outage is None else outage
         self._quota_reader = QuotaReader(client, now=now)
         self._notes = _Episodes()
         self._log = logs.get(__name__)
@@ -168,7 +178,7 @@ class RoomReader:
         try:
             await self._store.remove_admitted(counters)
         except StoreError as error:
-            self._notes.note("counters", str(error))
+            self._outage.failed(_COUNTERS, error)
 
     async def _counts(self, plan: Plan) -> tuple[Mapping[str, int] | None, HeldReading]:
         """Read the counters, and before them the report that states how far it counted."""
@@ -178,23 +188,25 @@ class RoomReader:
         try:
             admitted = await self._store.read_admitted()
         except StoreError as error:
-            self._notes.note("counters", str(error))
+            self._outage.failed(_COUNTERS, error)
             return None, HeldReading(report, is_read)
-        self._notes.note("counters", "; ".join(admitted.problems))
+        self._outage.answered(_COUNTERS)
+        self._notes.note(_COUNTERS, "; ".join(admitted.problems))
         return admitted.totals, HeldReading(report, is_read, admitted.held)
 
     async def _report(self) -> tuple[HeldReport | None, bool]:
         """Read the report of held runs; return it, and whether the store answered."""
         try:
             stored = await self._store.read_held_report()
-            report = None if stored is None else decode_held_report(stored.document)
         except StoreError as error:
-            self._notes.note("held runs", str(error))
+            self._outage.failed(_HELD_RUNS, error)
             return None, False
-        except HeldReportError as error:
-            self._notes.note("held runs", str(error))
-            return None, True
-        self._notes.note(
-            "held runs", "" if report is not None else "shield-controller reports none"
-        )
+        self._outage.answered(_HELD_RUNS)
+        report, problem = None, "shield-controller reports none"
+        if stored is not None:
+            try:
+                report, problem = decode_held_report(stored.document), ""
+            except HeldReportError as error:
+                problem = str(error)
+        self._notes.note(_HELD_RUNS, problem)
         return report, True
