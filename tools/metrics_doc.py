@@ -105,7 +105,7 @@ def admitter_registry() -> CollectorRegistry:
 def controller_registry() -> CollectorRegistry:
     """Return a controller's registry after its first decision."""
     settings = ControllerSettings(cluster="c", redis=RedisSettings(url="redis://redis:6379/0"))
-    metrics = ControllerMetrics(settings, now_ms=lambda: 0)
+    metrics = ControllerMetrics(settings)
     metrics.create_task_series(["follow"])
     metrics.count_result("standard", "released")
     metrics.show_queue("cluster-queue", stopped=False)

@@ -1,7 +1,5 @@
 """The controller's series: there from the start, and bounded whatever users write into labels."""
 
-from types import SimpleNamespace
-
 from prometheus_client import CollectorRegistry
 
 from shield_common.config.types import Duration
@@ -9,11 +7,11 @@ from shield_common.decision_age import CachedDecision
 from shield_common.decision_feed import FreshnessSettings
 from shield_common.held import HeldReport, TierHeld
 from shield_controller.metrics import MAX_TIERS, OTHER_TIER, Metrics
-from tests.unit.shield_controller.builders import NOON, decision, settings, tier
+from tests.unit.shield_controller.builders import NOON, decision, feed, settings, tier
 
 
 def metrics() -> Metrics:
-    return Metrics(settings(), now_ms=lambda: 0)
+    return Metrics(settings())
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
@@ -68,12 +66,13 @@ def test_without_holding_nothing_says_that_held_runs_are_unwatched() -> None:
 
 
 def test_an_age_that_was_changed_meanwhile_ends_a_decision_in_the_metrics_too() -> None:
-    shown = Metrics(settings(), now_ms=lambda: 61_000)
-    feed = SimpleNamespace(cached=CachedDecision(decision(), 0), problem=None)
-    shown.observe(feed=feed, is_leader=lambda: True, is_watching=None)  # type: ignore[arg-type]  # the part that it needs
+    shown = metrics()
+    followed = feed(lambda: 61_000)
+    followed.cached = CachedDecision(decision(), 0)
+    shown.observe(feed=followed, is_leader=lambda: True, is_watching=None)
     assert 1 == value(shown.registry, "etcd_shield_decision_in_force")
 
     short = FreshnessSettings(stale_after=Duration(30), expired_after=Duration(60))
-    shown.apply_settings(settings(freshness=short))
+    followed.apply_settings(short.limits(), refresh=5.0)
 
     assert 0 == value(shown.registry, "etcd_shield_decision_in_force")

@@ -14,16 +14,16 @@ from shield_controller.kubernetes.client import KubernetesError
 from shield_controller.kueue import ClusterQueues, StopPolicies
 from shield_controller.mirror import Mirrors
 from shield_controller.settings import KueueSettings, PublishSettings
-from tests.unit.shield_controller.builders import decision, settings, tier
+from tests.unit.shield_controller.builders import decision, feed, settings, tier
 
 OPEN, CLOSED = decision(), decision(2, allow=False)
-SHORT = FreshnessSettings(stale_after=Duration(30), expired_after=Duration(60))
+SHORT = FreshnessSettings(stale_after=Duration(30), expired_after=Duration(60)).limits()
 DECISION = "/apis/etcd-shield.dev/v1alpha1/namespaces/shield/decisions/decision"
 QUEUES = "/apis/kueue.x-k8s.io/v1beta2/clusterqueues"
 
 
 class Server:
-    """An API server with ClusterQueues, the cached decision and a clock.
+    """An API server with ClusterQueues, a feed of decisions and a clock.
 
     Attributes:
         fault: Raised by every request, if set.
@@ -34,7 +34,7 @@ class Server:
 
     def __init__(self) -> None:
         self.now_ms = 1_000_000
-        self.cached: CachedDecision | None = None
+        self.feed = feed(lambda: self.now_ms)
         self.fault: KubernetesError | None = None
         self.written: list[str] = []
         self.bodies: list[Any] = []
@@ -42,7 +42,7 @@ class Server:
         self.is_leader = True
 
     def decide(self, made: Decision) -> None:
-        self.cached = CachedDecision(made, self.now_ms)
+        self.feed.cached = CachedDecision(made, self.now_ms)
 
     async def request(self, verb: str, path: str, **options: Any) -> bytes:
         if self.fault is not None:
@@ -76,7 +76,7 @@ class Mirroring(Server):
         self.mirrors = Mirrors(
             settings(publish=PublishSettings(**({"kubernetes": True} | publish))),
             client=self,  # type: ignore[arg-type]  # the part that it needs
-            feed=self,  # type: ignore[arg-type]  # as above
+            feed=self.feed,
             namespace="shield",
             now_ms=lambda: self.now_ms,
             is_leader=lambda: self.is_leader,
@@ -129,7 +129,7 @@ async def test_a_decision_is_not_mirrored_beyond_an_age_that_was_changed_meanwhi
     world = Mirroring()
     await world.show(OPEN)
 
-    world.mirrors.apply_settings(settings(freshness=SHORT))
+    world.feed.apply_settings(SHORT, refresh=5.0)
     await world.show(seconds=61)
 
     assert 1 == len(world.written)
@@ -183,8 +183,7 @@ class Turning(Server):
         self.policies = StopPolicies(
             settings(kueue=KueueSettings(cluster_queues=("a", "b"))),
             queues=ClusterQueues(self),  # type: ignore[arg-type]  # the part that it needs
-            feed=self,  # type: ignore[arg-type]  # as above
-            now_ms=lambda: self.now_ms,
+            feed=self.feed,
             is_leader=lambda: self.is_leader,
             on_state=self.states.__setitem__,
         )
@@ -250,7 +249,7 @@ async def test_nothing_is_started_beyond_an_age_that_was_changed_meanwhile() -> 
     await world.follow(CLOSED)
     world.decide(OPEN)
 
-    world.policies.apply_settings(settings(freshness=SHORT))
+    world.feed.apply_settings(SHORT, refresh=5.0)
     world.now_ms += 61_000
     await world.policies.update()
 

@@ -15,19 +15,12 @@ from shield_controller.kubernetes.client import KubernetesError
 from shield_controller.patching import RunPatches
 from shield_controller.releaser import Releaser
 from shield_controller.settings import HoldSettings, ReleaseSettings
-from tests.unit.shield_controller.builders import NOON, decision, run, settings, tier
+from tests.unit.shield_controller.builders import NOON, decision, feed, run, settings, tier
 from tests.unit.shield_controller.fakes import FakeRuns
 
 REFUSED = KubernetesError(400, "admission webhook denied the request: validation failed")
 OPEN = decision(standard=tier(room=100.0))
 FAST = ReleaseSettings(max_rate=100.0)  # type: ignore[arg-type]  # a float is one
-
-
-class Feed:
-    """The decision."""
-
-    def __init__(self) -> None:
-        self.cached: CachedDecision | None = None
 
 
 class World:
@@ -39,14 +32,14 @@ class World:
         self.api.add(*runs)
         self.events: list[tuple[str, str]] = []
         self.results: list[tuple[str, str]] = []
-        self.feed = Feed()
+        self.feed = feed(lambda: self.now_ms)
         self.is_leader = True
         self.held = HeldRuns(self.api, time=lambda: 0.0, random=lambda: 0.0)  # type: ignore[arg-type]  # the part that it needs
         self.releaser = Releaser(
             settings(**({"release": FAST} | fields)),
             held=self.held,
             patches=RunPatches(self.api),  # type: ignore[arg-type]  # as above
-            feed=self.feed,  # type: ignore[arg-type]  # as above
+            feed=self.feed,
             events=self,  # type: ignore[arg-type]  # as above
             now_ms=lambda: self.now_ms,
             server_now=lambda: NOON,

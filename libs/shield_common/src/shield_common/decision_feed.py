@@ -13,7 +13,13 @@ from shield_common import logs
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import Duration
 from shield_common.decision import DecisionError, decode_decision
-from shield_common.decision_age import Acceptance, CachedDecision, FreshnessLimits, accept
+from shield_common.decision_age import (
+    Acceptance,
+    CachedDecision,
+    FreshnessLimits,
+    accept,
+    freshness,
+)
 from shield_common.lifecycle import backoff
 from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import StoreError
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shield_common.decision import Decision
+    from shield_common.decision_age import Freshness
     from shield_common.store.protocol import DecisionReader
 
 # Decisions are published every interval. Three missing ones mean a dead connection, or a dead
@@ -117,6 +124,16 @@ class DecisionFeed:
     def problem(self) -> str | None:
         """The present problem with Redis; None while it answers."""
         return next(iter(self._problems.values()), None)
+
+    @property
+    def freshness(self) -> Freshness:
+        """How fresh the cached decision is now."""
+        return freshness(self.cached, self._limits, now_ms=self._now_ms())
+
+    @property
+    def in_force(self) -> CachedDecision | None:
+        """The cached decision while it is followed; None without one or once it has expired."""
+        return self.cached if self.freshness.in_force else None
 
     @property
     def silence_limit(self) -> float:

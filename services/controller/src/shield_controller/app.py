@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from shield_common import logs
 from shield_common.clock import now_ms
 from shield_common.config.reload import SettingsReloader
-from shield_common.decision_age import freshness
 from shield_common.decision_feed import DecisionFeed
 from shield_common.filewatch import FileWatch
 from shield_common.lifecycle import BackgroundTask, stop_signal
@@ -86,7 +85,7 @@ class Controller:
         self._settings = settings
         self._log = logs.get(__name__)
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._metrics = Metrics(settings, now_ms=now_ms)
+        self._metrics = Metrics(settings)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
         self._client = KubernetesClient(settings.kubernetes, on_request=self._metrics.count_request)
         self._outage = OutageLog()
@@ -226,7 +225,6 @@ class Controller:
                 settings,
                 queues=ClusterQueues(self._client),
                 feed=self._feed,
-                now_ms=now_ms,
                 is_leader=self._is_leader,
                 on_state=self._metrics.show_queue,
             )
@@ -277,13 +275,6 @@ class Controller:
         url = self._settings.status_url or (cached and cached.decision.status_url)
         return f". See {url}" if url else ""
 
-    def _freshness(self) -> str:
-        cached = self._feed.cached
-        if cached is None:
-            return "none yet"
-        limits = self._settings.freshness.limits()
-        return f"{freshness(cached, limits, now_ms=now_ms())}"
-
     def _decision_tiers(self) -> Collection[str]:
         cached = self._feed.cached
         return () if cached is None else tuple(cached.decision.tiers)
@@ -299,7 +290,7 @@ class Controller:
         election = None if self._leadership is None else self._leadership.problem
         checks = {
             "redis": self._feed.problem or "ok",
-            "decision": self._freshness(),
+            "decision": "none yet" if self._feed.cached is None else f"{self._feed.freshness}",
             "held runs": (self._held.problem or "ok") if holds else "not watched",
             "leader": election or ("yes" if self._is_leader() else "no, standing by"),
             "mirrors": (self._mirrors and self._mirrors.problem) or "ok",
@@ -312,11 +303,6 @@ class Controller:
         self._settings = settings
         self._releaser.apply_settings(settings)
         self._feed.apply_settings(settings.freshness.limits(), settings.refresh)
-        self._metrics.apply_settings(settings)
-        if self._mirrors is not None:
-            self._mirrors.apply_settings(settings)
-        if self._stop_policies is not None:
-            self._stop_policies.apply_settings(settings)
         logs.set_level(settings.log.level)
 
 

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct
 
 from shield_common import logs
-from shield_common.decision_age import freshness
 from shield_controller.core.stop_policy import (
     Action,
     ClusterQueue,
@@ -101,34 +100,26 @@ class StopPolicies:
         *,
         queues: ClusterQueues,
         feed: DecisionFeed,
-        now_ms: Callable[[], int],
         is_leader: Callable[[], bool],
         on_state: Callable[[str, bool], None] = lambda _queue, _stopped: None,
     ) -> None:
         """Store the collaborators.
 
         Args:
-            settings: which queues, how often, and when a decision counts.
+            settings: which queues, and how often.
             queues: the cluster's queues.
             feed: the decision.
-            now_ms: a monotonic clock.
             is_leader: whether this controller may act.
             on_state: called with each queue's name and whether the controller holds it stopped.
         """
         self._names = settings.kueue.cluster_queues
         self._interval = settings.interval
-        self._limits = settings.freshness.limits()
         self._queues = queues
         self._feed = feed
-        self._now_ms = now_ms
         self._is_leader = is_leader
         self._on_state = on_state
         self._log = logs.get(__name__)
         self.problem: str | None = None
-
-    def apply_settings(self, settings: ControllerSettings) -> None:
-        """Follow a decision for as long as new settings say; nothing else changes."""
-        self._limits = settings.freshness.limits()
 
     async def run(self) -> None:
         """Compare the queues with the decision every interval. Runs until cancelled."""
@@ -138,10 +129,8 @@ class StopPolicies:
 
     async def update(self) -> None:
         """Stop or start the queues as the decision asks; never raises for the API."""
-        cached = self._feed.cached
+        cached = self._feed.in_force
         if cached is None or not self._is_leader():
-            return
-        if not freshness(cached, self._limits, now_ms=self._now_ms()).in_force:
             return
         problem = None
         for name in self._names:

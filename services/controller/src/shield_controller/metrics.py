@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shield_common.decision_age import freshness
 from shield_common.decision_feed import DOCUMENT_RESULTS, SOURCES
 from shield_common.metrics import ServiceMetrics
 from shield_controller.kubernetes.client import NO_ANSWER
@@ -34,16 +33,13 @@ EVENT_RESULTS: Final = ("written", "dropped", "failed")
 class Metrics(ServiceMetrics):
     """All series of the controller."""
 
-    def __init__(self, settings: ControllerSettings, *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, settings: ControllerSettings) -> None:
         """Create all series.
 
         Args:
-            settings: the queues that it stops, and when a decision has expired.
-            now_ms: a monotonic clock, for the age of the decision.
+            settings: the queues that it stops.
         """
         super().__init__("shield-controller")
-        self._limits = settings.freshness.limits()
-        self._now_ms = now_ms
         self._tiers: set[str] = set()
         self._feed: DecisionFeed | None = None
         self._create_queue_series()
@@ -57,10 +53,6 @@ class Metrics(ServiceMetrics):
             "decision_in_force", "1 while the controller follows a decision, 0 while it has none."
         ).set_function(self._in_force)
         self._redis_up = self.gauge("redis_up", "1 while Redis answers this controller.")
-
-    def apply_settings(self, settings: ControllerSettings) -> None:
-        """Show a decision as in force for as long as new settings say; nothing else changes."""
-        self._limits = settings.freshness.limits()
 
     def observe(
         self,
@@ -204,5 +196,4 @@ class Metrics(ServiceMetrics):
         return name
 
     def _in_force(self) -> float:
-        cached = None if self._feed is None else self._feed.cached
-        return float(freshness(cached, self._limits, now_ms=self._now_ms()).in_force)
+        return float(self._feed is not None and self._feed.in_force is not None)

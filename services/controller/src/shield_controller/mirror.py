@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from shield_common import logs
-from shield_common.decision_age import freshness
 from shield_controller.core.mirror import REFRESH_MS, bits, config_map, decision_object
 from shield_controller.kubernetes.client import APPLY_PATCH, KubernetesError
 from shield_controller.kubernetes.pipelineruns import FIELD_MANAGER
@@ -115,9 +114,7 @@ class Mirrors:
             on_result: called with the target and one of `RESULTS` for each write.
         """
         publish = settings.publish
-        self._limits = settings.freshness.limits()
         self._feed = feed
-        self._now_ms = now_ms
         self._is_leader = is_leader
         self._mirrors: list[Mirror] = []
         if publish.kubernetes:
@@ -149,10 +146,6 @@ class Mirrors:
                 )
             )
 
-    def apply_settings(self, settings: ControllerSettings) -> None:
-        """Follow a decision for as long as new settings say; nothing else changes."""
-        self._limits = settings.freshness.limits()
-
     @property
     def problem(self) -> str | None:
         """Why a mirror could not be written; None while all can."""
@@ -166,10 +159,8 @@ class Mirrors:
 
     async def show(self) -> None:
         """Write what is due; nothing from an expired decision, so that the mirrors expire too."""
-        cached = self._feed.cached
+        cached = self._feed.in_force
         if cached is None or not self._is_leader():
-            return
-        if not freshness(cached, self._limits, now_ms=self._now_ms()).in_force:
             return
         for mirror in self._mirrors:
             await mirror.show(cached.decision)

@@ -10,7 +10,6 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
-from shield_common.decision_age import freshness
 from shield_common.lifecycle import backoff
 from shield_common.text import format_duration
 from shield_controller.core.queue import Allowance, Served, in_order, priorities_of
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from shield_common.decision import Decision
     from shield_common.decision_feed import DecisionFeed
     from shield_controller.core.release import Patch
     from shield_controller.core.runs import HeldRun
@@ -74,7 +72,7 @@ class Releaser:
         """Store the collaborators.
 
         Args:
-            settings: rate, ages and freshness.
+            settings: rate, interval and age limit.
             held: all held runs.
             patches: how runs are started and cancelled.
             feed: the decision.
@@ -125,7 +123,7 @@ class Releaser:
         self._forget_departed()
         if not self._is_leader() or not self._held.synced:
             return
-        self._note_decision(in_force=self._decision_in_force() is not None)
+        self._note_decision(in_force=self._feed.in_force is not None)
         try:
             await self._check_changed()
             await self._apply_max_age()
@@ -160,13 +158,6 @@ class Releaser:
         cached = self._feed.cached
         decision = None if cached is None else cached.decision
         return in_order(self.waiting, self.served, priorities_of(decision))
-
-    def _decision_in_force(self) -> Decision | None:
-        cached = self._feed.cached
-        limits = self._settings.freshness.limits()
-        if cached is None or not freshness(cached, limits, now_ms=self._now_ms()).in_force:
-            return None
-        return cached.decision
 
     def _forget_departed(self) -> None:
         present = {run.uid for run in self._held.all}
@@ -234,10 +225,13 @@ class Releaser:
         return any(w.waits(run.uid, now_ms=now_ms) for w in (self.stuck, self._postponed))
 
     def _tick(self) -> None:
-        cached = self._feed.cached
-        since_ms = self._now_ms() if cached is None else cached.since_ms
-        self.allowance.tick(self._now_ms())
-        self.allowance.accept(self._decision_in_force(), since_ms=since_ms)
+        now_ms = self._now_ms()
+        cached = self._feed.in_force
+        self.allowance.tick(now_ms)
+        if cached is None:
+            self.allowance.accept(None, since_ms=now_ms)
+        else:
+            self.allowance.accept(cached.decision, since_ms=cached.since_ms)
 
     async def _attempt(
         self, run: HeldRun, patch_of: Callable[[HeldRun], Patch], *, note: str
