@@ -33,10 +33,20 @@ def test_an_unused_share_does_not_add_up_to_a_burst() -> None:
 
 
 def test_small_shares_add_up_to_one_run() -> None:
-    bucket = Bucket()
-    for sequence in range(4):
+    bucket = _filled(0.25)
+    bucket.take()
+    after = []
+    for sequence in range(2, 6):
         bucket.fill(0.25, order=(7, sequence), total=1e9, missed_intervals=0)
-    assert bucket.has_run is True
+        after.append(bucket.has_run)
+    assert [False, False, False, True] == after
+
+
+@pytest.mark.parametrize(("total", "has_run"), [(1.0, True), (0.99, False)])
+def test_a_bucket_begins_with_a_run_where_one_fits_for_each_admitter(
+    total: float, *, has_run: bool
+) -> None:
+    assert has_run is _filled(0.1, total=total).has_run
 
 
 def test_a_smaller_share_takes_back_what_is_beyond_it() -> None:

@@ -13,7 +13,9 @@ class Bucket:
     """Runs that one admitter may still admit in one tier.
 
     A decision grants its share once, and holds no more than one share (one run, if that is less),
-    so that what was not used does not add up to a burst. While decisions stay away, the last one
+    so that what was not used does not add up to a burst. A new one may admit a run at once, as it
+    could had it been there before, unless so little room is left that another admitter may have
+    used it. While decisions stay away, the last one
     goes on granting a share per interval until its part of the room is used: a restart of the
     evaluator stops no run, and nothing is admitted beyond the room.
 
@@ -39,6 +41,8 @@ class Bucket:
             total: this admitter's part of the room: the most that one decision may grant.
             missed_intervals: how many further decisions should have come since this one.
         """
+        if self._order is None and total >= WHOLE_RUN:
+            self.tokens = WHOLE_RUN
         if order != self._order:
             self._order, self._granted = order, 0.0
         due = min(share * (1 + missed_intervals), max(share, total))

@@ -118,7 +118,8 @@ def test_the_next_decision_lets_further_runs_in() -> None:
 
 def test_small_shares_add_up_over_decisions_without_requests() -> None:
     admitter = _Admitter(_decision(share=0.25, sequence=0))
-    for sequence in range(1, 4):
+    assert [Outcome.ADMITTED, Outcome.PACED] == admitter.outcomes(2)
+    for sequence in range(1, 5):
         admitter.accept(_decision(share=0.25, sequence=sequence))
     assert [Outcome.ADMITTED, Outcome.PACED] == admitter.outcomes(2)
 

@@ -29,9 +29,7 @@ class Pacing:
     def accept(self, decision: Decision) -> None:
         """Grant the shares of a new decision; forget the tiers that it does not pace."""
         self._buckets = {
-            tier: _filled(
-                self._buckets.get(tier) or _new_bucket(decision, entry), decision, entry, missed=0
-            )
+            tier: _filled(self._buckets.get(tier) or Bucket(), decision, entry, missed=0)
             for tier, entry in decision.tiers.items()
             if entry.share is not None
         }
@@ -87,18 +85,6 @@ def runs_per_minute(decision: Decision, tier: str) -> float:
     if entry is None or entry.share is None:
         return 0.0
     return entry.share * (decision.admitters or 1) * _MINUTE_MS / decision.interval_ms
-
-
-def _new_bucket(decision: Decision, entry: TierDecision) -> Bucket:
-    """Return the bucket of an admitter that has just started.
-
-    It may admit one run at once, as it could had it run before, unless so little room is left that
-    another admitter may have used it.
-    """
-    bucket = Bucket()
-    if (entry.room or 0.0) >= (decision.admitters or 1):
-        bucket.tokens = WHOLE_RUN
-    return bucket
 
 
 def _filled(bucket: Bucket, decision: Decision, entry: TierDecision, *, missed: int) -> Bucket:
