@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import random
@@ -21,11 +20,11 @@ from shield_common.probes import ProbesServer, Readiness, probes_app
 from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
+from shield_controller.announcer import Announcer
 from shield_controller.held_runs import HeldRuns
-from shield_controller.kubernetes import events
 from shield_controller.kubernetes.client import KubernetesClient, own_namespace
 from shield_controller.kubernetes.events import Events
-from shield_controller.kubernetes.lease import RENEW_SECONDS, Leadership
+from shield_controller.kubernetes.lease import Leadership
 from shield_controller.kubernetes.pipelineruns import PipelineRuns
 from shield_controller.kueue import ClusterQueues, StopPolicies
 from shield_controller.metrics import Metrics
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
     from pathlib import Path
 
-    from shield_controller.core.runs import HeldRun
     from shield_controller.settings import ControllerSettings
 
 
@@ -165,19 +163,21 @@ class Controller:
 
     def _build_queue(self) -> None:
         settings = self._settings
-        self._events = Events(
+        events = Events(
             self._client,
             instance=self._holder,
             now_ms=now_ms,
             on_event=self._metrics.count_event,
         )
+        self._announcer = Announcer(
+            settings, events=events, feed=self._feed, is_leader=self._is_leader
+        )
         runs = PipelineRuns(self._client, on_malformed=self._metrics.count_malformed)
-        self._new_runs: asyncio.Queue[HeldRun] = asyncio.Queue(int(events.BURST))
         self._held = HeldRuns(
             runs,
             time=time.monotonic,
             random=random.random,
-            on_held=self._announce,
+            on_held=self._announcer.offer,
             on_list=self._metrics.count_list,
         )
         self._releaser = Releaser(
@@ -185,7 +185,7 @@ class Controller:
             held=self._held,
             patches=RunPatches(runs),
             feed=self._feed,
-            events=self._events,
+            events=events,
             now_ms=now_ms,
             server_now=lambda: self._client.now,
             random=random.random,
@@ -239,11 +239,11 @@ class Controller:
             "configuration": self._watch.run,
         }
         if self._leadership is not None:
-            functions["lease"] = self._renew
+            functions["lease"] = self._leadership.run
         if self._settings.hold.enabled:
             functions |= {
                 "held": self._held.follow,
-                "announce": self._announce_held,
+                "announce": self._announcer.run,
                 "release": self._releaser.run,
                 "report": self._reporter.run,
             }
@@ -252,28 +252,6 @@ class Controller:
         if self._stop_policies is not None:
             functions["kueue"] = self._stop_policies.run
         return functions
-
-    async def _renew(self) -> None:
-        while self._leadership is not None:
-            await self._leadership.renew()
-            await asyncio.sleep(RENEW_SECONDS)
-
-    def _announce(self, run: HeldRun) -> None:
-        if self._is_leader():
-            with contextlib.suppress(asyncio.QueueFull):  # beyond the rate of events in any case
-                self._new_runs.put_nowait(run)
-
-    async def _announce_held(self) -> None:
-        """Write an event on each new held run."""
-        while True:
-            run = await self._new_runs.get()
-            note = f"held in tier {run.tier}: it starts when etcd has room{self._link()}"
-            await self._events.write(run, events.HELD, note)
-
-    def _link(self) -> str:
-        cached = self._feed.cached
-        url = self._settings.status_url or (cached and cached.decision.status_url)
-        return f". See {url}" if url else ""
 
     def _decision_tiers(self) -> Collection[str]:
         cached = self._feed.cached
@@ -301,6 +279,7 @@ class Controller:
 
     def _apply_settings(self, settings: ControllerSettings) -> None:
         self._settings = settings
+        self._announcer.apply_settings(settings)
         self._releaser.apply_settings(settings)
         self._feed.apply_settings(settings.freshness.limits(), settings.refresh)
         logs.set_level(settings.log.level)

@@ -27,7 +27,7 @@ REASONS: Final = (HELD, RELEASED, STUCK, CANCELLED)
 
 MAX_NOTE: Final = 1024  # bytes, Kubernetes' own limit
 PER_SECOND: Final = 2.0
-BURST: Final = 20.0
+BURST: Final = 20
 _REPORTER: Final = "etcd-shield.dev/controller"
 _MAX_NAME: Final = 200  # of an event's name before its random suffix
 
@@ -55,7 +55,7 @@ class Events:
         self._instance = instance
         self._now_ms = now_ms
         self._on_event = on_event
-        self._tokens = BURST
+        self._tokens = float(BURST)
         self._filled_ms = now_ms()
 
     async def write(self, run: HeldRun, reason: str, note: str, *, warning: bool = False) -> None:
@@ -68,7 +68,7 @@ class Events:
             warning: whether something is wrong.
         """
         if not self._take():
-            self._on_event("dropped")
+            self.drop()
             return
         try:
             await self._client.request(
@@ -80,6 +80,10 @@ class Events:
             self._on_event("failed")
         else:
             self._on_event("written")
+
+    def drop(self) -> None:
+        """Count an event that is not written because there are too many."""
+        self._on_event("dropped")
 
     def _take(self) -> bool:
         now = self._now_ms()

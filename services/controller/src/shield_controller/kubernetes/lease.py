@@ -17,6 +17,7 @@ Two releasers do no harm (`core.release`): the lease saves requests and double m
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,18 +80,25 @@ class Leadership:
         """Whether this controller may act."""
         return self._renewed_ms is not None and self._now_ms() - self._renewed_ms < GIVE_UP_MS
 
+    async def run(self) -> None:
+        """Renew the lease at intervals. Runs until cancelled."""
+        while True:
+            await self.renew()
+            await asyncio.sleep(RENEW_SECONDS)
+
     async def renew(self) -> None:
         """Renew the lease, or take it if it is free; never raises."""
         was_leader = self.is_leader
+        started_ms = self._now_ms()
         try:
-            held = await self._try_renew()
+            held = await self._try_renew(started_ms)
         except KubernetesError as error:
             if self.problem is None:
                 self._log.warning("the lease cannot be renewed", problem=str(error))
             self.problem = str(error)
         else:
             self.problem = None
-            self._renewed_ms = self._started_ms if held else None
+            self._renewed_ms = started_ms if held else None
         if was_leader != self.is_leader:
             self._log.info("became the leader" if self.is_leader else "is not the leader any more")
 
@@ -105,31 +113,32 @@ class Leadership:
         except KubernetesError as error:
             self._log.warning("the lease was not released", problem=str(error))
 
-    async def _try_renew(self) -> bool:
-        self._started_ms = self._now_ms()
+    async def _try_renew(self, started_ms: int) -> bool:
         try:
             lease = decode_answer(await self._client.request("GET", self._path), _Lease)
         except KubernetesError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            return await self._claim("POST", self._collection, self._document(self._holder, None))
+            document = self._document(self._holder, None)
+            return await self._claim("POST", self._collection, document, started_ms)
         version = lease.metadata.resourceVersion
         if self._seen is None or self._seen[0] != version:
-            self._seen = (version, self._started_ms)
+            self._seen = (version, started_ms)
         holder = lease.spec.holderIdentity
-        unchanged_ms = self._started_ms - self._seen[1]
+        unchanged_ms = started_ms - self._seen[1]
         if holder and holder != self._holder and unchanged_ms < DURATION_MS:
             return False
-        return await self._claim("PATCH", self._path, self._document(self._holder, version))
+        document = self._document(self._holder, version)
+        return await self._claim("PATCH", self._path, document, started_ms)
 
-    async def _claim(self, verb: str, path: str, document: dict[str, Any]) -> bool:
+    async def _claim(self, verb: str, path: str, document: dict[str, Any], started_ms: int) -> bool:
         try:
             answer = await self._write(verb, path, document)
         except KubernetesError as error:
             if error.status == HTTPStatus.CONFLICT:
                 return False
             raise
-        self._seen = (decode_answer(answer, _Lease).metadata.resourceVersion, self._started_ms)
+        self._seen = (decode_answer(answer, _Lease).metadata.resourceVersion, started_ms)
         return True
 
     async def _write(self, verb: str, path: str, document: dict[str, Any]) -> bytes:
