@@ -87,8 +87,10 @@ class Client:
         return Response(int(status_line.split()[1]), headers, body)
 
     async def ask(self, data: bytes) -> Response:
-        await self.send(data)
-        return await self.receive()
+        """Send, and return the answer, which may come before everything is sent."""
+        # A reader that begins after the sending finds the reset behind an early answer first.
+        answer, _ = await asyncio.gather(self.receive(), self.send(data))
+        return answer
 
     async def closed(self, within: float) -> bool:
         """Whether the server closes the connection in time, whatever it sends before."""
