@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shield_common.decision import Decision, TierHold
-from shield_common.held import HELD_LABEL, PENDING, HeldReport, TierHeld, encode_held_report
+from shield_common.held import HELD_LABEL, PENDING, HeldReport, TierReport, encode_held_report
 from shield_common.store.protocol import AdmittedTotals
 from tests.integration.evaluator.installation import CLUSTER, Installation, installed
 from tests.integration.holding.api_server import Answer, ApiServer, pipeline_run
@@ -54,7 +54,7 @@ class Shield:
         Wait until the admitters have counted them before: the controller does so by a pause.
         """
         counted = (await self.totals()).held.get(TIER, 0)
-        entry = TierHeld(
+        entry = TierReport(
             held=len(self.api.held) if held is None else held,
             released_per_minute=per_minute,
             counted=counted,

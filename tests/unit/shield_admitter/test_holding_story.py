@@ -22,7 +22,7 @@ from shield_admitter.webhook import Webhook
 from shield_common.config.loader import parse
 from shield_common.decision import Decision, TierHold
 from shield_common.decision_feed import DecisionFeed
-from shield_common.held import HeldReport, TierHeld, encode_held_report
+from shield_common.held import HeldReport, TierReport, encode_held_report
 from shield_common.store.outage import OutageLog
 from shield_evaluator.core.plan import Plan, RoomPlan, Threshold
 from tests.fakes.memory_store import MemoryStore
@@ -105,7 +105,7 @@ class Cluster(ApiServer):
     async def report(self) -> None:
         """Report held runs, as the controller does."""
         counted = (await self.world.store.read_admitted()).held.get(TIER, 0)
-        entry = TierHeld(held=len(self.held), counted=counted, released_per_minute=12)
+        entry = TierReport(held=len(self.held), counted=counted, released_per_minute=12)
         report = HeldReport(reported_at=EPOCH, tiers={TIER: entry})
         await self.world.store.write_held_report(encode_held_report(report), 30_000)
 

@@ -12,8 +12,8 @@ from shield_common.held import (
     MAX_DOCUMENT_BYTES,
     HeldReport,
     HeldReportError,
-    NamespaceHeld,
-    TierHeld,
+    NamespaceReport,
+    TierReport,
     decode_held_report,
     encode_held_report,
 )
@@ -21,11 +21,13 @@ from shield_common.held import (
 REPORT = HeldReport(
     reported_at=datetime(2026, 11, 21, 10, tzinfo=UTC),
     tiers={
-        "standard": TierHeld(
+        "standard": TierReport(
             held=43, oldest_seconds=312.0, released_per_minute=12.0, stuck=1, counted=1234
         )
     },
-    namespaces=(NamespaceHeld(tier="standard", namespace="team-a", held=12, oldest_seconds=312.0),),
+    namespaces=(
+        NamespaceReport(tier="standard", namespace="team-a", held=12, oldest_seconds=312.0),
+    ),
 )
 
 

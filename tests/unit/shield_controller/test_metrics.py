@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from shield_common.config.types import Duration
 from shield_common.decision_age import CachedDecision
 from shield_common.decision_feed import FreshnessSettings
-from shield_common.held import HeldReport, TierHeld
+from shield_common.held import HeldReport, TierReport
 from shield_controller.metrics import MAX_TIERS, OTHER_TIER, Metrics
 from tests.unit.shield_controller.builders import NOON, decision, feed, settings, tier
 
@@ -21,7 +21,7 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
 def report(**tiers: int) -> HeldReport:
     return HeldReport(
         reported_at=NOON,
-        tiers={name: TierHeld(held=number, oldest_seconds=7.0) for name, number in tiers.items()},
+        tiers={name: TierReport(held=number, oldest_seconds=7.0) for name, number in tiers.items()},
     )
 
 

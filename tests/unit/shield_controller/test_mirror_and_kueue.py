@@ -171,7 +171,7 @@ async def test_both_mirrors_are_written_and_one_does_not_wait_for_the_other() ->
     assert [DECISION, "/api/v1/namespaces/shield/configmaps/etcd-shield-decision"] == world.written
 
 
-class Turning(Server):
+class Stopping(Server):
     """The same with ClusterQueues `a` and `b`, of which both are configured."""
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class Turning(Server):
 
 
 async def test_queues_stop_while_the_shield_is_closed_and_start_after() -> None:
-    world = Turning()
+    world = Stopping()
 
     await world.follow(CLOSED)
     assert ["Hold", "Hold"] == [world.policy("a"), world.policy("b")]
@@ -211,7 +211,7 @@ async def test_queues_stop_while_the_shield_is_closed_and_start_after() -> None:
 
 @pytest.mark.parametrize("policy", ["Hold", "HoldAndDrain"])
 async def test_what_an_operator_stopped_stays_stopped(policy: str) -> None:
-    world = Turning()
+    world = Stopping()
     world.queues["a"]["spec"]["stopPolicy"] = policy
 
     await world.follow(CLOSED)
@@ -221,7 +221,7 @@ async def test_what_an_operator_stopped_stays_stopped(policy: str) -> None:
 
 
 async def test_a_queue_that_an_operator_starts_stays_started_until_the_shield_has_opened() -> None:
-    world = Turning()
+    world = Stopping()
     await world.follow(CLOSED)
     world.queues["a"]["spec"]["stopPolicy"] = "None"
 
@@ -234,7 +234,7 @@ async def test_a_queue_that_an_operator_starts_stays_started_until_the_shield_ha
 
 
 async def test_nothing_is_started_on_an_expired_decision() -> None:
-    world = Turning()
+    world = Stopping()
     await world.follow(CLOSED)
     world.decide(OPEN)
     world.now_ms += 301_000
@@ -245,7 +245,7 @@ async def test_nothing_is_started_on_an_expired_decision() -> None:
 
 
 async def test_nothing_is_started_beyond_an_age_that_was_changed_meanwhile() -> None:
-    world = Turning()
+    world = Stopping()
     await world.follow(CLOSED)
     world.decide(OPEN)
 
@@ -257,7 +257,7 @@ async def test_nothing_is_started_beyond_an_age_that_was_changed_meanwhile() -> 
 
 
 async def test_a_queue_that_cannot_be_read_does_not_stop_the_others() -> None:
-    world = Turning()
+    world = Stopping()
     real = world.request
 
     async def request(verb: str, path: str, **options: Any) -> bytes:

@@ -14,7 +14,7 @@ def read(more: str = "") -> ControllerSettings:
     return parse(LEAST + more, ControllerSettings, source="controller.yaml", environment={})
 
 
-def test_by_default_nothing_is_held_published_or_turned() -> None:
+def test_by_default_nothing_is_held_published_or_stopped() -> None:
     settings = read()
 
     assert not settings.hold.enabled

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace as replace_struct
 
 from shield_common.decision import Override, TierHold
-from shield_common.held import HeldReport, NamespaceHeld, TierHeld
+from shield_common.held import HeldReport, NamespaceReport, TierReport
 from shield_evaluator.core import room
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.forecast import History
@@ -297,12 +297,12 @@ def no_room() -> Snapshot:
 HELD = HeldReport(
     reported_at=NOON,
     tiers={
-        "standard": TierHeld(held=43, oldest_seconds=312, released_per_minute=12, stuck=1),
-        "critical": TierHeld(held=0, released_per_minute=3),
+        "standard": TierReport(held=43, oldest_seconds=312, released_per_minute=12, stuck=1),
+        "critical": TierReport(held=0, released_per_minute=3),
     },
     namespaces=(
-        NamespaceHeld(tier="standard", namespace="team-orders", held=30, oldest_seconds=312),
-        NamespaceHeld(tier="standard", namespace=HOSTILE, held=1, oldest_seconds=61),
+        NamespaceReport(tier="standard", namespace="team-orders", held=30, oldest_seconds=312),
+        NamespaceReport(tier="standard", namespace=HOSTILE, held=1, oldest_seconds=61),
     ),
 )
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from shield_common.decision import TierHold
-from shield_common.held import HeldReport, TierHeld, encode_held_report
+from shield_common.held import HeldReport, TierReport, encode_held_report
 from shield_common.store.keys import held_field
 from shield_evaluator.core.plan import Plan, Threshold
 from shield_evaluator.core.reservations import MAX_BATCH_RUNS
@@ -15,7 +15,7 @@ PLAN: Plan = replace(one_latch(Threshold(set=0.9, reset=0.8, full=0.95)), max_he
 
 
 async def report(world: World, held: int, *, counted: int = 0) -> None:
-    entry = TierHeld(held=held, counted=counted, released_per_minute=12)
+    entry = TierReport(held=held, counted=counted, released_per_minute=12)
     document = encode_held_report(HeldReport(reported_at=EPOCH, tiers={TIER: entry}))
     await world.store.write_held_report(document, REPORT_TTL_MS)
 

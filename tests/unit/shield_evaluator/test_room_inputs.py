@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from structlog.testing import capture_logs
 
-from shield_common.held import HeldReport, TierHeld, encode_held_report
+from shield_common.held import HeldReport, TierReport, encode_held_report
 from shield_common.store.keys import held_field
 from shield_evaluator.core.observation import Sample
 from shield_evaluator.core.plan import DEFAULT_QUOTA, Plan, RoomPlan, Threshold
@@ -95,7 +95,7 @@ async def test_b3_totals_are_missing_while_the_store_does_not_answer() -> None:
 
 
 HOLDING: Plan = replace(one_latch(), max_held=100)
-REPORT = HeldReport(reported_at=EPOCH, tiers={TIER: TierHeld(held=4, counted=9)})
+REPORT = HeldReport(reported_at=EPOCH, tiers={TIER: TierReport(held=4, counted=9)})
 
 
 async def test_held_runs_are_those_of_the_report_and_the_counters() -> None:

@@ -40,7 +40,7 @@ class HeldReportError(Exception):
         self.problem = problem
 
 
-class TierHeld(Struct, frozen=True, kw_only=True):
+class TierReport(Struct, frozen=True, kw_only=True):
     """Held runs of one tier.
 
     Attributes:
@@ -59,7 +59,7 @@ class TierHeld(Struct, frozen=True, kw_only=True):
     counted: Count = 0
 
 
-class NamespaceHeld(Struct, frozen=True, kw_only=True):
+class NamespaceReport(Struct, frozen=True, kw_only=True):
     """Held runs of one tier in one namespace.
 
     Attributes:
@@ -86,8 +86,8 @@ class HeldReport(Struct, frozen=True, kw_only=True):
 
     schema: Count = SCHEMA
     reported_at: Moment
-    tiers: dict[Text, TierHeld]
-    namespaces: Annotated[tuple[NamespaceHeld, ...], Meta(max_length=MAX_NAMESPACES)] = ()
+    tiers: dict[Text, TierReport]
+    namespaces: Annotated[tuple[NamespaceReport, ...], Meta(max_length=MAX_NAMESPACES)] = ()
 
 
 class _Header(Struct):

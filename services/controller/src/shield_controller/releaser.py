@@ -15,8 +15,8 @@ from shield_common.text import format_duration
 from shield_controller.core.queue import Allowance, Served, in_order, priorities_of
 from shield_controller.core.release import (
     Outcome,
+    Retries,
     RunState,
-    StuckRuns,
     cancel_patch,
     outcome_of,
     release_patch,
@@ -99,8 +99,8 @@ class Releaser:
         self._failures = 0
         self._retry_after = 0.0
         self._follows: bool | None = None
-        self._postponed = StuckRuns()
-        self.stuck = StuckRuns()
+        self._postponed = Retries()
+        self.stuck = Retries()
         self.served = Served()
         self.allowance = Allowance(
             rate=settings.release.max_rate, interval=settings.interval, now_ms=now_ms()
@@ -196,7 +196,7 @@ class Releaser:
         for run in self.in_order():
             if age_seconds(run.created, now) < hold.max_age:
                 continue
-            if self._waits(run):
+            if not self._is_due(run):
                 continue
             self._tick()
             if not self.allowance.has_token or not self._is_leader():
@@ -212,17 +212,17 @@ class Releaser:
         for run in self.in_order():
             if not self.allowance.has_token:
                 return
-            if self._waits(run):
+            if not self._is_due(run):
                 continue
             if self.allowance.permits(run.tier) and self._is_leader():
                 age = format_duration(age_seconds(run.created, self._server_now()))
                 await self._attempt(run, release_patch, note=f"etcd has room; held for {age}")
                 self._tick()
 
-    def _waits(self, run: HeldRun) -> bool:
-        """Return whether a run that could not be released waits for its next try."""
+    def _is_due(self, run: HeldRun) -> bool:
+        """Return whether a run may be tried now: it did not fail, or its next try has come."""
         now_ms = self._now_ms()
-        return any(w.waits(run.uid, now_ms=now_ms) for w in (self.stuck, self._postponed))
+        return all(r.is_due(run.uid, now_ms=now_ms) for r in (self.stuck, self._postponed))
 
     def _tick(self) -> None:
         now_ms = self._now_ms()

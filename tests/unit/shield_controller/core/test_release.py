@@ -14,8 +14,8 @@ from shield_controller.core.release import (
     LAST_RETRY_MS,
     Outcome,
     Patch,
+    Retries,
     RunState,
-    StuckRuns,
     cancel_patch,
     forget_patch,
     outcome_of,
@@ -174,11 +174,11 @@ def test_an_unclear_answer_is_resolved_by_reading_the_run(
 
 
 def test_a_stuck_run_is_tried_again_ever_more_rarely() -> None:
-    stuck, now_ms, delays = StuckRuns(), 0, []
+    retries, now_ms, delays = Retries(), 0, []
     for _ in range(8):
-        stuck.add("a", now_ms=now_ms)
+        retries.add("a", now_ms=now_ms)
         began = now_ms
-        while stuck.waits("a", now_ms=now_ms):
+        while not retries.is_due("a", now_ms=now_ms):
             now_ms += 1_000
         delays.append(now_ms - began)
 
@@ -186,19 +186,19 @@ def test_a_stuck_run_is_tried_again_ever_more_rarely() -> None:
 
 
 def test_only_the_first_refusal_is_news() -> None:
-    stuck = StuckRuns()
+    retries = Retries()
 
-    assert stuck.add("a", now_ms=0)
-    assert not stuck.add("a", now_ms=FIRST_RETRY_MS)
+    assert retries.add("a", now_ms=0)
+    assert not retries.add("a", now_ms=FIRST_RETRY_MS)
 
 
 @given(st.lists(st.sampled_from("abc")), st.sets(st.sampled_from("abc")))
 def test_runs_that_left_the_queue_are_forgotten(added: list[str], present: set[str]) -> None:
-    stuck = StuckRuns()
+    retries = Retries()
     for uid in added:
-        stuck.add(uid, now_ms=0)
+        retries.add(uid, now_ms=0)
 
-    stuck.keep(present)
+    retries.keep(present)
 
-    assert set(added) & present == {uid for uid in added if uid in stuck}
-    assert not any(stuck.waits(uid, now_ms=LAST_RETRY_MS * 2) for uid in "abc")
+    assert set(added) & present == {uid for uid in added if uid in retries}
+    assert all(retries.is_due(uid, now_ms=LAST_RETRY_MS * 2) for uid in "abc")

@@ -11,7 +11,7 @@ from shield_common.decision import (
     encode_decision,
     encode_override,
 )
-from shield_common.held import HeldReport, TierHeld, encode_held_report
+from shield_common.held import HeldReport, TierReport, encode_held_report
 from shield_common.store.keys import Keys
 from shield_evaluator.cli.stored import Standing, StoredStatus, read_status, standing
 from shield_evaluator.core.latch import ShieldState
@@ -176,7 +176,7 @@ async def test_without_readable_latches_there_are_no_reservations(
 
 async def test_the_report_of_held_runs_is_part_of_the_status(backend: MemoryBackend) -> None:
     assert (await read(backend)).held is None
-    report = HeldReport(reported_at=NOW, tiers={"standard": TierHeld(held=43)})
+    report = HeldReport(reported_at=NOW, tiers={"standard": TierReport(held=43)})
     backend.put(KEYS.held, encode_held_report(report), TTL_MS)
     assert report == (await read(backend)).held
     backend.put(KEYS.held, b"garbage", TTL_MS)

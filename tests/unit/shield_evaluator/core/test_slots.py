@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as replace_struct
 
 from shield_common.decision import TierHold
-from shield_common.held import HeldReport, TierHeld
+from shield_common.held import HeldReport, TierReport
 from shield_evaluator.core import latches_document
 from shield_evaluator.core.latch import ShieldState
 from shield_evaluator.core.observation import Observation
@@ -41,7 +41,7 @@ PLAN = Plan(
 def report(
     held: int = 0, *, counted: int = 0, per_minute: float = 0.0, tier: str = "standard"
 ) -> HeldReport:
-    entry = TierHeld(held=held, counted=counted, released_per_minute=per_minute)
+    entry = TierReport(held=held, counted=counted, released_per_minute=per_minute)
     return HeldReport(reported_at=EPOCH, tiers={tier: entry})
 
 
@@ -74,7 +74,7 @@ def test_nothing_is_held_while_holding_is_off() -> None:
 
 
 def test_slots_are_what_the_held_runs_of_all_tiers_leave() -> None:
-    tiers = {name: TierHeld(held=held) for name, held in (("standard", 40), ("renamed", 10))}
+    tiers = {name: TierReport(held=held) for name, held in (("standard", 40), ("renamed", 10))}
     state = after(learned(HeldReport(reported_at=EPOCH, tiers=tiers)))
     hold = hold_of(state, admitters=2)
     assert (50, 25, 40) == (hold.slots, hold.share, hold.held)
@@ -212,7 +212,7 @@ REPORTS = st.none() | st.builds(
     tiers=st.dictionaries(
         st.sampled_from(["standard", "critical", "renamed"]),
         st.builds(
-            TierHeld,
+            TierReport,
             held=st.integers(0, 2**53 - 1),
             counted=st.integers(0, 2**53 - 1),
             released_per_minute=st.floats(0, 1e18),

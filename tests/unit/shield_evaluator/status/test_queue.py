@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace as replace_struct
 
 from shield_common.decision import TierDecision, TierHold
-from shield_common.held import HeldReport, NamespaceHeld, TierHeld
+from shield_common.held import HeldReport, NamespaceReport, TierReport
 from shield_evaluator.status.cards import queue_sentence
 from shield_evaluator.status.queue import MAX_ROWS, queue_of
 from shield_evaluator.status.view import view_of
@@ -32,14 +32,14 @@ def test_the_page_has_no_queue_while_nothing_reports_one() -> None:
 
 
 def test_an_empty_queue_is_told() -> None:
-    queue = queue_of(HeldReport(reported_at=NOON, tiers={"standard": TierHeld(held=0)}))
+    queue = queue_of(HeldReport(reported_at=NOON, tiers={"standard": TierReport(held=0)}))
     assert queue is not None
     assert ("No run is held.", []) == (queue.summary, queue.rows)
 
 
 def test_a_long_queue_is_cut_and_says_so() -> None:
-    places = tuple(NamespaceHeld(tier="standard", namespace=f"n{i}", held=2) for i in range(50))
-    tiers = {"standard": TierHeld(held=100)}
+    places = tuple(NamespaceReport(tier="standard", namespace=f"n{i}", held=2) for i in range(50))
+    tiers = {"standard": TierReport(held=100)}
     queue = queue_of(HeldReport(reported_at=NOON, tiers=tiers, namespaces=places))
     assert queue is not None
     assert MAX_ROWS == len(queue.rows)

@@ -144,8 +144,8 @@ def resolve(tried: HeldRun, present: WholeRun, run: HeldRun | None) -> RunState:
     return RunState.STUCK if run.has_reason == tried.has_reason else RunState.TRY_AGAIN
 
 
-class StuckRuns:
-    """Runs whose release was refused, and when each is tried again."""
+class Retries:
+    """Runs that could not be released, and when each is tried again."""
 
     def __init__(self) -> None:
         self._retries: dict[str, tuple[int, int]] = {}  # uid -> (due at, delay)
@@ -154,16 +154,16 @@ class StuckRuns:
         return uid in self._retries
 
     def add(self, uid: str, *, now_ms: int) -> bool:
-        """Note a refused release; return whether it is the run's first."""
+        """Note a failed release; return whether it is the run's first."""
         first = uid not in self._retries
         delay = FIRST_RETRY_MS if first else min(2 * self._retries[uid][1], LAST_RETRY_MS)
         self._retries[uid] = (now_ms + delay, delay)
         return first
 
-    def waits(self, uid: str, *, now_ms: int) -> bool:
-        """Return whether a run waits for its next try."""
+    def is_due(self, uid: str, *, now_ms: int) -> bool:
+        """Return whether a run may be tried now; true for every run that is not here."""
         due, _ = self._retries.get(uid, (now_ms, 0))
-        return now_ms < due
+        return now_ms >= due
 
     def discard(self, uid: str) -> None:
         """Forget a run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from shield_common.held import MAX_NAMESPACES, HeldReport, NamespaceHeld, TierHeld
+from shield_common.held import MAX_NAMESPACES, HeldReport, NamespaceReport, TierReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +46,7 @@ def held_report(
     return HeldReport(
         reported_at=now,
         tiers={
-            tier: TierHeld(
+            tier: TierReport(
                 held=held[tier],
                 oldest_seconds=age_seconds(oldest.get(tier, now), now),
                 released_per_minute=per_minute(tier),
@@ -56,7 +56,7 @@ def held_report(
             for tier in sorted({*held, *counted})
         },
         namespaces=tuple(
-            NamespaceHeld(
+            NamespaceReport(
                 tier=tier,
                 namespace=namespace,
                 held=number,

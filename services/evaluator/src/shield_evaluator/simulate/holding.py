@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from shield_common.held import HeldReport, TierHeld
+from shield_common.held import HeldReport, TierReport
 from shield_evaluator.core.slots import HeldReading
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class HeldRuns:
             while released and released[0] <= second - _RATE_SECONDS:
                 released.popleft()
         tiers = {
-            tier: TierHeld(
+            tier: TierReport(
                 held=len(queue),
                 released_per_minute=len(self._released[tier]) / _RATE_SECONDS * 60,
                 counted=self.counted[tier],
