@@ -271,3 +271,28 @@ async def test_a_queue_that_cannot_be_read_does_not_stop_the_others() -> None:
 
     assert "Hold" == world.policy("b")
     assert "a: no such queue" == world.policies.problem
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{}", id="no metadata"),
+        pytest.param(b'{"metadata":{"name":"a"},"spec":{"stopPolicy":7}}', id="another type"),
+        pytest.param(b'{"metadata":{"name":"\xff"}}', id="no UTF-8"),
+        pytest.param(b'{"more":' + b"[" * 100_000, id="nested deeply"),
+    ],
+)
+async def test_what_is_no_queue_is_a_problem_and_no_crash(answer: bytes) -> None:
+    world = Stopping()
+    real = world.request
+
+    async def request(verb: str, path: str, **options: Any) -> bytes:
+        return answer if path.endswith("/a") else await real(verb, path, **options)
+
+    world.request = request  # type: ignore[method-assign]  # of the fake
+
+    await world.follow(CLOSED)
+
+    assert "Hold" == world.policy("b")
+    assert (world.policies.problem or "").startswith("a: ")

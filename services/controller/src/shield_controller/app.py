@@ -206,7 +206,6 @@ class Controller:
 
     def _build_publication(self) -> None:
         settings = self._settings
-        publishes = settings.publish.kubernetes or settings.publish.config_map is not None
         self._mirrors = (
             Mirrors(
                 settings,
@@ -217,7 +216,7 @@ class Controller:
                 is_leader=self._is_leader,
                 on_result=self._metrics.count_mirror,
             )
-            if publishes
+            if settings.publish.has_mirrors
             else None
         )
         self._stop_policies = (

@@ -6,7 +6,6 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from msgspec import Struct
 
 from shield_common import logs
@@ -15,12 +14,10 @@ from shield_controller.core.stop_policy import (
     ClusterQueue,
     QueueList,
     action_for,
-    decode_queue,
     patch_for,
 )
 from shield_controller.kubernetes.client import (
     MERGE_PATCH,
-    NO_ANSWER,
     KubernetesError,
     decode_answer,
 )
@@ -66,10 +63,7 @@ class ClusterQueues:
             KubernetesError: it is not there, or has another form.
         """
         answer = await self._client.request("GET", f"{await self._path()}/{name}")
-        try:
-            return decode_queue(answer)
-        except msgspec.DecodeError as error:
-            raise KubernetesError(NO_ANSWER, f"not a ClusterQueue: {error}") from error
+        return decode_answer(answer, ClusterQueue)
 
     async def patch(self, name: str, patch: dict[str, object]) -> None:
         """Apply a merge patch.

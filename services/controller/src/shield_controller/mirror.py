@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from shield_common import logs
-from shield_controller.core.mirror import REFRESH_MS, bits, config_map, decision_object
+from shield_controller.core.mirror import API_VERSION, REFRESH_MS, bits, config_map, decision_object
 from shield_controller.kubernetes.client import APPLY_PATCH, KubernetesError
 from shield_controller.kubernetes.pipelineruns import FIELD_MANAGER
 
@@ -23,6 +23,7 @@ CONFIG_MAP: Final = "config_map"
 TARGETS: Final = (DECISION, CONFIG_MAP)
 RESULTS: Final = ("success", "forbidden", "not_found", "failure")
 _RESULT_OF: Final = {403: "forbidden", 404: "not_found"}
+RETRY_MS: Final = 5_000  # after a failed write
 POLL_SECONDS: Final = 0.5  # from a decision that changes a bit to the mirror
 
 
@@ -85,7 +86,7 @@ class Mirror:
     @property
     def _pause_ms(self) -> int:
         """Time between two writes; shorter after a failure, since the mirror may be wrong."""
-        return REFRESH_MS if self.problem is None else REFRESH_MS // 12
+        return REFRESH_MS if self.problem is None else RETRY_MS
 
 
 class Mirrors:
@@ -118,7 +119,7 @@ class Mirrors:
         self._is_leader = is_leader
         self._mirrors: list[Mirror] = []
         if publish.kubernetes:
-            path = f"/apis/etcd-shield.dev/v1alpha1/namespaces/{namespace}/decisions"
+            path = f"/apis/{API_VERSION}/namespaces/{namespace}/decisions"
             self._mirrors.append(
                 Mirror(
                     client,

@@ -108,6 +108,11 @@ class PublishSettings(SettingsStruct, frozen=True, kw_only=True):
     decision: ObjectName = "decision"
     config_map: ObjectName | None = None
 
+    @property
+    def has_mirrors(self) -> bool:
+        """Whether there is anything to mirror the decision into."""
+        return self.kubernetes or self.config_map is not None
+
 
 class LeaderElectionSettings(SettingsStruct, frozen=True, kw_only=True):
     """One active controller among several replicas.
@@ -161,11 +166,10 @@ class ControllerSettings(SettingsStruct, frozen=True, kw_only=True):
     @property
     def unset_namespaces(self) -> tuple[str, ...]:
         """The keys of namespaces that are needed and not set, so that the pod's is used."""
-        publishes = self.publish.kubernetes or self.publish.config_map is not None
         unset = {
             "leader_election.namespace": self.leader_election.enabled
             and self.leader_election.namespace is None,
-            "publish.namespace": publishes and self.publish.namespace is None,
+            "publish.namespace": self.publish.has_mirrors and self.publish.namespace is None,
         }
         return tuple(key for key, is_unset in unset.items() if is_unset)
 

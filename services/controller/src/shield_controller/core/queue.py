@@ -31,6 +31,7 @@ A decision does not know about releases that were made just before it: admitters
 from __future__ import annotations
 
 from collections import Counter, deque
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Allowance:
     """How many runs may still be released: the decision's bits and rooms, and the rate.
 
     Attributes:
-        releases: releases of the last minutes, as (time in ms, tier).
+        releases: releases of the last minutes, oldest first, as (time in ms, tier).
     """
 
     def __init__(self, *, rate: float, interval: float, now_ms: int) -> None:
@@ -192,7 +193,7 @@ class Allowance:
 
     def _spent(self) -> int:
         since = self._known_since_ms - SETTLE_MS
-        return sum(released_ms >= since for released_ms, _ in self.releases)
+        return sum(1 for _ in takewhile(lambda each: each[0] >= since, reversed(self.releases)))
 
     def _set(self, rate: float, interval: float) -> None:
         self._rate = rate

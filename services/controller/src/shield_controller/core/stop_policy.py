@@ -23,7 +23,6 @@ from __future__ import annotations
 import enum
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 NONE: Final = "None"
@@ -82,15 +81,6 @@ class Action(enum.Enum):
     STOP = "stop"
     START = "start"
     UNMARK = "unmark"
-
-
-def decode_queue(document: bytes) -> ClusterQueue:
-    """Read a ClusterQueue.
-
-    Raises:
-        msgspec.DecodeError: it is none.
-    """
-    return msgspec.json.decode(document, type=ClusterQueue)
 
 
 def action_for(queue: ClusterQueue, *, closed: bool) -> Action:

@@ -96,32 +96,21 @@ def _publication(publish: PublishSettings, namespace: str | None) -> Iterator[Ri
     place = publish.namespace or namespace
     if place is None:
         return
+    mirrors = []
     if publish.kubernetes:
-        decision = Right(
-            verb="",
-            group="etcd-shield.dev",
-            version="v1alpha1",
-            resource="decisions",
-            namespace=place,
-            name=publish.decision,
-        )
-        yield from _mirror(decision)
+        mirrors.append(("etcd-shield.dev", "v1alpha1", "decisions", publish.decision))
     if publish.config_map is not None:
-        config_map = Right(
-            verb="",
-            group="",
-            version="v1",
-            resource="configmaps",
-            namespace=place,
-            name=publish.config_map,
-        )
-        yield from _mirror(config_map)
-
-
-def _mirror(right: Right) -> Iterator[Right]:
-    """Yield what server-side apply needs: it names the object even where it creates it."""
-    for verb in ("create", "patch"):
-        yield msgspec.structs.replace(right, verb=verb)
+        mirrors.append(("", "v1", "configmaps", publish.config_map))
+    for group, version, resource, name in mirrors:
+        for verb in ("create", "patch"):  # server-side apply names the object that it creates, too
+            yield Right(
+                verb=verb,
+                group=group,
+                version=version,
+                resource=resource,
+                namespace=place,
+                name=name,
+            )
 
 
 def _verbs(right: Right, *verbs: str) -> Iterator[Right]:

@@ -25,7 +25,7 @@ STUCK: Final = "EtcdShieldStuck"
 CANCELLED: Final = "EtcdShieldCancelled"
 REASONS: Final = (HELD, RELEASED, STUCK, CANCELLED)
 
-MAX_NOTE: Final = 1024  # bytes, Kubernetes' own limit
+MAX_NOTE: Final = 256  # characters of up to 4 bytes; Kubernetes takes 1,024 bytes
 PER_SECOND: Final = 2.0
 BURST: Final = 20
 _REPORTER: Final = "etcd-shield.dev/controller"
@@ -109,7 +109,7 @@ class Events:
             "action": reason.removeprefix("EtcdShield"),
             "reason": reason,
             "type": "Warning" if warning else "Normal",
-            "note": truncate(note, MAX_NOTE // 4),
+            "note": truncate(note, MAX_NOTE),
             "regarding": {
                 "apiVersion": f"{GROUP}/{VERSION}",
                 "kind": KIND,
