@@ -37,6 +37,7 @@ SLACK = 0.06
 # Of the quota below the target: 120 runs of 180.
 PLENTY = 0.3
 STREAMS = 2
+CONNECTIONS_PER_ADMITTER = 40
 ROOM_BOUNDS = RoomBounds(
     quota=QUOTA_BYTES,
     target=TARGET,
@@ -93,7 +94,12 @@ async def soak(timeline: Timeline, *, seconds: float, seed: int) -> int:
     Raises:
         RigError: A server is missing, or did not come back.
     """
-    async with Rig("etcd-shield-soak-") as rig, aiohttp.ClientSession() as http:
+    # Reviews that wait for a frozen admitter must not take the connections to the others.
+    connections = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_ADMITTER)
+    async with (
+        Rig("etcd-shield-soak-") as rig,
+        aiohttp.ClientSession(connector=connections) as http,
+    ):
         stack = await start(rig)
         bounds = Bounds(set=SET, reset=RESET, tolerance=TOLERANCE, settle=SETTLE_SECONDS)
         model, room = Model(bounds), RoomModel(ROOM_BOUNDS)

@@ -44,7 +44,6 @@ class Shield:
         trust = admitters[0].certificate.client_context()
         ports = [admitter.port for admitter in admitters]
         self.api = ApiServer(installation.rig.http, ports, trust)
-        self._released = 0
 
     async def report(
         self, held: int | None = None, *, per_minute: float = 0.0, ttl_ms: int = REPORT_TTL_MS

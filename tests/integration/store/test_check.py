@@ -232,6 +232,7 @@ async def test_without_redis_the_connection_is_named_alone(rig: Rig) -> None:
     settings = RedisSettings(url=f"redis://{LOOPBACK}:{rig.ports.reserve()}/0")
     assert ["connect (PING)"] == await evaluator_misses(settings)
     assert ["connect (PING)"] == await admitter_misses(settings)
+    assert ["connect (PING)"] == await controller_misses(settings)
 
 
 async def test_trying_changes_nothing_and_readers_hear_nothing(rig: Rig) -> None:
@@ -251,6 +252,7 @@ async def test_trying_changes_nothing_and_readers_hear_nothing(rig: Rig) -> None
     async with store.subscribe_decisions() as subscription:
         assert [] == await evaluator_misses(settings)
         assert [] == await admitter_misses(settings)
+        assert [] == await controller_misses(settings)
         assert await subscription.next(SILENCE) is None
     assert before == await state()
     remaining = (await store.read_decision() or pytest.fail("no decision")).remaining_ms or 0
