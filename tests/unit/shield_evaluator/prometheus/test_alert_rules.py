@@ -104,7 +104,15 @@ def test_t3_a_pending_alert_is_usable_and_never_blind() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"<html>", b"{}", b'{"status":"error","error":"no"}', b'{"status":"success"}', b"[1]"],
+    [
+        b"",
+        b"<html>",
+        b"{}",
+        b'{"status":"error","error":"no"}',
+        b'{"status":"success"}',
+        b"[1]",
+        body()[:-1] + b',"isPartial":"\xff"}',
+    ],
 )
 def test_an_answer_without_rules_is_malformed(answer: bytes) -> None:
     with pytest.raises(PrometheusError) as caught:

@@ -47,6 +47,9 @@ def test_t6_a_configured_label_names_the_member() -> None:
         ),
         pytest.param("malformed", b'{"status":"error","error":"no"}', id="no success"),
         pytest.param("malformed", b"<html>", id="not JSON"),
+        pytest.param(
+            "malformed", body()[:-1] + b',"isPartial":"\xff"}', id="no UTF-8 beside the result"
+        ),
     ],
 )
 def test_error_class_of_an_answer_that_is_no_vector(kind: str, answer: bytes) -> None:

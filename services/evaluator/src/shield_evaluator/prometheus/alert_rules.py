@@ -119,6 +119,7 @@ def parse_alert_rules(body: bytes, alert: str, remarks: tuple[str, ...] = ()) ->
     """
     try:
         response = _rules.decode(body)
+        missing = incompleteness(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(error) from error
     if response.status != "success" or response.data is None:
@@ -137,7 +138,7 @@ def parse_alert_rules(body: bytes, alert: str, remarks: tuple[str, ...] = ()) ->
         and rule.type != "recording"
         and (rule.labels or {}).get(OWN_LABEL[0]) != OWN_LABEL[1]
     )
-    return AlertRules(alert, rules, (*warnings_of(response), *incompleteness(body), *remarks))
+    return AlertRules(alert, rules, (*warnings_of(response), *missing, *remarks))
 
 
 def parse_start_time(body: bytes) -> datetime:

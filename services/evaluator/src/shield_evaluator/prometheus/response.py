@@ -163,6 +163,7 @@ def parse_result(
     """
     try:
         data, warnings = _success(decoder.decode(body), kind, called)
+        return data.result, (*warnings, *incompleteness(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # The result of another type fails to decode as well; then the type is the problem.
         try:
@@ -170,7 +171,6 @@ def parse_result(
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as worse:
             raise malformed(worse) from worse
         raise malformed(error) from error
-    return data.result, (*warnings, *incompleteness(body))
 
 
 def _success(
