@@ -105,19 +105,22 @@ class Connection(asyncio.Protocol):
         self._forbidden: Response | None = None
         self._received = b""  # of a head, or of the empty line before it
         self._head = RequestHead(b"", b"")
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._head_response: Response | None = None  # known before the body
-        self._target = b""
-        self._is_chunked = False
-        self._length = 0  # bytes of the body, if it is not chunked
-        self._chunks = 0
-        self._framing = 0  # bytes of a chunked body that are not its content
-        self._body: bytes | bytearray = b""
+        self._body = bytearray()
         self._reserved = 0
         self._write_paused = False
         self._unsent_since: float | None = None
         self.is_fresh = True
+        self._reset()
         self._enter(_HANDSHAKE)
+
+    def _reset(self) -> None:
+        """Forget the head and the sizes of the request before."""
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_response: Response | None = None  # known before the body
+        self._length = 0  # bytes of the body, if it is not chunked
+        self._chunks = 0
+        self._framing = 0  # bytes of a chunked body that are not its content
 
     # Called by the transport.
 
@@ -145,14 +148,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse one piece after the other; the callbacks below do the rest."""
-        state, requests_left = self.state, self._requests_left
         while data and self.state < _LINGER:
             data = self._receive_body(data) if self.state is _BODY else self._receive_head(data)
-        if self.state is not state or self._requests_left != requests_left:
-            self._enter(self.state)
-
-    def eof_received(self) -> None:
-        """Let the transport close: a client that sends nothing more has all its answers."""
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read."""
@@ -175,10 +172,15 @@ class Connection(asyncio.Protocol):
         """Act on deadlines that have passed."""
         if self.state is _HANDSHAKE:
             return
-        if self._writes_too_long(now):
+        is_late = now >= self.deadline
+        if self._writes_too_long(now) or (is_late and self.state >= _LINGER):
             self.abort()
-        elif now >= self.deadline:
-            self._deadline_passed()
+        elif is_late and self.state is _IDLE:
+            self.close()
+        elif is_late:
+            message = "the request did not arrive in time"
+            response = error_response(HTTPStatus.REQUEST_TIMEOUT, message)
+            self._reject(RejectedError(response, Rejection.TIMEOUT))
 
     def close(self) -> None:
         """Close once everything is written."""
@@ -196,16 +198,6 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once."""
         self._transport.abort()
-
-    def _deadline_passed(self) -> None:
-        if self.state is _IDLE:
-            self.close()
-        elif self.has_request:
-            message = "the request did not arrive in time"
-            response = error_response(HTTPStatus.REQUEST_TIMEOUT, message)
-            self._reject(RejectedError(response, Rejection.TIMEOUT))
-        else:
-            self.abort()
 
     def _writes_too_long(self, now: float) -> bool:
         unsent = self._transport.get_write_buffer_size() or limits.unsent_bytes(
@@ -232,7 +224,7 @@ class Connection(asyncio.Protocol):
                     return b""
                 received = received.removeprefix(_EMPTY_LINE)
             known = 0
-            self.state = _HEAD
+            self._enter(_HEAD)
             if received[0] in _EMPTY_LINE:
                 self._reject(not_http("empty lines before the request"))
                 return b""
@@ -246,7 +238,7 @@ class Connection(asyncio.Protocol):
         self._received = received
         self._parse(received[known:])
         if self.state is _IDLE:
-            return b"" if self._is_chunked else received[end + len(_HEAD_END) + self._length :]
+            return b"" if self._head.is_chunked else received[end + len(_HEAD_END) + self._length :]
         if self.state is _HEAD and end >= 0:  # HTTP/2, whose preface llhttp knows
             self._reject(not_http("not an HTTP/1.1 request"))
         elif self.state is _HEAD and len(received) > limits.MAX_HEAD:
@@ -256,7 +248,7 @@ class Connection(asyncio.Protocol):
 
     def _receive_body(self, data: bytes) -> bytes:
         """Parse bytes up to the end of a body; return what follows it."""
-        if self._is_chunked:
+        if self._head.is_chunked:
             self._framing += len(data)
             self._parse(data)
             if self._framing > limits.MAX_FRAMING and self.state is _BODY:
@@ -283,12 +275,7 @@ class Connection(asyncio.Protocol):
         """Begin a request."""
         if self.state is not _HEAD:
             raise _OverError
-        self._target = b""
-        self._headers = []
-        self._length = 0
-        self._chunks = 0
-        self._framing = 0
-        self._head_response = None
+        self._reset()
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request's target."""
@@ -310,28 +297,25 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Check the head, and answer now if that is enough."""
         parser, handler = self._parser, self._server.handler
-        valid = validate_head(
+        head = validate_head(
             parser.get_method(), self._target, parser.get_http_version(), tuple(self._headers)
         )
         # Another protocol's name (RTSP) and further spaces do not show in the callbacks.
-        if not self._received.startswith(valid.request_line):
+        if not self._received.startswith(head.request_line):
             raise not_http("not an HTTP/1.1 request line")
         if parser.should_upgrade():
             raise not_http("protocol upgrades are not supported")
         self._received = b""
-        self._head = valid.head
-        self._is_chunked = valid.is_chunked
-        response = self._forbidden
-        if response is None:
-            response = handler.check_head(valid.head)
+        self._head = head
+        response = handler.check_head(head) if self._forbidden is None else self._forbidden
         if response is not None:
-            if self._length > 0 or valid.is_chunked:
+            if self._length > 0 or head.is_chunked:
                 raise RejectedError(response, None)
             self._head_response = response
         elif self._length > handler.max_body:
             raise self._body_too_large()
-        self.state = _BODY
-        if valid.expects_continue and response is None:
+        self._enter(_BODY)
+        if head.expects_continue and response is None:
             self._transport.write(_CONTINUE)
 
     def on_chunk_header(self) -> None:
@@ -343,12 +327,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
         self._framing -= len(body)
-        if not self._body:
-            self._body = body  # mostly the whole body, which then is not copied again
-        else:
-            if isinstance(self._body, bytes):
-                self._body = bytearray(self._body)
-            self._body += body
+        self._body += body
         size = len(self._body)
         if size > self._server.handler.max_body:
             raise self._body_too_large()
@@ -372,7 +351,7 @@ class Connection(asyncio.Protocol):
             or self._server.draining
             or not self._parser.should_keep_alive()
         )
-        self.state = _IDLE
+        self._enter(_IDLE)
         self._write(response, close=close)
         if close:
             self.close()
@@ -395,7 +374,7 @@ class Connection(asyncio.Protocol):
         if isinstance(error, RejectedError):
             self._reject(error)
         elif isinstance(error, _OverError):
-            if self._is_chunked:
+            if self._head.is_chunked:
                 self.close()
             self._parser = HttpRequestParser(self)
         else:
@@ -423,7 +402,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._server.time() + SECONDS[state]
 
     def _release_body(self) -> None:
-        self._body = b""
+        self._body = bytearray()
         if self._reserved:
             self._server.body_memory.release(self._reserved)
             self._reserved = 0

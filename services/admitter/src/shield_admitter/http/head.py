@@ -13,8 +13,6 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from msgspec import Struct
-
 from shield_admitter.http.messages import Rejection, RequestHead, Response, error_response
 
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
@@ -45,28 +43,12 @@ def not_http(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Rejec
     return RejectedError(error_response(status, message), Rejection.HTTP)
 
 
-class ValidHead(Struct, frozen=True):
-    """A head that has passed `validate_head`.
-
-    Attributes:
-        head: what the handler sees of it.
-        request_line: the only accepted spelling of its first line.
-        is_chunked: whether the body comes in chunks.
-        expects_continue: whether the client waits for 100 Continue.
-    """
-
-    head: RequestHead
-    request_line: bytes
-    is_chunked: bool
-    expects_continue: bool
-
-
 # A client sends the same head with every request, apart from Content-Length, and checking a head
 # takes longer than parsing it.
 @lru_cache(maxsize=64)
 def validate_head(
     method: bytes, target: bytes, version: str, headers: tuple[tuple[bytes, bytes], ...]
-) -> ValidHead:
+) -> RequestHead:
     """Return the head, or reject what llhttp accepts and two servers could read differently.
 
     Args:
@@ -97,11 +79,12 @@ def validate_head(
     if expectation is not None and expectation.strip().lower() != b"100-continue":
         message = "expectations other than 100-continue are not supported"
         raise not_http(message, HTTPStatus.EXPECTATION_FAILED)
-    head = RequestHead(
+    return RequestHead(
         method,
         target.partition(b"?")[0],
         values.get(b"content-type", b"").partition(b";")[0].strip().lower(),
         values.get(b"content-encoding", b""),
+        request_line=b"%s %s HTTP/%s\r\n" % (method, target, version.encode("ascii")),
+        is_chunked=coding is not None,
+        expects_continue=expectation is not None,
     )
-    line = b"%s %s HTTP/%s\r\n" % (method, target, version.encode("ascii"))
-    return ValidHead(head, line, coding is not None, expectation is not None)

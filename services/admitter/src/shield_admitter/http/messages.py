@@ -14,19 +14,25 @@ from msgspec import Struct
 
 
 class RequestHead(Struct, frozen=True):
-    """The parts of a request's head that a handler may look at.
+    """What the handler and the connection need of a request's head.
 
     Attributes:
         method: as sent.
         path: without the query.
         content_type: lower case, without parameters; empty if absent.
         content_encoding: as sent; empty if absent.
+        request_line: the only accepted spelling of its first line.
+        is_chunked: whether the body comes in chunks.
+        expects_continue: whether the client waits for 100 Continue.
     """
 
     method: bytes
     path: bytes
     content_type: bytes = b""
     content_encoding: bytes = b""
+    request_line: bytes = b""
+    is_chunked: bool = False
+    expects_continue: bool = False
 
 
 class Response(Struct, frozen=True):
@@ -108,7 +114,7 @@ class Handler(Protocol):
         """Return a response if the head alone decides it; None to have the body read."""
         ...
 
-    def respond(self, head: RequestHead, body: bytes | bytearray) -> Response:
+    def respond(self, head: RequestHead, body: bytearray) -> Response:
         """Answer a request whose head passed `check_head`."""
         ...
 

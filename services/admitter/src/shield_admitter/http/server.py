@@ -12,6 +12,7 @@ import contextlib
 import enum
 import socket
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -114,7 +115,8 @@ class Server:
         """
         self._sockets = await listen(address)
         self._acceptors = [
-            BackgroundTask("accept", _Acceptor(self, listener).run) for listener in self._sockets
+            BackgroundTask("accept", partial(self._accept_from, listener))
+            for listener in self._sockets
         ]
         for task in (self._sweeping, *self._acceptors):
             await task.start()
@@ -152,8 +154,23 @@ class Server:
             connection.abort()
         await self._sweeping.stop()
 
+    async def _accept_from(self, listener: socket.socket) -> None:
+        """Accept until cancelled; being out of file descriptors is survived."""
+        is_failing = False
+        while True:
+            try:
+                client, _ = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError as error:
+                if not is_failing:
+                    self._log.warning("cannot accept connections", problem=str(error))
+                is_failing = True
+                await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+            else:
+                is_failing = False
+                self.accept(client)
+
     def accept(self, client: socket.socket) -> None:
-        """Take a client in if there is room, or room can be made by evicting another."""
+        """Begin a client's handshake, if there is room or another connection can be evicted."""
         if len(self._connections) >= self._max_connections and not self._make_room():
             client.close()
             if not self._refuses_clients:
@@ -252,30 +269,6 @@ class Server:
 
     def _set_date(self) -> None:
         self.date = b"Date: %s\r\n" % formatdate(usegmt=True).encode("ascii")
-
-
-class _Acceptor:
-    """Accepts connections from one listening socket."""
-
-    def __init__(self, server: Server, listener: socket.socket) -> None:
-        self._server = server
-        self._listener = listener
-        self._failing = False
-
-    async def run(self) -> None:
-        """Accept until cancelled; being out of file descriptors is survived."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, _ = await loop.sock_accept(self._listener)
-            except OSError as error:
-                if not self._failing:
-                    self._failing = True
-                    logs.get(__name__).warning("cannot accept connections", problem=str(error))
-                await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
-            else:
-                self._failing = False
-                self._server.accept(client)
 
 
 class _Rank(enum.IntEnum):
