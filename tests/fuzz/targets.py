@@ -9,11 +9,11 @@ from jsonschema import Draft202012Validator
 from shield_admitter.core.review import MAX_UID, Request, ReviewError, decode, decode_run
 from shield_common.decision import (
     MAX_DOCUMENT_BYTES,
-    DecisionError,
+    DocumentError,
     decode_decision,
     encode_decision,
 )
-from shield_common.held import HeldReportError, decode_held_report, encode_held_report
+from shield_common.held import decode_held_report, encode_held_report
 from shield_controller.core.release import release_patch
 from shield_controller.core.runs import NotARunError, decode_partial, held_run
 
@@ -77,7 +77,7 @@ def decision(data: bytes) -> None:
     """A decision that is taken survives writing and reading; any other is refused in one way."""
     try:
         taken = decode_decision(data)
-    except DecisionError as error:
+    except DocumentError as error:
         assert error.problem in {"malformed", "schema", "size"}  # noqa: PT017 - pytest is not there
         return
     written = encode_decision(taken)
@@ -89,7 +89,7 @@ def held_report(data: bytes) -> None:
     """A report that is taken survives writing and reading; any other is refused in one way."""
     try:
         taken = decode_held_report(data)
-    except HeldReportError as error:
+    except DocumentError as error:
         assert error.problem in {"malformed", "schema", "size"}  # noqa: PT017 - pytest is not there
         return
     assert taken == decode_held_report(encode_held_report(taken))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shield_common.decision import (
     MAX_DOCUMENT_BYTES,
     Decision,
-    DecisionError,
+    DocumentError,
     Override,
     SignalObservation,
     TierDecision,
@@ -71,7 +71,7 @@ def changed(*path: str, to: object) -> bytes:
 
 
 def problem_of(document: bytes) -> str:
-    with pytest.raises(DecisionError) as caught:
+    with pytest.raises(DocumentError) as caught:
         decode_decision(document)
     return caught.value.problem
 
@@ -79,7 +79,7 @@ def problem_of(document: bytes) -> str:
 def outcome(document: bytes) -> str:
     try:
         decode_decision(document)
-    except DecisionError as error:
+    except DocumentError as error:
         return error.problem
     return "decision"
 
@@ -164,7 +164,7 @@ def test_a_document_that_is_no_decision_is_malformed(document: bytes) -> None:
 
 @given(st.binary(max_size=400))
 def test_random_bytes_are_refused_in_one_way(document: bytes) -> None:
-    with pytest.raises(DecisionError):
+    with pytest.raises(DocumentError):
         decode_decision(document)
 
 
@@ -193,7 +193,7 @@ def test_any_value_in_any_field_is_a_decision_or_refused(value: object, field: s
 
 @given(st.binary(max_size=200))
 def test_random_bytes_are_no_override(document: bytes) -> None:
-    with pytest.raises(DecisionError):
+    with pytest.raises(DocumentError):
         decode_override(document)
 
 

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shield_common.decision import MAX_DOCUMENT_BYTES, DocumentError
 from shield_common.held import (
-    MAX_DOCUMENT_BYTES,
     HeldReport,
-    HeldReportError,
     NamespaceReport,
     TierReport,
     decode_held_report,
@@ -62,7 +61,7 @@ def test_unknown_fields_of_a_report_are_ignored() -> None:
     ],
 )
 def test_a_document_that_is_no_report_says_why(document: bytes, problem: str) -> None:
-    with pytest.raises(HeldReportError) as caught:
+    with pytest.raises(DocumentError) as caught:
         decode_held_report(document)
 
     assert problem == caught.value.problem
@@ -70,5 +69,5 @@ def test_a_document_that_is_no_report_says_why(document: bytes, problem: str) ->
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_else(document: bytes) -> None:
-    with suppress(HeldReportError):
+    with suppress(DocumentError):
         decode_held_report(document)

@@ -10,10 +10,12 @@ fields that it does not know and refuses a higher ``schema``.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+
+T = TypeVar("T")
 
 SCHEMA: Final = 1
 
@@ -30,8 +32,8 @@ Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
-class DecisionError(Exception):
-    """A document cannot be used; its reader keeps the last good one and counts the error.
+class DocumentError(Exception):
+    """A document of the store cannot be used; its reader goes on without it and counts the error.
 
     Attributes:
         problem: ``malformed``, ``schema`` or ``size``, for a metric label.
@@ -196,17 +198,34 @@ def decode_decision(document: bytes) -> Decision:
         document: UTF-8 JSON; not trusted, since others may be able to write to the store.
 
     Raises:
-        DecisionError: too large, not a decision, or of a higher schema than this reader knows.
+        DocumentError: too large, not a decision, or of a higher schema than this reader knows.
+    """
+    return decode_document(document, _decoder, schema=SCHEMA, name="a decision document")
+
+
+def decode_document(
+    document: bytes, decoder: msgspec.json.Decoder[T], *, schema: int, name: str
+) -> T:
+    """Read a document that says its own schema.
+
+    Args:
+        document: UTF-8 JSON.
+        decoder: of its form.
+        schema: the highest one that this reader knows.
+        name: what the document is, with its article.
+
+    Raises:
+        DocumentError: too large, malformed, or of a higher schema.
     """
     if len(document) > MAX_DOCUMENT_BYTES:
-        raise DecisionError("size", f"{len(document)} bytes, at most {MAX_DOCUMENT_BYTES} are read")
+        raise DocumentError("size", f"{len(document)} bytes, at most {MAX_DOCUMENT_BYTES} are read")
     try:
-        schema = _header.decode(document).schema
-        if schema > SCHEMA:
-            raise DecisionError("schema", f"schema {schema}, this reader knows up to {SCHEMA}")
-        return _decoder.decode(document)
+        actual = _header.decode(document).schema
+        if actual > schema:
+            raise DocumentError("schema", f"schema {actual}, this reader knows up to {schema}")
+        return decoder.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecisionError("malformed", f"not a decision document: {error}") from error
+        raise DocumentError("malformed", f"not {name}: {error}") from error
 
 
 def encode_override(override: Override) -> bytes:
@@ -218,9 +237,9 @@ def decode_override(document: bytes) -> Override:
     """Read an override.
 
     Raises:
-        DecisionError: not an override document.
+        DocumentError: not an override document.
     """
     try:
         return _override_decoder.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecisionError("malformed", f"not an override document: {error}") from error
+        raise DocumentError("malformed", f"not an override document: {error}") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from shield_common import logs
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import Duration
-from shield_common.decision import DecisionError, decode_decision
+from shield_common.decision import DocumentError, decode_decision
 from shield_common.decision_age import (
     Acceptance,
     CachedDecision,
@@ -189,7 +189,7 @@ class DecisionFeed:
     def _offer(self, document: bytes, *, source: str, remaining_ms: int | None = None) -> None:
         try:
             decision = self._decode(document, source=source, remaining_ms=remaining_ms)
-        except DecisionError as error:
+        except DocumentError as error:
             self._on_document(source, error.problem)
             if not self._is_rejecting:
                 self._is_rejecting = True
@@ -208,10 +208,10 @@ class DecisionFeed:
     def _decode(self, document: bytes, *, source: str, remaining_ms: int | None) -> Decision:
         if source == "get" and remaining_ms is None:
             # The evaluator always sets an expiry. Without it the age is unknown.
-            raise DecisionError("no_expiry", "its key has no expiry: not written by an evaluator")
+            raise DocumentError("no_expiry", "its key has no expiry: not written by an evaluator")
         decision = decode_decision(document)
         if decision.cluster != self._cluster:
-            raise DecisionError("cluster", f"it is for cluster {decision.cluster}")
+            raise DocumentError("cluster", f"it is for cluster {decision.cluster}")
         return decision
 
     def _went_silent(self) -> None:

@@ -14,30 +14,16 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from shield_common.decision import Count, Moment, Text, Value
+from shield_common.decision import Count, Moment, Text, Value, decode_document
 
 SCHEMA: Final = 1
 
-# A hundred tiers and a hundred namespaces stay below 32 KiB; more is garbage.
-MAX_DOCUMENT_BYTES: Final = 256 * 1024
 MAX_NAMESPACES: Final = 100  # those with most held runs; the rest shows in the tiers' counts alone
 
 # The labels and annotations by which a held run is known; `docs/holding.md` names them to users.
 HELD_LABEL: Final = "etcd-shield.dev/held"  # value: the tier in which the run was held
 REASON_ANNOTATION: Final = "etcd-shield.dev/held-because"  # value: a sentence for people
 PENDING: Final = "PipelineRunPending"  # Tekton's `spec.status` of a run that must not start yet
-
-
-class HeldReportError(Exception):
-    """A document is no report of held runs; its reader goes on without it and counts the error.
-
-    Attributes:
-        problem: ``malformed``, ``schema`` or ``size``, for a metric label.
-    """
-
-    def __init__(self, problem: str, message: str) -> None:
-        super().__init__(message)
-        self.problem = problem
 
 
 class TierReport(Struct, frozen=True, kw_only=True):
@@ -90,11 +76,6 @@ class HeldReport(Struct, frozen=True, kw_only=True):
     namespaces: Annotated[tuple[NamespaceReport, ...], Meta(max_length=MAX_NAMESPACES)] = ()
 
 
-class _Header(Struct):
-    schema: int
-
-
-_header = msgspec.json.Decoder(_Header)
 _decoder = msgspec.json.Decoder(HeldReport)
 _encoder = msgspec.json.Encoder()
 
@@ -111,15 +92,6 @@ def decode_held_report(document: bytes) -> HeldReport:
         document: UTF-8 JSON; not trusted, since others may be able to write to the store.
 
     Raises:
-        HeldReportError: too large, no report, or of a higher schema than this reader knows.
+        DocumentError: too large, no report, or of a higher schema than this reader knows.
     """
-    if len(document) > MAX_DOCUMENT_BYTES:
-        problem = f"{len(document)} bytes, at most {MAX_DOCUMENT_BYTES} are read"
-        raise HeldReportError("size", problem)
-    try:
-        schema = _header.decode(document).schema
-        if schema > SCHEMA:
-            raise HeldReportError("schema", f"schema {schema}, this reader knows up to {SCHEMA}")
-        return _decoder.decode(document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise HeldReportError("malformed", f"not a report of held runs: {error}") from error
+    return decode_document(document, _decoder, schema=SCHEMA, name="a report of held runs")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from shield_common import logs
-from shield_common.decision import Decision, DecisionError, decode_decision, encode_decision
+from shield_common.decision import Decision, DocumentError, decode_decision, encode_decision
 from shield_common.store.keys import held_field
 from shield_common.store.protocol import PublishResult, StoreError
 from shield_evaluator.core import latches_document
@@ -185,7 +185,7 @@ class Cycle:
             stored = await self._decisions.read_decision()
             await self._override.refresh(self._now().ms, unlimited_ms=self.config.ttl_ms)
             decision = None if stored is None else decode_decision(stored.document)
-        except (StoreError, DecisionError) as error:
+        except (StoreError, DocumentError) as error:
             self._log.debug("the writer's decision cannot be read", problem=str(error))
         return self._finish(
             CycleResult(

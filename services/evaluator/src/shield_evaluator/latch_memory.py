@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from shield_common import logs
-from shield_common.decision import DecisionError, decode_decision
+from shield_common.decision import DocumentError, decode_decision
 from shield_evaluator.core import latches_document, room, slots
 from shield_evaluator.core.latch import Instant, ShieldState, advance, after_pause
 
@@ -80,7 +80,7 @@ class LatchMemory:
             return
         try:
             decision = decode_decision(document)
-        except DecisionError as error:
+        except DocumentError as error:
             self._log.warning("the stored decision cannot be decoded", problem=str(error))
             return
         self.state, self._order = latches_document.recover(decision, plan), decision.order

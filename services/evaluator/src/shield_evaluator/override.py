@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common import logs
-from shield_common.decision import DecisionError, Override, decode_override
+from shield_common.decision import DocumentError, Override, decode_override
 from shield_common.lifecycle import backoff
 from shield_common.store.protocol import OverrideStore, StoreError
 
@@ -78,7 +78,7 @@ class OverrideInForce:
             return True
         try:
             override = decode_override(stored.document)
-        except DecisionError as error:
+        except DocumentError as error:
             if stored.document != self._undecodable:
                 self._log.error("override ignored, it cannot be decoded", problem=str(error))
             self._undecodable = stored.document

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common import logs
-from shield_common.held import HeldReportError, decode_held_report
+from shield_common.decision import DocumentError
+from shield_common.held import decode_held_report
 from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import AdmittedCounter, HeldReportReader, StoreError
 from shield_evaluator.core.plan import DEFAULT_QUOTA
@@ -206,7 +207,7 @@ class RoomReader:
         if stored is not None:
             try:
                 report, problem = decode_held_report(stored.document), ""
-            except HeldReportError as error:
+            except DocumentError as error:
                 problem = str(error)
         self._notes.note(_HELD_RUNS, problem)
         return report, True

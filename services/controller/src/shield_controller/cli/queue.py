@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED, echo_json
-from shield_common.held import HeldReport, HeldReportError, decode_held_report
+from shield_common.decision import DocumentError
+from shield_common.held import HeldReport, decode_held_report
 from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 from shield_common.text import format_duration, printable
@@ -131,7 +132,7 @@ async def _read_report(settings: ControllerSettings) -> HeldReport | None:
     try:
         stored = await store.read_held_report()
         return None if stored is None else decode_held_report(stored.document)
-    except (StoreError, HeldReportError):
+    except (StoreError, DocumentError):
         return None
     finally:
         await store.close()

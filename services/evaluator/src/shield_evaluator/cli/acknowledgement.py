@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common.decision import (
     Decision,
-    DecisionError,
+    DocumentError,
     Override,
     decode_decision,
     decode_override,
@@ -72,7 +72,7 @@ async def _first(subscription: Subscription, obeys: Callable[[Decision], bool]) 
             return None
         try:
             decision = decode_decision(document)
-        except DecisionError:
+        except DocumentError:
             continue
         if obeys(decision):
             return decision

@@ -11,12 +11,12 @@ from msgspec import Struct
 from shield_common.command_line import EXIT_FAILED
 from shield_common.decision import (
     Decision,
-    DecisionError,
+    DocumentError,
     Override,
     decode_decision,
     decode_override,
 )
-from shield_common.held import HeldReport, HeldReportError, decode_held_report
+from shield_common.held import HeldReport, decode_held_report
 from shield_common.store.protocol import (
     DecisionReader,
     HeldReportReader,
@@ -195,7 +195,7 @@ def _decoded(
         return None, None
     try:
         return decode(stored.document), None
-    except DecisionError as error:
+    except DocumentError as error:
         return None, str(error)
 
 
@@ -224,7 +224,7 @@ async def _held(store: Store) -> HeldReport | None:
     try:
         document = await store.read_held_report()
         return None if document is None else decode_held_report(document.document)
-    except HeldReportError:
+    except DocumentError:
         return None
     except StoreError as error:
         if error.kind == "permission":
