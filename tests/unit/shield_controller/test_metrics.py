@@ -27,7 +27,7 @@ def report(**tiers: int) -> HeldReport:
 
 def test_the_tiers_of_a_decision_have_series_before_anything_is_held() -> None:
     shown = metrics()
-    shown.follow(decision(standard=tier(), critical=tier()))
+    shown.create_tier_series(decision(standard=tier(), critical=tier()))
 
     assert 0 == value(shown.registry, "etcd_shield_held_runs", tier="critical")
     assert 0 == value(shown.registry, "etcd_shield_released_total", tier="standard", result="stuck")
@@ -44,7 +44,7 @@ def test_a_tier_that_holds_nothing_any_more_shows_zero() -> None:
 
 def test_labels_that_users_invent_do_not_make_series_without_end() -> None:
     shown = metrics()
-    shown.follow(decision(standard=tier()))
+    shown.create_tier_series(decision(standard=tier()))
     shown.show(report(**{f"invented-{number}": 1 for number in range(500)}))
 
     series = [
@@ -69,7 +69,7 @@ def test_an_age_that_was_changed_meanwhile_ends_a_decision_in_the_metrics_too() 
     shown = metrics()
     followed = feed(lambda: 61_000)
     followed.cached = CachedDecision(decision(), 0)
-    shown.observe(feed=followed, is_leader=lambda: True, is_watching=None)
+    shown.read_from(feed=followed, is_leader=lambda: True, is_watching=None)
     assert 1 == value(shown.registry, "etcd_shield_decision_in_force")
 
     short = FreshnessSettings(stale_after=Duration(30), expired_after=Duration(60))

@@ -57,6 +57,19 @@ class ServiceMetrics:
         build = self.gauge("build_info", "1, with the version as a label.", {"version": ()})
         build.labels(version(distribution)).set(1)
 
+    def create_task_series(self, tasks: Iterable[str]) -> None:
+        """Create the crash counters of background tasks, so that they exist before any crash."""
+        for task in tasks:
+            self.task_crashes.labels(task)
+
+    def count_crash(self, task: str) -> None:
+        """Count a crash of a background task."""
+        self.task_crashes.labels(task).inc()
+
+    def count_config_reload(self, result: str) -> None:
+        """Count a reload of the configuration, by one of `RELOAD_RESULTS`."""
+        self.config_reloads.labels(result).inc()
+
     def gauge(
         self, name: str, text: str, labels: Mapping[str, Iterable[str]] = _NO_LABELS
     ) -> Gauge:

@@ -130,7 +130,7 @@ class Admitter:
             client_names=settings.tls.client_names,
             on_handshake_failure=self._metrics.count_handshake_failure,
         )
-        self._metrics.observe(
+        self._metrics.read_from(
             feed=self._feed, server=self._server, certificate=certificate, counts=self._counts
         )
         self._reloader = SettingsReloader(

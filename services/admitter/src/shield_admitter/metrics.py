@@ -30,7 +30,7 @@ from shield_common.decision_feed import DOCUMENT_RESULTS, SOURCES
 from shield_common.metrics import PREFIX, ServiceMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from shield_admitter.admission_counts import AdmissionCounts
     from shield_admitter.core.hold import Mutation
@@ -70,7 +70,7 @@ class Metrics(ServiceMetrics):
     """All series of the admitter.
 
     What other parts know already (the decision, connections, the certificate) is read from them at
-    each scrape, from `observe` on.
+    each scrape, from `read_from` on.
     """
 
     def __init__(self, policy: Policy, *, now_ms: Callable[[], int]) -> None:
@@ -115,7 +115,7 @@ class Metrics(ServiceMetrics):
         self._create_hold_series()
         self._create_request_series()
 
-    def observe(
+    def read_from(
         self,
         *,
         feed: DecisionFeed,
@@ -170,19 +170,6 @@ class Metrics(ServiceMetrics):
     def count_certificate_reload(self, *, succeeded: bool) -> None:
         """Count a reload of the certificate."""
         self._certificate_reloads.labels("success" if succeeded else "failure").inc()
-
-    def count_config_reload(self, result: str) -> None:
-        """Count a reload of the configuration."""
-        self.config_reloads.labels(result).inc()
-
-    def count_crash(self, task: str) -> None:
-        """Count a crash of a background task."""
-        self.task_crashes.labels(task).inc()
-
-    def create_task_series(self, tasks: Iterable[str]) -> None:
-        """Create the crash counters of background tasks, so that they exist before any crash."""
-        for task in tasks:
-            self.task_crashes.labels(task)
 
     def _create_decision_series(self) -> None:
         self._documents = self.counter(

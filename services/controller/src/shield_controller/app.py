@@ -96,12 +96,12 @@ class Controller:
             random=random.random,
             outage=self._outage,
             on_document=self._metrics.count_document,
-            on_decision=self._metrics.follow,
+            on_decision=self._metrics.create_tier_series,
         )
         self._leadership = self._build_leadership()
         self._build_queue()
         self._build_publication()
-        self._metrics.observe(
+        self._metrics.read_from(
             feed=self._feed,
             is_leader=self._is_leader,
             is_watching=self._is_watching if settings.hold.enabled else None,

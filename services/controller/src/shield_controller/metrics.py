@@ -16,7 +16,7 @@ from shield_controller.mirror import TARGETS
 from shield_controller.releaser import RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from shield_common.decision import Decision
     from shield_common.decision_feed import DecisionFeed
@@ -54,7 +54,7 @@ class Metrics(ServiceMetrics):
         ).set_function(self._in_force)
         self._redis_up = self.gauge("redis_up", "1 while Redis answers this controller.")
 
-    def observe(
+    def read_from(
         self,
         *,
         feed: DecisionFeed,
@@ -74,7 +74,7 @@ class Metrics(ServiceMetrics):
         if is_watching is not None:
             self._watching.set_function(lambda: float(is_watching()))
 
-    def follow(self, decision: Decision) -> None:
+    def create_tier_series(self, decision: Decision) -> None:
         """Create the series of a decision's tiers."""
         for tier in decision.tiers:
             self._tier(tier)
@@ -124,19 +124,6 @@ class Metrics(ServiceMetrics):
     def count_document(self, source: str, result: str) -> None:
         """Count a decision document."""
         self._documents.labels(source, result).inc()
-
-    def count_config_reload(self, result: str) -> None:
-        """Count a reload of the configuration."""
-        self.config_reloads.labels(result).inc()
-
-    def count_crash(self, task: str) -> None:
-        """Count a crash of a background task."""
-        self.task_crashes.labels(task).inc()
-
-    def create_task_series(self, tasks: Iterable[str]) -> None:
-        """Create the crash counters of background tasks, so that they exist before any crash."""
-        for task in tasks:
-            self.task_crashes.labels(task)
 
     def _create_queue_series(self) -> None:
         self._held = self.gauge("held_runs", "Held runs.", {"tier": ()})

@@ -99,7 +99,7 @@ class Evaluator:
             restart_keys=RESTART_KEYS,
             environment=environment,
             apply_settings=self._apply_settings,
-            on_result=self._metrics.reloaded,
+            on_result=self._metrics.count_config_reload,
         )
         self._board = Board(
             cycle=self._cycle,
@@ -156,10 +156,9 @@ class Evaluator:
             "overrides": partial(override.follow, self._store, self._loop.redecide),
             "config": self._watch.run,
         }
-        for name in runs:
-            self._metrics.task_crashes.labels(name)  # so that the series exist before any crash
+        self._metrics.create_task_series(runs)
         return [
-            BackgroundTask(name, run, on_crash=self._metrics.task_crashed)
+            BackgroundTask(name, run, on_crash=self._metrics.count_crash)
             for name, run in runs.items()
         ]
 

@@ -114,14 +114,6 @@ class Metrics(ServiceMetrics):
         """Count a query without a usable answer."""
         self.prometheus_errors.labels(kind).inc()
 
-    def reloaded(self, result: str) -> None:
-        """Count a reading of a changed configuration file."""
-        self.config_reloads.labels(result).inc()
-
-    def task_crashed(self, task: str) -> None:
-        """Count a crash."""
-        self.task_crashes.labels(task).inc()
-
     def record(self, result: CycleResult) -> None:
         """Export what a cycle observed and did."""
         if result.plan is not self._plan:
