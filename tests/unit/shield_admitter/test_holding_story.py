@@ -79,9 +79,9 @@ class Admitter:
         )
 
     def _accept(self, decision: Decision) -> None:
-        self._pacing.accept(decision)
+        self._pacing.grant(decision)
         unflushed = self.counts.unflushed_held()
-        self._slots.accept(decision, now_ms=self._now_ms(), unflushed=unflushed)
+        self._slots.grant(decision, now_ms=self._now_ms(), unflushed=unflushed)
 
 
 class Cluster(ApiServer):

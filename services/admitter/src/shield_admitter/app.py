@@ -103,7 +103,7 @@ class Admitter:
             now_ms=now_ms,
             random=random.random,
             on_document=self._metrics.count_document,
-            on_decision=self._accept,
+            on_decision=self._grant,
             outage=outage,
         )
         self._denial_log = DenialLog(now_ms=now_ms)
@@ -191,9 +191,9 @@ class Admitter:
         await self._store.close()
         await self._probes.stop()
 
-    def _accept(self, decision: Decision) -> None:
-        self._pacing.accept(decision)
-        self._slots.accept(decision, now_ms=now_ms(), unflushed=self._counts.unflushed_held())
+    def _grant(self, decision: Decision) -> None:
+        self._pacing.grant(decision)
+        self._slots.grant(decision, now_ms=now_ms(), unflushed=self._counts.unflushed_held())
 
     def _max_connections(self) -> int:
         configured = self._settings.max_connections

@@ -10,7 +10,7 @@ from shield_admitter.core.hold import mutate, mutation_policy, validate
 from shield_admitter.core.pacing import retry_seconds
 from shield_admitter.core.response import admission_response, encode, mutation_response
 from shield_admitter.core.review import ReviewError, decode, decode_run
-from shield_admitter.core.verdict import ADMITTED, judge
+from shield_admitter.core.verdict import ADMITTED
 from shield_admitter.http.messages import Response, error_response, unavailable
 
 if TYPE_CHECKING:
@@ -122,7 +122,15 @@ class Webhook:
         return Response(self._validate(request, started))
 
     def _validate(self, request: Request, started: float) -> bytes:
-        verdict = self._verdict(request)
+        verdict = validate(
+            request,
+            self._feed.cached,
+            self._policy,
+            self._pacing,
+            self._slots,
+            now_ms=self._now_ms(),
+            utc_now=self._utc_now(),
+        )
         response = admission_response(
             verdict,
             self._denial_format,
@@ -132,7 +140,7 @@ class Webhook:
         )
         content = encode(response)
         if verdict.allowed and verdict.starts_run:
-            if not verdict.has_room:
+            if not verdict.room_taken:
                 self._pacing.take(verdict.tier)
             self._counts.count(verdict.tier)
         if verdict.takes_slot and not request.dryRun:
@@ -142,22 +150,6 @@ class Webhook:
         if verdict.is_counted:
             self._metrics.count_verdict(verdict, time.perf_counter() - started)
         return content
-
-    def _verdict(self, request: Request) -> Verdict:
-        now_ms, utc_now, cached = self._now_ms(), self._utc_now(), self._feed.cached
-        if self._policy.hold is None:
-            return judge(
-                request, cached, self._policy, self._pacing, now_ms=now_ms, utc_now=utc_now
-            )
-        return validate(
-            request,
-            cached,
-            self._policy,
-            self._pacing,
-            self._slots,
-            now_ms=now_ms,
-            utc_now=utc_now,
-        )
 
     def _mutate(self, request: Request, started: float) -> bytes:
         mutation = mutate(

@@ -14,8 +14,8 @@ from shield_admitter.core.hold import Action, Mutation, mutate, mutation_policy,
 from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.response import (
     MAX_WARNING,
+    AdmissionResponse,
     DenialFormat,
-    MutationResponse,
     mutation_response,
 )
 from shield_admitter.core.review import Kind, Request, UserInfo
@@ -101,8 +101,8 @@ class Desk:
 
     def accept(self, document: Decision) -> None:
         self.cached = CachedDecision(document, self.now_ms)
-        self.pacing.accept(document)
-        self.slots.accept(document, now_ms=self.now_ms, unflushed=0)
+        self.pacing.grant(document)
+        self.slots.grant(document, now_ms=self.now_ms, unflushed=0)
 
     def mutate(self, subject: Request) -> Mutation:
         rules = mutation_policy(self.policy)
@@ -127,7 +127,7 @@ class Desk:
             utc_now=NOW,
         )
 
-    def answer(self, subject: Request) -> MutationResponse:
+    def answer(self, subject: Request) -> AdmissionResponse:
         return mutation_response(
             self.mutate(subject), DenialFormat(), uid=subject.uid, kind=subject.kind.kind
         )
@@ -263,7 +263,7 @@ def test_a_run_goes_on_waiting_in_the_queue_that_it_was_in() -> None:
 def test_requests_that_are_not_ours_to_hold_pass_unchanged(subject: Request) -> None:
     desk = Desk(published(), kinds=frozenset({"*"}))
     assert Mutation(Action.PASSED) == desk.mutate(subject)
-    assert MutationResponse("u-1", allowed=True) == desk.answer(subject)
+    assert AdmissionResponse("u-1", allowed=True) == desk.answer(subject)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_run_that_mutate_admitted_is_counted_and_spends_room_once() -> None:
     assert desk.mutate(create()).takes_room
     desk.pacing.take("standard")
     verdict = desk.validate(create())
-    assert (True, True, True) == (verdict.allowed, verdict.starts_run, verdict.has_room)
+    assert (True, True, True) == (verdict.allowed, verdict.starts_run, verdict.room_taken)
 
 
 def test_a_run_is_not_lost_because_its_tier_closes_between_the_two_webhooks() -> None:
@@ -412,7 +412,7 @@ def test_every_run_comes_to_one_verdict_in_the_two_webhooks_together() -> None:
             verdict = desk.validate(held_by_us() if mutation.run is not None else create())
             assert verdict.allowed
             counted += verdict.is_counted
-            spent += verdict.starts_run and not verdict.has_room
+            spent += verdict.starts_run and not verdict.room_taken
             spent += verdict.takes_slot
             assert verdict.starts_run is (mutation.action is Action.ADMITTED)
         assert (1, mutation.action is not Action.DENIED) == (counted, bool(spent))

@@ -12,7 +12,6 @@ from shield_admitter.core.pacing import (
     Pacing,
     retry_seconds,
     runs_per_minute,
-    wait_seconds,
 )
 from shield_admitter.core.response import DenialFormat, admission_response
 from shield_admitter.core.review import Kind, Request, UserInfo
@@ -76,7 +75,7 @@ class _Admitter:
 
     def accept(self, decision: Decision) -> None:
         self.cached = CachedDecision(decision, 0)
-        self.pacing.accept(decision)
+        self.pacing.grant(decision)
 
     def judge(self, request: Request | None = None, now_ms: int = 0) -> Verdict:
         verdict = judge(
@@ -250,9 +249,7 @@ def test_an_admitter_that_has_just_started_admits_none_where_hardly_any_fits() -
 def test_the_wait_is_the_time_until_the_next_token() -> None:
     admitter = _Admitter(_decision(share=0.5))
     admitter.judge()
-    bucket = admitter.pacing.bucket(TIER, admitter.cached, now_ms=0)
-    assert bucket is not None
-    assert 10 == pytest.approx(wait_seconds(bucket, admitter.cached.decision, TIER))
+    assert 10 == pytest.approx(admitter.judge().wait_seconds)
 
 
 def test_a_wait_without_any_room_is_bounded() -> None:

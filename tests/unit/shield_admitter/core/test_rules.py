@@ -1,21 +1,16 @@
 """Which requests a rule is about, and which of several rules counts."""
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 
 from shield_admitter.core.review import UserInfo
 from shield_admitter.core.rules import (
-    Exemption,
     Matcher,
     RetryRule,
     TierRule,
-    matching_exemption,
-    matching_retry_rule,
-    matching_tier_rule,
+    first_match,
 )
-from tests.unit.shield_admitter.builders import NOW, matcher, request
+from tests.unit.shield_admitter.builders import matcher, request
 
 
 @pytest.mark.parametrize(
@@ -95,28 +90,16 @@ def test_the_first_tier_rule_that_matches_counts() -> None:
         TierRule("background", matcher(users=("ada",)), 1),
         TierRule("critical", matcher(namespaces=("team-*",)), 2),
     ]
-    assert rules[1] is matching_tier_rule(rules, request())
+    assert rules[1] is first_match(rules, request())
 
 
 def test_no_tier_rule_may_match() -> None:
-    assert matching_tier_rule([TierRule("critical", matcher(users=("eve",)), 0)], request()) is None
-
-
-def test_an_exemption_counts_until_it_expires() -> None:
-    exemption = Exemption(matcher(users=("ada",)), "repair", NOW, 0)
-    assert exemption is matching_exemption([exemption], request(), NOW - timedelta(microseconds=1))
-    assert matching_exemption([exemption], request(), NOW) is None
-
-
-def test_a_later_exemption_counts_when_an_earlier_one_has_expired() -> None:
-    over = Exemption(matcher(users=("ada",)), "then", NOW, 0)
-    valid = Exemption(matcher(users=("ada",)), "now", NOW + timedelta(days=1), 1)
-    assert valid is matching_exemption([over, valid], request(), NOW)
+    assert first_match([TierRule("critical", matcher(users=("eve",)), 0)], request()) is None
 
 
 def test_the_first_retry_rule_that_matches_counts() -> None:
     rules = [RetryRule(30, matcher(users=("bot-*",)), 0), RetryRule(5, matcher(users=("*",)), 1)]
-    assert rules[1] is matching_retry_rule(rules, request())
+    assert rules[1] is first_match(rules, request())
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def holding(
 def accepted(*decisions: Decision) -> Slots:
     slots = Slots()
     for each in decisions:
-        slots.accept(each, now_ms=0, unflushed=0)
+        slots.grant(each, now_ms=0, unflushed=0)
     return slots
 
 
@@ -64,14 +64,14 @@ def test_all_tiers_use_up_the_same_slots() -> None:
 def test_a_decision_that_repeats_an_evaluation_grants_nothing() -> None:
     slots = accepted(holding())
     assert 3 == held(slots)
-    slots.accept(replace(holding(), sequence=4212), now_ms=0, unflushed=0)
+    slots.grant(replace(holding(), sequence=4212), now_ms=0, unflushed=0)
     assert not slots.has_slot
 
 
 def test_what_was_held_since_the_last_evaluation_comes_off_the_next_share() -> None:
     slots = accepted(holding())
     slots.take("standard")
-    slots.accept(holding(cycle=1), now_ms=0, unflushed=0)
+    slots.grant(holding(cycle=1), now_ms=0, unflushed=0)
     assert 2 == held(slots)
 
 
@@ -80,7 +80,7 @@ def test_what_the_store_does_not_count_yet_comes_off_every_share() -> None:
     for _ in range(4):
         slots.take("standard")
     for cycle in (1, 2):
-        slots.accept(holding(cycle=cycle, share=5), now_ms=0, unflushed=4)
+        slots.grant(holding(cycle=cycle, share=5), now_ms=0, unflushed=4)
         assert slots.has_slot
     assert 1 == held(slots)
 
@@ -99,15 +99,15 @@ def test_a_run_is_told_its_number_behind_those_that_are_held_already() -> None:
 def test_a_run_that_is_held_without_a_slot_leaves_no_debt() -> None:
     slots = accepted(holding(share=0))
     slots.take("standard")
-    slots.accept(holding(cycle=1, share=0), now_ms=0, unflushed=0)
-    slots.accept(holding(cycle=2, share=3), now_ms=0, unflushed=0)
+    slots.grant(holding(cycle=1, share=0), now_ms=0, unflushed=0)
+    slots.grant(holding(cycle=2, share=3), now_ms=0, unflushed=0)
     assert 3 == held(slots)
 
 
 def test_a_tier_has_closed_lately_for_as_long_as_a_request_is_between_two_webhooks() -> None:
     slots = accepted(holding(allow=True))
-    slots.accept(holding(cycle=1), now_ms=10_000, unflushed=0)
-    slots.accept(holding(cycle=2), now_ms=10_000 + IN_BETWEEN_MS // 2, unflushed=0)
+    slots.grant(holding(cycle=1), now_ms=10_000, unflushed=0)
+    slots.grant(holding(cycle=2), now_ms=10_000 + IN_BETWEEN_MS // 2, unflushed=0)
     assert slots.may_have_been_open("standard", now_ms=10_000 + IN_BETWEEN_MS - 1)
     assert not slots.may_have_been_open("standard", now_ms=10_000 + IN_BETWEEN_MS)
 
@@ -118,10 +118,10 @@ def test_a_tier_that_was_closed_at_the_first_decision_has_been_for_long() -> Non
 
 def test_full_counts_once_no_request_can_be_between_two_webhooks() -> None:
     slots = accepted(holding())
-    slots.accept(holding(cycle=1, full=True), now_ms=10_000, unflushed=0)
+    slots.grant(holding(cycle=1, full=True), now_ms=10_000, unflushed=0)
     assert not slots.has_stayed_full("standard", now_ms=10_000 + IN_BETWEEN_MS - 1)
     assert slots.has_stayed_full("standard", now_ms=10_000 + IN_BETWEEN_MS)
-    slots.accept(holding(cycle=2), now_ms=20_000, unflushed=0)
+    slots.grant(holding(cycle=2), now_ms=20_000, unflushed=0)
     assert not slots.has_stayed_full("standard", now_ms=20_000)
 
 
@@ -139,7 +139,7 @@ def test_three_admitters_never_hold_more_than_the_slots_and_what_was_not_counted
     for cycle, burst in enumerate(bursts):
         share = max(0, most - known) / 3
         for slots in admitters:
-            slots.accept(holding(cycle=cycle, share=share), now_ms=0, unflushed=0)
+            slots.grant(holding(cycle=cycle, share=share), now_ms=0, unflushed=0)
         before = total
         for slots, runs in zip(admitters, burst, strict=True):
             for _ in range(runs):

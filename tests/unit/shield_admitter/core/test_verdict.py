@@ -117,7 +117,7 @@ def test_the_mode_holds_for_unknown_decisions_too(mode: Mode, outcome: Outcome) 
 @pytest.mark.parametrize(
     ("expires", "outcome", "reason"),
     [
-        (NOW + timedelta(seconds=1), Outcome.ADMITTED, Reason.EXEMPT),
+        (NOW + timedelta(microseconds=1), Outcome.ADMITTED, Reason.EXEMPT),
         (NOW, Outcome.DENIED, Reason.SHIELD),
     ],
     ids=["valid", "expired"],
@@ -127,6 +127,12 @@ def test_an_exemption_admits_until_it_expires(
 ) -> None:
     verdict = judged(cached(), policy(exemptions=[Exemption(EVERYONE, "repair", expires, 0)]))
     assert (outcome, reason) == (verdict.outcome, verdict.reason)
+
+
+def test_a_later_exemption_counts_when_an_earlier_one_has_expired() -> None:
+    over = Exemption(EVERYONE, "then", NOW, 0)
+    valid = Exemption(EVERYONE, "now", NOW + timedelta(days=1), 1)
+    assert valid is judged(cached(), policy(exemptions=[over, valid])).exemption
 
 
 def test_an_exemption_admits_also_when_nothing_is_known() -> None:

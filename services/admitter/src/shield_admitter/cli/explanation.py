@@ -11,7 +11,6 @@ from shield_admitter.core.hold import mutate, mutation_policy, validate
 from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.response import (
     AdmissionResponse,
-    MutationResponse,
     admission_response,
     mutation_response,
 )
@@ -124,13 +123,13 @@ def _judge(
     *,
     now_ms: int,
     utc_now: datetime,
-) -> tuple[Verdict, AdmissionResponse | MutationResponse]:
+) -> tuple[Verdict, AdmissionResponse]:
     """Return the verdict, and the response of the webhook that decides."""
     policy, form, kind = settings.policy(), settings.denial_format(), request.kind.kind
     pacing, slots = Pacing(), Slots()
     if cached is not None:
-        pacing.accept(cached.decision)
-        slots.accept(cached.decision, now_ms=now_ms, unflushed=0)
+        pacing.grant(cached.decision)
+        slots.grant(cached.decision, now_ms=now_ms, unflushed=0)
     mutation = mutate(
         request,
         cached,

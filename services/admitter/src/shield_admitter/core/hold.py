@@ -40,7 +40,7 @@ from msgspec.structs import replace
 
 from shield_admitter.core.pacing import MAX_WAIT_SECONDS
 from shield_admitter.core.review import CREATE, UPDATE
-from shield_admitter.core.rules import matching_retry_rule
+from shield_admitter.core.rules import first_match
 from shield_admitter.core.run_object import RunObject, read_run
 from shield_admitter.core.verdict import (
     ADMITTED,
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from shield_admitter.core.review import Request
     from shield_admitter.core.slots import Slots
     from shield_admitter.core.verdict import Policy
-    from shield_common.decision import TierHold
+    from shield_common.decision import Decision, TierHold
     from shield_common.decision_age import CachedDecision
 
 RUN_GROUP: Final = "tekton.dev"
@@ -156,12 +156,11 @@ def mutate(
     if verdict.tier == NO_TIER:  # not judged
         return _UNCHANGED
     if _is_release(request, policy):
-        return Mutation(ACTION_STARTED, _queue(request, verdict.tier, cached)[0])
+        decision = None if cached is None else cached.decision
+        return Mutation(ACTION_STARTED, _queue(request, verdict.tier, decision)[0])
     hold = _hold_in_force(verdict, policy)
-    run = None if hold is None else request.run
-    if hold is not None and run is not None and run.may_wait:
-        mutation = _start_or_wait(request, verdict, policy, slots, hold)
-        return mutation if mutation.verdict is None else _waiting(mutation, request, cached, run)
+    if hold is not None and request.run is not None and request.run.may_wait:
+        return _start_or_wait(request, verdict, policy, slots, hold)
     # With UPDATE in `operations` /validate counts it.
     counts = request.operation == UPDATE and policy.hold.counts_starts
     return Mutation(ACTION_STARTED, verdict.tier) if counts else _UNCHANGED
@@ -178,12 +177,16 @@ def _start_or_wait(
         wait = None if hold.wait_seconds is None else min(hold.wait_seconds, MAX_WAIT_SECONDS)
         verdict = replace(verdict, outcome=PACED, reason=QUEUE, wait_seconds=wait)
     if not is_update and (hold.full or not slots.has_slot):
-        rule = verdict.retry_rule or matching_retry_rule(policy.retry_rules, request)
+        rule = verdict.retry_rule or first_match(policy.retry_rules, request)
         return Mutation(ACTION_DENIED, verdict.tier, replace(verdict, retry_rule=rule))
+    queue, joins_queue = _queue(request, verdict.tier, verdict.decision)
     return Mutation(
         ACTION_GATED if is_update else ACTION_HELD,
         verdict.tier,
         replace(verdict, outcome=HELD, retry_rule=None, starts_run=False),
+        request.run,
+        queue,
+        joins_queue,
         position=slots.position(verdict.tier, hold),
     )
 
@@ -225,7 +228,7 @@ def validate(
         return verdict
     counts = verdict.starts_run and request.operation == CREATE
     reason = SHIELD if verdict.outcome is PACED else verdict.reason  # /mutate had room
-    return _admitted(verdict, reason=reason, starts_run=counts, has_room=True)
+    return _admitted(verdict, reason=reason, starts_run=counts, room_taken=True)
 
 
 def _pending(
@@ -262,17 +265,7 @@ def _is_release(request: Request, policy: Policy) -> bool:
     )
 
 
-def _waiting(
-    mutation: Mutation, request: Request, cached: CachedDecision | None, run: RunObject
-) -> Mutation:
-    """Return the mutation with what its patch needs."""
-    if mutation.action is ACTION_DENIED:
-        return mutation
-    queue, joins = _queue(request, mutation.tier, cached)
-    return replace(mutation, run=run, queue=queue, joins_queue=joins)
-
-
-def _queue(request: Request, tier: str, cached: CachedDecision | None) -> tuple[str, bool]:
+def _queue(request: Request, tier: str, decision: Decision | None) -> tuple[str, bool]:
     """Return in whose tier's queue a run waits, and whether it comes into the queue only now.
 
     A run keeps the queue that its label names, as long as that is a tier; users can set the label.
@@ -280,7 +273,7 @@ def _queue(request: Request, tier: str, cached: CachedDecision | None) -> tuple[
     before = read_run(request.oldObject) if request.operation == UPDATE else None
     if before is None or before.held_tier is None:
         return tier, True
-    known = cached is not None and before.held_tier in cached.decision.tiers
+    known = decision is not None and before.held_tier in decision.tiers
     return before.held_tier if known else tier, False
 
 

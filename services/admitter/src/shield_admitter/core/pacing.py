@@ -26,7 +26,7 @@ class Pacing:
     def __init__(self) -> None:
         self._buckets: dict[str, Bucket] = {}
 
-    def accept(self, decision: Decision) -> None:
+    def grant(self, decision: Decision) -> None:
         """Grant the shares of a new decision; forget the tiers that it does not pace."""
         self._buckets = {
             tier: _filled(self._buckets.get(tier) or Bucket(), decision, entry, missed=0)
@@ -40,33 +40,32 @@ class Pacing:
         if bucket is not None:
             bucket.take()
 
-    def bucket(self, tier: str, cached: CachedDecision, *, now_ms: int) -> Bucket | None:
-        """Return the bucket of a tier as of now; None if the tier is not paced.
+    def wait_seconds(self, tier: str, cached: CachedDecision, *, now_ms: int) -> float | None:
+        """Return how long a run has to wait for room if no other run takes it first.
 
         Args:
             tier: a request's tier.
             cached: the decision in force.
             now_ms: this process's monotonic clock. While decisions stay away, the last share is
                 granted again for each interval that passes.
+
+        Returns:
+            Seconds, at most `MAX_WAIT_SECONDS`; None if there is room or the tier is not paced.
         """
-        entry = cached.decision.tiers.get(tier)
-        bucket = self._buckets.get(tier)
+        decision = cached.decision
+        entry, bucket = decision.tiers.get(tier), self._buckets.get(tier)
         if entry is None or bucket is None:
             return None
         # One interval late is not missed yet: it may be on its way.
-        missed = cached.age_ms(now_ms) // cached.decision.interval_ms - 1
-        if missed <= 0:  # `accept` has granted the share
-            return bucket
-        return _filled(bucket, cached.decision, entry, missed=missed)
-
-
-def wait_seconds(bucket: Bucket, decision: Decision, tier: str) -> float:
-    """Return how long a paced run has to wait for a token, if no other run takes it first."""
-    share = decision.tiers[tier].share
-    if not share:
-        return MAX_WAIT_SECONDS
-    intervals = (WHOLE_RUN - bucket.tokens) / share
-    return min(MAX_WAIT_SECONDS, intervals * decision.interval_ms / 1000)
+        missed = cached.age_ms(now_ms) // decision.interval_ms - 1
+        if missed > 0:
+            _filled(bucket, decision, entry, missed=missed)
+        if bucket.has_run:
+            return None
+        if not entry.share:
+            return MAX_WAIT_SECONDS
+        intervals = (WHOLE_RUN - bucket.tokens) / entry.share
+        return min(MAX_WAIT_SECONDS, intervals * decision.interval_ms / 1000)
 
 
 def retry_seconds(wait: float, random: float) -> int:

@@ -78,17 +78,10 @@ class AuditAnnotations(Struct, omit_defaults=True):
 
 
 class AdmissionResponse(Struct, omit_defaults=True):
-    """An AdmissionReview's response; names as the API server reads them."""
+    """An AdmissionReview's response; names as the API server reads them.
 
-    uid: str
-    allowed: bool
-    auditAnnotations: AuditAnnotations  # noqa: N815 - Kubernetes' name
-    warnings: list[str] | None = None
-    status: Status | None = None
-
-
-class MutationResponse(Struct, omit_defaults=True):
-    """The response of /mutate; a patch is JSON, which is encoded as Base64."""
+    A patch is JSON, which is encoded as Base64; only /mutate answers with one.
+    """
 
     uid: str
     allowed: bool
@@ -102,7 +95,7 @@ class MutationResponse(Struct, omit_defaults=True):
 class _Review(Struct):
     apiVersion: str  # noqa: N815 - Kubernetes' name
     kind: str
-    response: AdmissionResponse | MutationResponse
+    response: AdmissionResponse
 
 
 _encoder = msgspec.json.Encoder()
@@ -140,17 +133,17 @@ def mutation_response(
     uid: str,
     kind: str,
     retry_after: int | None = None,
-) -> MutationResponse:
+) -> AdmissionResponse:
     """Build the response of /mutate to one request; see `admission_response`."""
     verdict, run = mutation.verdict, mutation.run
     if verdict is None:
-        return MutationResponse(uid, allowed=True)
+        return AdmissionResponse(uid, allowed=True)
     annotations = _annotations(verdict)
     if run is None:
         status = denial(verdict, denial_format, kind=kind, retry_after=retry_after)
-        return MutationResponse(uid, allowed=False, auditAnnotations=annotations, status=status)
+        return AdmissionResponse(uid, allowed=False, auditAnnotations=annotations, status=status)
     because = truncate(printable(_explanation(verdict)), MAX_BECAUSE)
-    return MutationResponse(
+    return AdmissionResponse(
         uid,
         allowed=True,
         auditAnnotations=annotations,
@@ -160,7 +153,7 @@ def mutation_response(
     )
 
 
-def encode(response: AdmissionResponse | MutationResponse) -> bytes:
+def encode(response: AdmissionResponse) -> bytes:
     """Return the AdmissionReview that carries a response, as JSON."""
     return _encoder.encode(_Review(API_VERSION, KIND, response))
 

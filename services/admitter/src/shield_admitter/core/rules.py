@@ -10,10 +10,10 @@ import fnmatch
 import re
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from shield_admitter.core.review import Request
@@ -93,6 +93,9 @@ class RetryRule:
         return max(1, round(self.seconds * (0.5 + random)))
 
 
+Rule = TypeVar("Rule", TierRule, Exemption, RetryRule)
+
+
 def compile_globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
     """Compile shell patterns (``*``, ``?``, ``[a-z]``), case-sensitive; None for no patterns."""
     if not patterns:
@@ -100,26 +103,8 @@ def compile_globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
 
 
-def matching_tier_rule(rules: Sequence[TierRule], request: Request) -> TierRule | None:
-    """Return the first tier rule that matches."""
-    for rule in rules:
-        if rule.matcher.matches(request):
-            return rule
-    return None
-
-
-def matching_exemption(
-    exemptions: Sequence[Exemption], request: Request, utc_now: datetime
-) -> Exemption | None:
-    """Return the first exemption that matches and has not expired."""
-    for exemption in exemptions:
-        if utc_now < exemption.expires and exemption.matcher.matches(request):
-            return exemption
-    return None
-
-
-def matching_retry_rule(rules: Sequence[RetryRule], request: Request) -> RetryRule | None:
-    """Return the first retry rule that matches."""
+def first_match(rules: Iterable[Rule], request: Request) -> Rule | None:
+    """Return the first rule that matches."""
     for rule in rules:
         if rule.matcher.matches(request):
             return rule

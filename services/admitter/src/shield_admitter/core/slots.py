@@ -33,7 +33,7 @@ class Slots:
         self._denying_since: dict[str, int] = {}
         self._full_since: dict[str, int] = {}
 
-    def accept(self, decision: Decision, *, now_ms: int, unflushed: int) -> None:
+    def grant(self, decision: Decision, *, now_ms: int, unflushed: int) -> None:
         """Grant the share of a new decision.
 
         Runs held since the evaluation before may be missing from this one's counters, so they are

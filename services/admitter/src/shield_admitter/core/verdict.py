@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from shield_admitter.core.pacing import wait_seconds
 from shield_admitter.core.review import UPDATE
-from shield_admitter.core.rules import (
-    Exemption,
-    RetryRule,
-    TierRule,
-    matching_exemption,
-    matching_retry_rule,
-    matching_tier_rule,
-)
+from shield_admitter.core.rules import Exemption, RetryRule, TierRule, first_match
 from shield_common.decision import Decision, TierDecision, TierHold
 from shield_common.decision_age import Freshness, freshness
 
@@ -145,7 +137,7 @@ class Verdict(Struct, frozen=True):
         retry_rule: when the client should try again; only for a denial.
         wait_seconds: expected wait for room, or for the held runs before it; only if paced.
         starts_run: an admission makes a run write to etcd, so it is counted and uses up room.
-        has_room: /mutate has used up the room already.
+        room_taken: /mutate has used up the room already.
         takes_slot: the run waits although it is not held, and uses up a slot.
         is_counted: False if /mutate has counted the verdict on the request.
     """
@@ -161,7 +153,7 @@ class Verdict(Struct, frozen=True):
     retry_rule: RetryRule | None = None
     wait_seconds: float | None = None
     starts_run: bool = False
-    has_room: bool = False
+    room_taken: bool = False
     takes_slot: bool = False
     is_counted: bool = True
 
@@ -195,46 +187,43 @@ def judge(
         now_ms: this process's monotonic clock, for the age of the decision.
         utc_now: the wall clock, used for the expiry of exemptions only.
     """
-    age = freshness(cached, policy.limits, now_ms=now_ms)
+    present = freshness(cached, policy.limits, now_ms=now_ms)
     if not _is_judged(request, policy):
-        return Verdict(ADMITTED, NOT_JUDGED, NO_TIER, age)
-    rule = matching_tier_rule(policy.tiers, request)
+        return Verdict(ADMITTED, NOT_JUDGED, NO_TIER, present)
+    rule = first_match(policy.tiers, request)
     tier = policy.default_tier if rule is None else rule.tier
     mode = policy.tier_modes.get(tier, policy.mode)
     starts_run = request.starts_run and not request.dryRun
     if mode is _OFF:
-        return Verdict(ADMITTED, MODE_OFF, tier, age, tier_rule=rule, starts_run=starts_run)
-    exemption = matching_exemption(policy.exemptions, request, utc_now)
+        return Verdict(ADMITTED, MODE_OFF, tier, present, tier_rule=rule, starts_run=starts_run)
+    exemption = first_match((e for e in policy.exemptions if utc_now < e.expires), request)
     if exemption is not None:
         return Verdict(
             ADMITTED,
             EXEMPT,
             tier,
-            age,
+            present,
             tier_rule=rule,
             exemption=exemption,
             starts_run=starts_run,
         )
-    decision = cached.decision if cached is not None and age.in_force else None
+    decision = cached.decision if cached is not None and present.in_force else None
     allowed = policy.allow_unknown if decision is None else allows(decision, tier)
     outcome = ADMITTED if allowed else _DENIAL_BY_MODE[mode]
     reason, wait = _reason(decision, tier), None
     if allowed and decision is not None and cached is not None and request.starts_run:
-        wait = _wait(pacing, cached, tier, now_ms)
+        wait = pacing.wait_seconds(tier, cached, now_ms=now_ms)
     if wait is not None:
         outcome, reason = _PACING_BY_MODE[mode], ROOM
-    retry_rule = None
-    if outcome in _REFUSALS:
-        retry_rule = matching_retry_rule(policy.retry_rules, request)
     return Verdict(
         outcome,
         reason,
         tier,
-        age,
+        present,
         tier_decision=None if decision is None else decision.tiers.get(tier),
         decision=decision,
         tier_rule=rule,
-        retry_rule=retry_rule,
+        retry_rule=first_match(policy.retry_rules, request) if outcome in _REFUSALS else None,
         wait_seconds=wait,
         starts_run=starts_run,
     )
@@ -253,14 +242,6 @@ def allows(decision: Decision, tier: str) -> bool:
     """Return whether a decision allows a tier; the default bit counts for a tier not in it."""
     tier_decision = decision.tiers.get(tier)
     return decision.allow if tier_decision is None else tier_decision.allow
-
-
-def _wait(pacing: Pacing, cached: CachedDecision, tier: str, now_ms: int) -> float | None:
-    """Return the seconds until there is room for one more run; None if there is."""
-    bucket = pacing.bucket(tier, cached, now_ms=now_ms)
-    if bucket is None or bucket.has_run:
-        return None
-    return wait_seconds(bucket, cached.decision, tier)
 
 
 def _is_judged(request: Request, policy: Policy) -> bool:
