@@ -14,7 +14,14 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(
-    include=["shield_admitter.core", "shield_common.decision", "tests"]
+    include=[
+        "shield_admitter.core",
+        "shield_common.decision",
+        "shield_common.store.admitted",
+        "shield_controller.core",
+        "shield_evaluator.core.reservations",
+        "tests",
+    ]
 ):
     from tests.fuzz.targets import TARGETS
 

@@ -16,6 +16,8 @@ from shield_common.decision import (
 from shield_common.held import decode_held_report, encode_held_report
 from shield_controller.core.release import release_patch
 from shield_controller.core.runs import NotARunError, decode_partial, held_run
+from tests.fuzz.counts import admitted_counts
+from tests.fuzz.decisions import decision_objects, room
 
 Target = Callable[[bytes], None]
 
@@ -112,6 +114,9 @@ def run(data: bytes) -> None:
 TARGETS: Mapping[str, Target] = {
     "reviews": review,
     "decisions": decision,
+    "room": room,
+    "decision-objects": decision_objects,
+    "admitted-counts": admitted_counts,
     "held-reports": held_report,
     "runs": run,
 }

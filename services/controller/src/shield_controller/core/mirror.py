@@ -89,7 +89,13 @@ def bits(decision: Decision) -> Mapping[str, bool]:
 
 
 def _moment(decision: Decision) -> str:
-    return f"{decision.evaluated_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    """Return the time of the decision as RFC 3339 to the second, in UTC."""
+    try:
+        at = decision.evaluated_at.astimezone(UTC)
+    except OverflowError:  # on the first or last day of the calendar, in another zone
+        at = decision.evaluated_at
+    # Not `strftime`, which writes the year 999 with three digits.
+    return f"{at.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def _word(*, allow: bool) -> str:
