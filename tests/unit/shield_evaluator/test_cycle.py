@@ -6,9 +6,10 @@ import pytest
 
 from shield_common.decision import decode_decision
 from shield_common.store.protocol import PublishResult
-from shield_evaluator.core.latch import LatchState
+from shield_evaluator.core.latch import Latch, LatchState, ShieldState
 from shield_evaluator.core.plan import Threshold
 from shield_evaluator.cycle_result import CycleOutcome
+from shield_evaluator.latch_memory import LatchMemory
 from shield_evaluator.lease import EvictionPolicyError
 from tests.unit.shield_evaluator.plans import BLIND_AFTER_MS, SIGNAL, TIER, one_latch, silent
 from tests.unit.shield_evaluator.world import INTERVAL, KEYS, LEASE, World, allows, snapshot
@@ -453,3 +454,11 @@ async def test_the_announced_document_is_the_stored_one(world: World) -> None:
         document = await subscription.next(1)
     assert document is not None
     assert await world.published() == decode_decision(document)
+
+
+def test_latches_that_the_next_plan_lacks_are_listed() -> None:
+    memory = LatchMemory(pause_ms=1)
+    memory.state = ShieldState(
+        latches={("critical", SIGNAL): Latch(), (TIER, "other"): Latch(), (TIER, SIGNAL): Latch()}
+    )
+    assert ["critical/db-file", "standard/other"] == memory.removed_latches(one_latch())

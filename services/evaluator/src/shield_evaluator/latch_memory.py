@@ -62,7 +62,11 @@ class LatchMemory:
 
     def removed_latches(self, plan: Plan) -> list[str]:
         """Return the latches, as tier/signal, that the next cycle with this plan removes."""
-        return latches_document.removed_latches(self.state, plan)
+        return sorted(
+            f"{tier}/{signal}"
+            for tier, signal in self.state.latches
+            if signal not in plan.tiers.get(tier, ())
+        )
 
     @property
     def blank(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shield_evaluator.core.headroom import factor_of
+from shield_evaluator.core.learned_cost import cost_factor
 from shield_evaluator.core.room import closed_tiers, overdraft_of, reservation_of, room_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class RoomMetrics:
             self.reserved.labels(tier).set(reservation.reserved)
             self.reserved_runs.labels(tier).set(reservation.runs)
         for signal in plan.signals:
-            self.cost_factor.labels(signal).set(factor_of(plan, state, signal))
+            self.cost_factor.labels(signal).set(cost_factor(plan, state, signal))
         self.slots.set(UNKNOWN if slots is None else slots)
         self.overdraft.set(overdraft_of(plan, state, now_ms=now_ms))
         self.admitters.set(UNKNOWN if admitters is None else admitters)

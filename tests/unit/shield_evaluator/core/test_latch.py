@@ -8,12 +8,12 @@ from shield_evaluator.core.latch import (
     ShieldState,
     TierBit,
     advance,
+    blind_signals,
     effective_state,
-    is_blind,
     step,
     tier_allows,
 )
-from shield_evaluator.core.observation import Evidence, Observation, evidence_of
+from shield_evaluator.core.observation import Comparison, Observation, compare
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold
 from tests.unit.shield_evaluator.plans import (
     EPOCH,
@@ -32,59 +32,63 @@ UNKNOWN, RESET, SET = LatchState.UNKNOWN, LatchState.RESET, LatchState.SET
 
 
 @pytest.mark.parametrize(
-    ("observation", "evidence"),
+    ("observation", "comparison"),
     [
-        pytest.param(complete(0.91), Evidence.ABOVE, id="above set"),
-        pytest.param(complete(0.90), Evidence.ABOVE, id="exactly set"),
-        pytest.param(complete(0.8999), Evidence.BETWEEN, id="just below set"),
-        pytest.param(complete(0.80), Evidence.BETWEEN, id="exactly reset"),
-        pytest.param(complete(0.7999), Evidence.BELOW, id="just below reset"),
-        pytest.param(complete(0.0), Evidence.BELOW, id="empty"),
-        pytest.param(partial(0.90), Evidence.ABOVE, id="P4 a partial one proves that it is high"),
-        pytest.param(partial(0.85), Evidence.NONE, id="P4 a partial one between proves nothing"),
-        pytest.param(partial(0.10), Evidence.NONE, id="P4 a partial one never proves low"),
-        pytest.param(silent(), Evidence.NONE, id="unusable"),
+        pytest.param(complete(0.91), Comparison.ABOVE, id="above set"),
+        pytest.param(complete(0.90), Comparison.ABOVE, id="exactly set"),
+        pytest.param(complete(0.8999), Comparison.BETWEEN, id="just below set"),
+        pytest.param(complete(0.80), Comparison.BETWEEN, id="exactly reset"),
+        pytest.param(complete(0.7999), Comparison.BELOW, id="just below reset"),
+        pytest.param(complete(0.0), Comparison.BELOW, id="empty"),
+        pytest.param(partial(0.90), Comparison.ABOVE, id="P4 a partial one proves that it is high"),
+        pytest.param(
+            partial(0.85), Comparison.UNPROVEN, id="P4 a partial one between proves nothing"
+        ),
+        pytest.param(partial(0.10), Comparison.UNPROVEN, id="P4 a partial one never proves low"),
+        pytest.param(silent(), Comparison.UNPROVEN, id="unusable"),
     ],
 )
-def test_evidence_of_an_observation(observation: Observation, evidence: Evidence) -> None:
-    assert evidence is evidence_of(observation, USUAL)
+def test_an_observation_is_compared_with_a_threshold(
+    observation: Observation, comparison: Comparison
+) -> None:
+    assert comparison is compare(observation, USUAL)
 
 
 @pytest.mark.parametrize(
-    ("state", "evidence", "after"),
+    ("state", "comparison", "after"),
     [
-        pytest.param(UNKNOWN, Evidence.ABOVE, SET, id="unknown, above"),
-        pytest.param(UNKNOWN, Evidence.BELOW, RESET, id="unknown, below"),
-        pytest.param(UNKNOWN, Evidence.BETWEEN, RESET, id="unknown, between: cold start"),
-        pytest.param(UNKNOWN, Evidence.NONE, UNKNOWN, id="unknown, silent"),
-        pytest.param(RESET, Evidence.ABOVE, SET, id="reset, above"),
-        pytest.param(RESET, Evidence.BELOW, RESET, id="reset, below"),
-        pytest.param(RESET, Evidence.BETWEEN, RESET, id="reset, between"),
-        pytest.param(RESET, Evidence.NONE, RESET, id="reset, silent"),
-        pytest.param(SET, Evidence.ABOVE, SET, id="set, above"),
-        pytest.param(SET, Evidence.BELOW, RESET, id="set, below"),
-        pytest.param(SET, Evidence.BETWEEN, SET, id="set, between"),
-        pytest.param(SET, Evidence.NONE, SET, id="set, silent"),
+        pytest.param(UNKNOWN, Comparison.ABOVE, SET, id="unknown, above"),
+        pytest.param(UNKNOWN, Comparison.BELOW, RESET, id="unknown, below"),
+        pytest.param(UNKNOWN, Comparison.BETWEEN, RESET, id="unknown, between: cold start"),
+        pytest.param(UNKNOWN, Comparison.UNPROVEN, UNKNOWN, id="unknown, silent"),
+        pytest.param(RESET, Comparison.ABOVE, SET, id="reset, above"),
+        pytest.param(RESET, Comparison.BELOW, RESET, id="reset, below"),
+        pytest.param(RESET, Comparison.BETWEEN, RESET, id="reset, between"),
+        pytest.param(RESET, Comparison.UNPROVEN, RESET, id="reset, silent"),
+        pytest.param(SET, Comparison.ABOVE, SET, id="set, above"),
+        pytest.param(SET, Comparison.BELOW, RESET, id="set, below"),
+        pytest.param(SET, Comparison.BETWEEN, SET, id="set, between"),
+        pytest.param(SET, Comparison.UNPROVEN, SET, id="set, silent"),
     ],
 )
-def test_latch_state_after_evidence(
-    state: LatchState, evidence: Evidence, after: LatchState
+def test_latch_state_after_a_comparison(
+    state: LatchState, comparison: Comparison, after: LatchState
 ) -> None:
-    moved = step(Latch(state), evidence, USUAL, now_ms=0, cold_start=ColdStart.RESET)
+    moved = step(Latch(state), comparison, USUAL, now_ms=0, cold_start=ColdStart.RESET)
     assert after is moved.state
 
 
 def test_cold_start_set_sets_a_latch_between_the_thresholds() -> None:
-    moved = step(Latch(), Evidence.BETWEEN, USUAL, now_ms=0, cold_start=ColdStart.SET)
+    moved = step(Latch(), Comparison.BETWEEN, USUAL, now_ms=0, cold_start=ColdStart.SET)
     assert SET is moved.state
 
 
-def run(threshold: Threshold, *story: tuple[float, Evidence], start: LatchState = RESET) -> Latch:
+def run(threshold: Threshold, *story: tuple[float, Comparison], start: LatchState = RESET) -> Latch:
     latch = Latch(start)
-    for seconds, evidence in story:
+    for seconds, comparison in story:
         latch = step(
             latch,
-            evidence,
+            comparison,
             threshold,
             now_ms=round(seconds * 1000),
             cold_start=ColdStart.RESET,
@@ -96,22 +100,22 @@ class TestSetFor:
     threshold = Threshold(set=0.9, reset=0.8, set_for_ms=10_000)
 
     def test_the_latch_sets_exactly_after_set_for(self) -> None:
-        story = [(0, Evidence.ABOVE), (5, Evidence.ABOVE), (9.999, Evidence.ABOVE)]
+        story = [(0, Comparison.ABOVE), (5, Comparison.ABOVE), (9.999, Comparison.ABOVE)]
         assert RESET is run(self.threshold, *story).state
-        assert SET is run(self.threshold, *story, (10, Evidence.ABOVE)).state
+        assert SET is run(self.threshold, *story, (10, Comparison.ABOVE)).state
 
-    @pytest.mark.parametrize("dip", [Evidence.BETWEEN, Evidence.BELOW])
-    def test_a_proven_dip_restarts_set_for(self, dip: Evidence) -> None:
-        story = [(0, Evidence.ABOVE), (5, dip), (6, Evidence.ABOVE), (12, Evidence.ABOVE)]
+    @pytest.mark.parametrize("dip", [Comparison.BETWEEN, Comparison.BELOW])
+    def test_a_proven_dip_restarts_set_for(self, dip: Comparison) -> None:
+        story = [(0, Comparison.ABOVE), (5, dip), (6, Comparison.ABOVE), (12, Comparison.ABOVE)]
         assert RESET is run(self.threshold, *story).state
-        assert SET is run(self.threshold, *story, (16, Evidence.ABOVE)).state
+        assert SET is run(self.threshold, *story, (16, Comparison.ABOVE)).state
 
     def test_a_missing_observation_does_not_delay_set_for(self) -> None:
-        story = [(0, Evidence.ABOVE), (5, Evidence.NONE), (10, Evidence.ABOVE)]
+        story = [(0, Comparison.ABOVE), (5, Comparison.UNPROVEN), (10, Comparison.ABOVE)]
         assert SET is run(self.threshold, *story).state
 
     def test_missing_observations_alone_never_set(self) -> None:
-        story = [(0, Evidence.ABOVE), (60, Evidence.NONE)]
+        story = [(0, Comparison.ABOVE), (60, Comparison.UNPROVEN)]
         assert RESET is run(self.threshold, *story).state
 
 
@@ -119,23 +123,24 @@ class TestResetFor:
     threshold = Threshold(set=0.9, reset=0.8, reset_for_ms=10_000)
 
     def test_the_latch_resets_exactly_after_reset_for(self) -> None:
-        story = [(0, Evidence.BELOW), (9.999, Evidence.BELOW)]
+        story = [(0, Comparison.BELOW), (9.999, Comparison.BELOW)]
         assert SET is run(self.threshold, *story, start=SET).state
-        assert RESET is run(self.threshold, *story, (10, Evidence.BELOW), start=SET).state
+        assert RESET is run(self.threshold, *story, (10, Comparison.BELOW), start=SET).state
 
-    @pytest.mark.parametrize("doubt", [Evidence.BETWEEN, Evidence.ABOVE, Evidence.NONE])
-    def test_anything_but_below_restarts_reset_for(self, doubt: Evidence) -> None:
-        story = [(0, Evidence.BELOW), (5, doubt), (6, Evidence.BELOW), (12, Evidence.BELOW)]
+    @pytest.mark.parametrize("doubt", [Comparison.BETWEEN, Comparison.ABOVE, Comparison.UNPROVEN])
+    def test_anything_but_below_restarts_reset_for(self, doubt: Comparison) -> None:
+        story = [(0, Comparison.BELOW), (5, doubt), (6, Comparison.BELOW), (12, Comparison.BELOW)]
         assert SET is run(self.threshold, *story, start=SET).state
-        assert RESET is run(self.threshold, *story, (16, Evidence.BELOW), start=SET).state
+        assert RESET is run(self.threshold, *story, (16, Comparison.BELOW), start=SET).state
 
     def test_an_unknown_latch_waits_for_reset_for(self) -> None:
-        assert UNKNOWN is run(self.threshold, (0, Evidence.BELOW), start=UNKNOWN).state
+        assert UNKNOWN is run(self.threshold, (0, Comparison.BELOW), start=UNKNOWN).state
 
 
 @pytest.mark.parametrize(("age", "blind"), [(119_999, False), (120_000, True)])
 def test_a_signal_is_blind_exactly_after_blind_after(age: int, blind: bool) -> None:
-    assert blind is is_blind(signal_plan(), 5_000, now_ms=5_000 + age)
+    blinded = blind_signals(one_latch(), {SIGNAL: 5_000}, now_ms=5_000 + age)
+    assert blind is (SIGNAL in blinded)
 
 
 @pytest.mark.parametrize("state", list(LatchState))

@@ -6,12 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit, advance
-from shield_evaluator.core.latches_document import (
-    LatchesDocumentError,
-    decode,
-    encode,
-    removed_latches,
-)
+from shield_evaluator.core.latches_document import LatchesDocumentError, decode, encode
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, TIER, at, complete, one_latch
 
 STATE = ShieldState(
@@ -88,7 +83,3 @@ def test_malformed_documents_are_refused(document: bytes) -> None:
 def test_e7_arbitrary_bytes_are_refused(garbage: bytes) -> None:
     with pytest.raises(LatchesDocumentError):
         decode(garbage, now_ms=0)
-
-
-def test_removed_latches_are_listed() -> None:
-    assert ["critical/db-file", "critical/db-in-use"] == removed_latches(STATE, one_latch())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shield_evaluator.core.observation import Evidence, Observation, evidence_of
+from shield_evaluator.core.observation import Comparison, Observation, compare
 from shield_evaluator.core.plan import Threshold
 from shield_evaluator.prometheus.alert_rules import observe_alert, parse_alert_rules
 from shield_evaluator.prometheus.response import PrometheusError
@@ -47,7 +47,7 @@ def observed(answer: bytes, *, started: float | None = 3600) -> Observation:
     ],
 )
 def test_t3_a_firing_alert_sets(answer: bytes) -> None:
-    assert Evidence.ABOVE is evidence_of(observed(answer), THRESHOLD)
+    assert Comparison.ABOVE is compare(observed(answer), THRESHOLD)
 
 
 @pytest.mark.shows("trial S6")
@@ -79,23 +79,23 @@ def test_t3_a_firing_alert_sets(answer: bytes) -> None:
 )
 def test_t3_absence_that_proves_nothing_holds(answer: bytes, problem: str) -> None:
     observation = observed(answer)
-    assert Evidence.NONE is evidence_of(observation, THRESHOLD)
+    assert Comparison.UNPROVEN is compare(observation, THRESHOLD)
     assert problem in (observation.problem or "")
 
 
 @pytest.mark.shows("trial S6")
 @pytest.mark.parametrize(
-    ("started", "evidence"),
+    ("started", "comparison"),
     [
-        pytest.param(44.9, Evidence.NONE, id="within three evaluations"),
-        pytest.param(45.0, Evidence.BELOW, id="after them"),
-        pytest.param(None, Evidence.BELOW, id="unknown"),
+        pytest.param(44.9, Comparison.UNPROVEN, id="within three evaluations"),
+        pytest.param(45.0, Comparison.BELOW, id="after them"),
+        pytest.param(None, Comparison.BELOW, id="unknown"),
     ],
 )
 def test_t3_an_inactive_alert_resets_only_some_time_after_a_start(
-    started: float | None, evidence: Evidence
+    started: float | None, comparison: Comparison
 ) -> None:
-    assert evidence is evidence_of(observed(body(rule()), started=started), THRESHOLD)
+    assert comparison is compare(observed(body(rule()), started=started), THRESHOLD)
 
 
 def test_t3_a_pending_alert_is_usable_and_never_blind() -> None:

@@ -27,8 +27,7 @@ from shield_evaluator.cli.terminal import (
     output_option,
 )
 from shield_evaluator.cli.values import SIZE
-from shield_evaluator.core.headroom import IN_USE_SIGNAL
-from shield_evaluator.core.plan import Unit
+from shield_evaluator.core.plan import IN_USE_SIGNAL, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
 
@@ -17,20 +17,12 @@ from shield_common.decision import (
     decode_override,
 )
 from shield_common.held import HeldReport, decode_held_report
-from shield_common.store.protocol import (
-    DecisionReader,
-    HeldReportReader,
-    OverrideStore,
-    StatusReader,
-    StoredDocument,
-    StoreError,
-)
+from shield_common.store.protocol import Store, StoredDocument, StoreError
 from shield_common.store.redis import RedisStore
 from shield_common.text import format_duration
 from shield_evaluator.cli.terminal import fail, interruptible
 from shield_evaluator.core.latches_document import LatchesDocumentError, decode
-from shield_evaluator.core.reservations import room_plans
-from shield_evaluator.core.room import Reservation, reservation_of
+from shield_evaluator.core.room import Reservation, reservations_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,14 +44,6 @@ class Standing(enum.StrEnum):
     DENYING = "denying"
     STALE = "stale"  # there is a decision, but no evaluator renews it
     ABSENT = "absent"  # there is no decision, or none that can be read
-
-
-class Store(DecisionReader, OverrideStore, HeldReportReader, StatusReader, Protocol):
-    """The part of the store that is read."""
-
-    async def read_latches(self) -> bytes | None:
-        """See `shield_common.store.protocol.DecisionWriter.read_latches`."""
-        ...
 
 
 class StoredStatus(Struct, frozen=True, kw_only=True):
@@ -150,7 +134,7 @@ async def read_status(
         override_in_force=decision is not None
         and override is not None
         and decision.override == override,
-        admitters=await _subscribers(store),
+        admitters=await _permitted(store.count_subscribers()),
         reservations={} if plan is None else await _reservations(store, plan, age or 0.0),
         held=await _held(store),
     )
@@ -199,43 +183,31 @@ def _decoded(
         return None, str(error)
 
 
-async def _reservations(store: Store, plan: Plan, age_seconds: float) -> dict[str, Reservation]:
-    """Return the reservations of the stored latches, which are as old as the decision."""
+async def _permitted(reading: Awaitable[T]) -> T | None:
+    """Return what is read; None if Redis does not let us."""
     try:
-        document = await store.read_latches()
-        room = decode(document, now_ms=0).state.room if document is not None else None
-    except LatchesDocumentError:
-        return {}
+        return await reading
     except StoreError as error:
         if error.kind == "permission":
-            return {}
+            return None
         raise
-    if room is None:
+
+
+async def _reservations(store: Store, plan: Plan, age_seconds: float) -> dict[str, Reservation]:
+    """Return the reservations of the stored latches, which are as old as the decision."""
+    document = await _permitted(store.read_latches())
+    if document is None:
         return {}
-    now_ms = round(age_seconds * 1000)
-    return {
-        tier: reservation_of(plan, room, tier, now_ms=now_ms)
-        for tier in plan.tiers
-        if room_plans(plan, tier)
-    }
+    try:
+        room = decode(document, now_ms=0).state.room
+    except LatchesDocumentError:
+        return {}
+    return reservations_of(plan, room, now_ms=round(age_seconds * 1000))
 
 
 async def _held(store: Store) -> HeldReport | None:
+    stored = await _permitted(store.read_held_report())
     try:
-        document = await store.read_held_report()
-        return None if document is None else decode_held_report(document.document)
+        return None if stored is None else decode_held_report(stored.document)
     except DocumentError:
         return None
-    except StoreError as error:
-        if error.kind == "permission":
-            return None
-        raise
-
-
-async def _subscribers(store: StatusReader) -> int | None:
-    try:
-        return await store.count_subscribers()
-    except StoreError as error:
-        if error.kind == "permission":
-            return None
-        raise

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shield_common.store.check import TriedOperation
 from shield_evaluator.core.latch import Instant
-from shield_evaluator.core.observation import Evidence, Observation, evidence_of, unusable
+from shield_evaluator.core.observation import Comparison, Observation, compare, unusable
 from shield_evaluator.core.room import RoomState, advance, room_of
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.environment import ambiguity, find_section, link_to
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 _NO_QUOTAS: Final[Mapping[str, float]] = MappingProxyType({})
 _EFFECTS = {
-    Evidence.ABOVE: Effect.DENIES,
-    Evidence.BETWEEN: Effect.HOLDS,
-    Evidence.NONE: Effect.HOLDS,
-    Evidence.BELOW: Effect.ADMITS,
+    Comparison.ABOVE: Effect.DENIES,
+    Comparison.BETWEEN: Effect.HOLDS,
+    Comparison.UNPROVEN: Effect.HOLDS,
+    Comparison.BELOW: Effect.ADMITS,
 }
 
 
@@ -211,7 +211,7 @@ def _tier(
         signal: ThresholdTrial(
             effect=Effect.UNKNOWN
             if observations is None
-            else _EFFECTS[evidence_of(observations[signal], threshold)],
+            else _EFFECTS[compare(observations[signal], threshold)],
             warn=threshold.warn,
             set=threshold.set,
             reset=threshold.reset,

@@ -7,19 +7,21 @@ gets its explanation (``core.sentences``), and the document is put together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from shield_common.decision import Decision, SignalObservation, TierDecision
 from shield_evaluator.core import sentences
-from shield_evaluator.core.latch import LatchState, effective_state, is_blind
+from shield_evaluator.core.latch import LatchState, blind_signals, effective_state
 from shield_evaluator.core.room import room_of
 from shield_evaluator.core.sentences import SignalInTier
 from shield_evaluator.core.slots import priorities, tier_hold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from shield_common.decision import Override
     from shield_evaluator.core.latch import Instant, ShieldState, TierBit
@@ -77,24 +79,33 @@ def decide(
         override: the operator's override, if there is one.
         time_to_full_seconds: the forecast; None when usage is flat or falls.
     """
-    blind = {
-        name: is_blind(signal, state.last_usable_ms[name], now_ms=now.ms)
-        for name, signal in plan.signals.items()
-    }
+    blind = blind_signals(plan, state.last_usable_ms, now_ms=now.ms)
     rooms = {tier: room_of(plan, state.room, tier) for tier in plan.tiers}
     order = priorities(plan)
     tiers = {}
     for tier in plan.tiers:
         signals = _signals_in_tier(plan, tier, state, observations, blind)
-        bit = state.tiers.get(tier)
-        if override is not None and override.covers(tier):
-            overridden = _overridden(override, bit, signals)
-            entry = _with_room(overridden, rooms[tier], envelope, paced=False)
-        elif bit is not None:
-            latched = _latched(plan, tier, bit, signals, rooms[tier])
-            entry = _with_room(latched, rooms[tier], envelope, paced=True)
-        else:
+        bit, room = state.tiers.get(tier), rooms[tier]
+        is_overridden = override is not None and override.covers(tier)
+        if override is not None and is_overridden:
+            entry = _overridden(override, bit, signals)
+        elif bit is None:
             continue
+        elif bit.allow:
+            warning = sentences.usage_warning(tier, signals)
+            entry = _admitting(_nearest(signals), since=bit.since, warning=warning)
+        else:
+            entry = _denying(plan, bit.since, signals, room)
+        if room is not None:
+            share = room.share(interval_ms=envelope.interval_ms, admitters=envelope.admitters)
+            # An override paces nothing.
+            is_paced = entry.allow and not is_overridden
+            entry = replace(
+                entry,
+                room=room.runs,
+                run_cost=room.run_cost,
+                share=share if is_paced else None,
+            )
         hold = tier_hold(plan, state.slots, tier, admitters=envelope.admitters)
         tiers[tier] = replace(entry, hold=hold, priority=order[tier])
     return Decision(
@@ -143,12 +154,9 @@ def signal_entries(
     plan: Plan, state: ShieldState, observations: Mapping[str, Observation], *, now_ms: int
 ) -> dict[str, SignalObservation]:
     """Return the document's entry for each signal."""
+    blind = blind_signals(plan, state.last_usable_ms, now_ms=now_ms)
     return {
-        name: _signal_entry(
-            observations.get(name),
-            blind=is_blind(signal, state.last_usable_ms[name], now_ms=now_ms),
-        )
-        for name, signal in plan.signals.items()
+        name: _signal_entry(observations.get(name), blind=name in blind) for name in plan.signals
     }
 
 
@@ -168,7 +176,7 @@ def _signals_in_tier(
     tier: str,
     state: ShieldState,
     observations: Mapping[str, Observation],
-    blind: Mapping[str, bool],
+    blind: frozenset[str],
 ) -> list[SignalInTier]:
     signals = []
     for name, threshold in plan.tiers[tier].items():
@@ -180,42 +188,12 @@ def _signals_in_tier(
                 threshold=threshold,
                 unit=signal.unit,
                 value=None if observation is None else observation.value,
-                state=effective_state(latch, signal, blind=blind[name]),
-                blind=blind[name],
+                state=effective_state(latch, signal, blind=name in blind),
+                blind=name in blind,
                 partial=observation is not None and observation.partial,
             )
         )
     return signals
-
-
-def _latched(
-    plan: Plan,
-    tier: str,
-    bit: TierBit,
-    signals: Sequence[SignalInTier],
-    room: TierRoom | None,
-) -> TierDecision:
-    """Return the entry of a tier without an override. What takes precedence comes first."""
-    if bit.allow:
-        return _admitting(tier, bit, signals)
-    if room is not None and room.closed and not _set_signals(signals):
-        return _without_room(room, bit, signals)
-    return _denying(plan, bit, signals)
-
-
-def _with_room(
-    entry: TierDecision, room: TierRoom | None, envelope: Envelope, *, paced: bool
-) -> TierDecision:
-    """Add what an admitter needs to pace a tier; an override paces nothing."""
-    if room is None:
-        return entry
-    share = room.share(interval_ms=envelope.interval_ms, admitters=envelope.admitters)
-    return replace(
-        entry,
-        room=room.runs,
-        share=share if paced and entry.allow else None,
-        run_cost=room.run_cost,
-    )
 
 
 def _overridden(
@@ -223,75 +201,52 @@ def _overridden(
 ) -> TierDecision:
     nearest = _nearest(signals)
     if not override.allow:
-        return TierDecision(
-            allow=False,
-            since=override.since,
-            reason=sentences.override_reason(override),
-            unit=nearest.unit,
-        )
+        reason = sentences.override_reason(override)
+        return TierDecision(allow=False, since=override.since, reason=reason, unit=nearest.unit)
+    would_deny = bit is not None and not bit.allow
+    warning = sentences.override_warning(override) if would_deny else None
+    return _admitting(nearest, since=override.since, warning=warning)
+
+
+def _admitting(nearest: SignalInTier, *, since: datetime, warning: str | None) -> TierDecision:
     return TierDecision(
         allow=True,
-        since=override.since,
+        since=since,
         value=nearest.value,
         set=nearest.threshold.set,
         reset=nearest.threshold.reset,
-        warning=sentences.override_warning(override) if bit is not None and not bit.allow else None,
+        warning=warning,
         unit=nearest.unit,
     )
 
 
-def _admitting(tier: str, bit: TierBit, signals: Sequence[SignalInTier]) -> TierDecision:
-    nearest = _nearest(signals)
-    return TierDecision(
-        allow=True,
-        since=bit.since,
-        value=nearest.value,
-        set=nearest.threshold.set,
-        reset=nearest.threshold.reset,
-        warning=sentences.usage_warning(tier, signals),
-        unit=nearest.unit,
-    )
-
-
-def _without_room(room: TierRoom, bit: TierBit, signals: Sequence[SignalInTier]) -> TierDecision:
-    # No reset: the tier opens with room for some runs, not below a value.
-    fullest = next(signal for signal in signals if signal.name == room.signal)
-    return TierDecision(
-        allow=False,
-        since=bit.since,
-        reason=sentences.NO_ROOM,
-        signal=fullest.name,
-        value=fullest.value,
-        set=fullest.threshold.set,
-        unit=fullest.unit,
-    )
-
-
-def _set_signals(signals: Sequence[SignalInTier]) -> list[SignalInTier]:
-    return [signal for signal in signals if signal.state is LatchState.SET]
-
-
-def _denying(plan: Plan, bit: TierBit, signals: Sequence[SignalInTier]) -> TierDecision:
-    denying = _set_signals(signals)
-    if not denying:
-        return TierDecision(
-            allow=False,
-            since=bit.since,
-            reason=sentences.undetermined_reason(plan, signals),
-            unit=_nearest(signals).unit,
-        )
-    nearest = _nearest(denying)
+def _denying(
+    plan: Plan, since: datetime, signals: Sequence[SignalInTier], room: TierRoom | None
+) -> TierDecision:
+    """Return the entry of a tier that denies: by a latch, else for lack of room."""
+    by_latch = [signal for signal in signals if signal.state is LatchState.SET]
+    if by_latch:
+        cause = _nearest(by_latch)
+        reason, reset = sentences.denial_reason(cause, plan), cause.threshold.reset
+    elif room is not None and room.closed:
+        cause = next(signal for signal in signals if signal.name == room.signal)
+        # No reset: the tier opens with room for some runs, not below a value.
+        reason, reset = sentences.NO_ROOM, None
+    else:
+        reason, unit = sentences.undetermined_reason(plan, signals), _nearest(signals).unit
+        return TierDecision(allow=False, since=since, reason=reason, unit=unit)
     return TierDecision(
         allow=False,
-        since=bit.since,
-        reason=sentences.denial_reason(nearest, plan),
-        signal=nearest.name,
-        value=nearest.value,
-        set=nearest.threshold.set,
-        reset=nearest.threshold.reset,
-        unit=nearest.unit,
+        since=since,
+        reason=reason,
+        signal=cause.name,
+        value=cause.value,
+        set=cause.threshold.set,
+        reset=reset,
+        unit=cause.unit,
     )
 
 
 def _nearest(signals: Sequence[SignalInTier]) -> SignalInTier:
-    return max(signals, key=lambda signal: signal.nearness)
+    """Return the signal that is nearest to, or furthest beyond, its ``set``."""
+    return max(signals, key=attrgetter("nearness"))

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from shield_evaluator.core.learned_cost import CostEvidence, cost_factor, learn
+from shield_evaluator.core.learned_cost import cost_factor
+from shield_evaluator.core.plan import FILE_SIGNAL, IN_USE_SIGNAL
 from shield_evaluator.core.reservations import reserved_by, room_plan_on, room_plans
 
 if TYPE_CHECKING:
@@ -20,42 +21,34 @@ if TYPE_CHECKING:
 # What lies free inside the database file is written to before the file grows. With less than this
 # share of the file free (fragmentation, freed pages of open readers), the file grows as well.
 USABLE_FREE_SHARE: Final = 0.02
-FILE_SIGNAL: Final = "db-file"
-IN_USE_SIGNAL: Final = "db-in-use"
 
 
-def factor_of(plan: Plan, state: RoomState, signal: str) -> float:
-    """Return by which factor runs cost more on a signal than its ``run_cost`` says; at least 1."""
-    return cost_factor(
-        plan, signal, state.cost_evidence.get(signal), quota=state.quotas.get(signal, 0.0)
-    )
+class Usage(NamedTuple):
+    """How full etcd is for the purpose of room, by one signal.
 
-
-def learn_costs(
-    plan: Plan, state: RoomState, observations: Mapping[str, Observation], now_ms: int
-) -> dict[str, CostEvidence]:
-    """Add what this cycle's complete samples show of the cost of runs.
-
-    Args:
-        plan: what runs should cost.
-        state: with this cycle's quotas, and the batches of the last cycle.
-        observations: this cycle's, by signal.
-        now_ms: the instant.
+    Attributes:
+        value: a share of the quota.
+        complete: every member gave it; else it is a lower bound.
     """
-    evidence = {name: known for name, known in state.cost_evidence.items() if name in plan.signals}
-    for signal, quota in state.quotas.items():
-        value, complete = _value(observations, signal)
-        if value is not None and complete:
-            evidence[signal] = learn(
-                plan,
-                signal,
-                evidence.get(signal),
-                state.batches,
-                value=value,
-                quota=quota,
-                now_ms=now_ms,
-            )
-    return evidence
+
+    value: float
+    complete: bool
+
+
+def usages_of(observations: Mapping[str, Observation]) -> dict[str, Usage]:
+    """Return the usage by each signal that has a usable observation."""
+    usages = {}
+    in_use = observations.get(IN_USE_SIGNAL)
+    for signal, observation in observations.items():
+        value = observation.value
+        if value is None:
+            continue
+        if signal == FILE_SIGNAL and in_use is not None and not in_use.partial:
+            held = value if in_use.value is None else in_use.value
+            file_grows = held >= value * (1 - USABLE_FREE_SHARE)
+            value = max(held, value) if file_grows else held
+        usages[signal] = Usage(value, not observation.partial)
+    return usages
 
 
 def reserved_on(
@@ -70,7 +63,7 @@ def reserved_on(
         room_plan: for the runs of tiers that state no run cost on the signal.
         now_ms: the instant.
     """
-    return factor_of(plan, state, signal) * sum(
+    return cost_factor(plan, state, signal) * sum(
         reserved_by(batches, room_plan_on(plan, tier, signal, room_plan), now_ms)
         for tier, batches in state.batches.items()
     )
@@ -79,7 +72,7 @@ def reserved_on(
 def headroom_of(
     plan: Plan,
     state: RoomState,
-    observations: Mapping[str, Observation],
+    usages: Mapping[str, Usage],
     admitted: Mapping[str, int],
     now_ms: int,
 ) -> dict[tuple[str, str], float]:
@@ -88,40 +81,26 @@ def headroom_of(
     Args:
         plan: targets and run costs.
         state: everything of this cycle but the headroom, which is the last cycle's.
-        observations: this cycle's, by signal.
+        usages: this cycle's, by signal.
         admitted: runs admitted since the last cycle, by tier.
         now_ms: the instant.
     """
     headroom = {}
     for tier in plan.tiers:
         for signal, room_plan in room_plans(plan, tier).items():
-            new_bytes = factor_of(plan, state, signal) * sum(
+            new_bytes = cost_factor(plan, state, signal) * sum(
                 runs * room_plan_on(plan, other, signal, room_plan).run_cost
                 for other, runs in admitted.items()
             )
             last = state.headroom.get((tier, signal))
             shrunk = None if last is None else last - new_bytes
-            value, complete = _value(observations, signal)
-            quota = state.quotas.get(signal)
-            if value is not None and quota is not None:
+            usage, quota = usages.get(signal), state.quotas.get(signal)
+            if usage is not None and quota is not None:
                 reserved = reserved_on(plan, state, signal, room_plan, now_ms)
-                measured = (room_plan.target - value) * quota - reserved
-                if not complete and shrunk is not None:
+                measured = (room_plan.target - usage.value) * quota - reserved
+                if not usage.complete and shrunk is not None:
                     measured = min(measured, shrunk)
                 headroom[tier, signal] = measured
             elif shrunk is not None:
                 headroom[tier, signal] = shrunk
     return headroom
-
-
-def _value(observations: Mapping[str, Observation], signal: str) -> tuple[float | None, bool]:
-    """Return the value that counts for room, and whether every member gave it."""
-    observation = observations.get(signal)
-    if observation is None or observation.value is None:
-        return None, False
-    in_use = observations.get(IN_USE_SIGNAL) if signal == FILE_SIGNAL else None
-    if in_use is None or in_use.value is None or in_use.partial:
-        return observation.value, not observation.partial
-    usable = observation.value * (1 - USABLE_FREE_SHARE)
-    value = in_use.value if in_use.value < usable else max(in_use.value, observation.value)
-    return value, not observation.partial

@@ -4,14 +4,14 @@ Theory of operation
 ===================
 
 There is one latch per signal and tier, a JK flip-flop clocked by the evaluator's cycle. Each
-observation is first reduced to *evidence* against the threshold: ABOVE, BELOW, BETWEEN or NONE
-(``core.observation.Evidence``).
+observation is first compared with the threshold: it is ABOVE, BELOW, BETWEEN or UNPROVEN
+(``core.observation.Comparison``).
 
-Two timers run. ``above_since`` starts with the first ABOVE. BELOW and BETWEEN clear it, NONE does
-not: a scrape that fails now and then must not postpone a denial. ``below_since`` starts with the
-first BELOW. Anything else clears it, NONE included: the value may have risen meanwhile.
+Two timers run. ``above_since`` starts with the first ABOVE. BELOW and BETWEEN clear it, UNPROVEN
+does not: a scrape that fails now and then must not postpone a denial. ``below_since`` starts with
+the first BELOW. Anything else clears it, UNPROVEN included: the value may have risen meanwhile.
 
-    state     above for set_for   below for reset_for   BETWEEN      NONE
+    state     above for set_for   below for reset_for   BETWEEN      UNPROVEN
     UNKNOWN   SET                 RESET                 cold start   UNKNOWN
     RESET     SET                 RESET                 RESET        RESET
     SET       SET                 RESET                 SET          SET
@@ -36,8 +36,8 @@ and the tier then admits. Apart from its latches, a tier denies while it is clos
 Time is an argument: whole milliseconds of a monotonic clock, plus a UTC time that only labels
 changes. A state that is encoded as ages and decoded at the same instant is the same state, so a
 restart at any point changes no later output (``core.latches_document``). How long no evaluator ran
-is not known, so that time counts for no timer. A pause of the process proves as little as NONE
-does (``after_pause``).
+is not known, so that time counts for no timer. A pause of the process proves nothing either
+(``after_pause``).
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shield_evaluator.core.observation import Evidence, evidence_of
+from shield_common.decision import Moment
+from shield_evaluator.core.observation import Comparison, compare
 from shield_evaluator.core.plan import ColdStart, OnBlind
 from shield_evaluator.core.room import RoomState, closed_tiers
 from shield_evaluator.core.slots import SlotsState
@@ -105,7 +106,7 @@ class TierBit(Struct, frozen=True, gc=False):
     """
 
     allow: bool
-    since: datetime
+    since: Moment
     latched: bool | None = None
 
     @property
@@ -140,51 +141,44 @@ _NEW: Final = Latch()
 
 def step(
     latch: Latch,
-    evidence: Evidence,
+    comparison: Comparison,
     threshold: Threshold,
     *,
     now_ms: int,
     cold_start: ColdStart | None,
 ) -> Latch:
-    """Return the latch after one more piece of evidence; without ``cold_start`` it may wait."""
-    if _settled(latch, evidence):
-        return latch
-    above, below = _timers(latch, evidence, now_ms)
-    state = latch.state
-    if above is not None and evidence is Evidence.ABOVE and now_ms - above >= threshold.set_for_ms:
-        state = LatchState.SET
-    elif below is not None and now_ms - below >= threshold.reset_for_ms:
-        state = LatchState.RESET
-    elif state is LatchState.UNKNOWN and evidence is Evidence.BETWEEN and cold_start is not None:
-        state = LatchState.SET if cold_start is ColdStart.SET else LatchState.RESET
-    return Latch(state, above, below)
+    """Return the latch after one more comparison of its signal with the threshold.
 
-
-def _settled(latch: Latch, evidence: Evidence) -> bool:
-    """Return whether the evidence changes neither the latch nor its timer.
-
-    Most cycles end here; a backtest runs millions of them.
+    Args:
+        latch: the latch before.
+        comparison: the result.
+        threshold: the bounds.
+        now_ms: the instant.
+        cold_start: the configured one; None while an UNKNOWN latch between the bounds waits.
     """
-    if evidence is Evidence.BELOW:
-        return latch.below_since_ms is not None and latch.state is LatchState.RESET
-    if evidence is Evidence.ABOVE:
-        return latch.above_since_ms is not None and latch.state is LatchState.SET
-    return False
+    state, above_since, below_since = latch.state, latch.above_since_ms, latch.below_since_ms
+    if comparison is Comparison.ABOVE:
+        since = now_ms if above_since is None else above_since
+        is_set = now_ms - since >= threshold.set_for_ms
+        return Latch(LatchState.SET if is_set else state, above_since_ms=since)
+    if comparison is Comparison.BELOW:
+        since = now_ms if below_since is None else below_since
+        is_reset = now_ms - since >= threshold.reset_for_ms
+        return Latch(LatchState.RESET if is_reset else state, below_since_ms=since)
+    if comparison is Comparison.UNPROVEN:
+        return Latch(state, above_since_ms=above_since)
+    if state is LatchState.UNKNOWN and cold_start is not None:
+        state = LatchState(cold_start.value)
+    return Latch(state)
 
 
-def _timers(latch: Latch, evidence: Evidence, now_ms: int) -> tuple[int | None, int | None]:
-    if evidence is Evidence.ABOVE:
-        return (now_ms if latch.above_since_ms is None else latch.above_since_ms), None
-    if evidence is Evidence.BELOW:
-        return None, (now_ms if latch.below_since_ms is None else latch.below_since_ms)
-    if evidence is Evidence.BETWEEN:
-        return None, None
-    return latch.above_since_ms, None
-
-
-def is_blind(signal: SignalPlan, last_usable_ms: int, *, now_ms: int) -> bool:
-    """Return whether a signal has had no usable observation for ``blind_after``."""
-    return now_ms - last_usable_ms >= signal.blind_after_ms
+def blind_signals(plan: Plan, last_usable_ms: Mapping[str, int], *, now_ms: int) -> frozenset[str]:
+    """Return the signals that have had no usable observation for ``blind_after``."""
+    return frozenset(
+        name
+        for name, signal in plan.signals.items()
+        if now_ms - last_usable_ms[name] >= signal.blind_after_ms
+    )
 
 
 def effective_state(latch: Latch, signal: SignalPlan, *, blind: bool) -> LatchState:
@@ -216,7 +210,7 @@ def tier_allows(
 
 
 def after_pause(state: ShieldState) -> ShieldState:
-    """Return the state without its running `reset_for` timers, as after `Evidence.NONE`."""
+    """Return the state without its running `reset_for` timers, as after `Comparison.UNPROVEN`."""
     latches = {
         key: latch if latch.state is LatchState.RESET else Latch(latch.state, latch.above_since_ms)
         for key, latch in state.latches.items()
@@ -254,35 +248,31 @@ def advance(
         else state.last_usable_ms.get(name, now.ms)
         for name in plan.signals
     }
-    evidence = {
-        (tier, name): Evidence.NONE
-        if (observation := observations.get(name)) is None
-        else evidence_of(observation, threshold)
+    comparisons = {
+        (tier, name): compare(observations.get(name), threshold)
         for tier, thresholds in plan.tiers.items()
         for name, threshold in thresholds.items()
     }
-    latches = _advance_latches(plan, state, evidence, now.ms, now.ms - started_ms)
-    blind = {
-        name: is_blind(signal, last_usable[name], now_ms=now.ms)
-        for name, signal in plan.signals.items()
-    }
+    running_ms = now.ms - started_ms
+    latches = _advance_latches(plan, state, comparisons, now.ms, running_ms)
+    blind = blind_signals(plan, last_usable, now_ms=now.ms)
     room = state.room if room is None else room
     closed = closed_tiers(room)
     tiers = {}
     for tier, thresholds in plan.tiers.items():
         states = [
-            effective_state(latches[tier, name], plan.signals[name], blind=blind[name])
+            effective_state(latches[tier, name], plan.signals[name], blind=name in blind)
             for name in thresholds
         ]
         last = state.tiers.get(tier)
         latched = tier_allows(states, last, plan.cold_start)
         if latched is None:
-            waits = [
-                _wait_ms(plan, name, evidence[tier, name])
+            undecided_ms = max(
+                _undecided_ms(plan, name, comparisons[tier, name])
                 for name, latch_state in zip(thresholds, states, strict=True)
                 if latch_state is LatchState.UNKNOWN
-            ]
-            if now.ms - started_ms < max(waits):
+            )
+            if running_ms < undecided_ms:
                 continue
             latched = True
         tiers[tier] = _bit(last, latched, closed=tier in closed, now=now)
@@ -300,41 +290,40 @@ def _bit(last: TierBit | None, latched: bool, *, closed: bool, now: Instant) -> 
 def _advance_latches(
     plan: Plan,
     state: ShieldState,
-    evidence: Mapping[tuple[str, str], Evidence],
+    comparisons: Mapping[tuple[str, str], Comparison],
     now_ms: int,
     running_ms: int,
 ) -> dict[tuple[str, str], Latch]:
-    admits = plan.cold_start is ColdStart.RESET
-    waits = admits and running_ms < plan.cold_start_delay_ms
-
-    def stepped(*, waiting: bool) -> dict[tuple[str, str], Latch]:
+    def stepped(tier: str, cold_start: ColdStart | None) -> dict[tuple[str, str], Latch]:
         return {
             (tier, name): step(
                 state.latches.get((tier, name), _NEW),
-                evidence[tier, name],
+                comparisons[tier, name],
                 threshold,
                 now_ms=now_ms,
-                cold_start=None if waiting and tier not in state.tiers else plan.cold_start,
+                cold_start=cold_start,
             )
-            for tier, thresholds in plan.tiers.items()
-            for name, threshold in thresholds.items()
+            for name, threshold in plan.tiers[tier].items()
         }
 
-    latches = stepped(waiting=waits)
-    # While the default tier denies, a decision is published, and with it something for every tier.
-    # That a lower tier denies does not end the wait: its latch is set in most of the others' bands.
-    if waits and any(
-        LatchState.SET is latches[plan.default_tier, name].state
-        for name in plan.tiers[plan.default_tier]
-    ):
-        return stepped(waiting=False)
+    delayed = plan.cold_start is ColdStart.RESET and running_ms < plan.cold_start_delay_ms
+    if delayed:
+        # While the default tier denies, a decision is published, and with it something for every
+        # tier. That a lower tier denies does not end the delay: its latch is set in most of the
+        # others' bands.
+        default = stepped(plan.default_tier, None).values()
+        delayed = all(latch.state is not LatchState.SET for latch in default)
+    latches: dict[tuple[str, str], Latch] = {}
+    for tier in plan.tiers:
+        waits = delayed and tier not in state.tiers
+        latches |= stepped(tier, None if waits else plan.cold_start)
     return latches
 
 
-def _wait_ms(plan: Plan, signal: str, evidence: Evidence) -> int:
+def _undecided_ms(plan: Plan, signal: str, comparison: Comparison) -> int:
     """Return for how long an UNKNOWN latch keeps its tier undecided."""
-    if evidence is Evidence.BELOW:
+    if comparison is Comparison.BELOW:
         return 0
-    if evidence is Evidence.BETWEEN:
+    if comparison is Comparison.BETWEEN:
         return plan.cold_start_delay_ms
     return plan.signals[signal].blind_after_ms

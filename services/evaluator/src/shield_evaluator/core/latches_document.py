@@ -9,11 +9,11 @@ tell whether it is newer than its own memory.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from shield_common.decision import Count, Value
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
@@ -42,14 +42,6 @@ class LatchRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: LatchState
     above_age_ms: Age | None = None
     below_age_ms: Age | None = None
-
-
-class TierRecord(Struct, frozen=True, kw_only=True):
-    """One tier's bit and when it last changed; see `core.latch.TierBit`."""
-
-    allow: bool
-    since: Annotated[datetime, Meta(tz=True)]
-    latched: bool | None = None
 
 
 class BatchRecord(Struct, frozen=True, array_like=True):
@@ -87,19 +79,10 @@ class RoomRecord(Struct, frozen=True, kw_only=True):
     cost_evidence: dict[str, CostEvidenceRecord] = {}  # unknown to the version that first had room
 
 
-class SlotsRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Held runs and what is full; see `core.slots.SlotsState`."""
-
-    is_known: bool = False
-    is_stalled: bool = False
-    held: dict[str, int] = {}
-    counted: dict[str, int] | None = None
-    per_minute: dict[str, float] = {}
-    full: tuple[tuple[str, str], ...] = ()
-
-
 class LatchesDocument(Struct, frozen=True, kw_only=True):
     """The document: latches by tier and signal, ages of the last usable observations, bits.
+
+    Parts without times are stored as they are.
 
     Attributes:
         epoch: the epoch of the decision that it was stored with.
@@ -114,10 +97,10 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
     sequence: Count = 0
     latches: dict[str, dict[str, LatchRecord]]
     usable_age_ms: dict[str, Age]
-    tiers: dict[str, TierRecord]
+    tiers: dict[str, TierBit]
     room: RoomRecord | None = None
     started_age_ms: Age | None = None
-    slots: SlotsRecord | None = None
+    slots: SlotsState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,21 +131,19 @@ def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
     for (tier, signal), latch in state.latches.items():
         latches.setdefault(tier, {})[signal] = LatchRecord(
             state=latch.state,
-            above_age_ms=None if latch.above_since_ms is None else now_ms - latch.above_since_ms,
-            below_age_ms=None if latch.below_since_ms is None else now_ms - latch.below_since_ms,
+            above_age_ms=_before(now_ms, latch.above_since_ms),
+            below_age_ms=_before(now_ms, latch.below_since_ms),
         )
+    slots = replace(state.slots, implausible=())  # which is news of one cycle
     document = LatchesDocument(
         epoch=order[0],
         sequence=order[1],
         latches=latches,
         usable_age_ms={name: now_ms - at for name, at in state.last_usable_ms.items()},
-        tiers={
-            name: TierRecord(allow=bit.allow, since=bit.since, latched=bit.latched)
-            for name, bit in state.tiers.items()
-        },
+        tiers=dict(state.tiers),
         room=_encode_room(state.room, now_ms),
-        started_age_ms=None if state.started_ms is None else now_ms - state.started_ms,
-        slots=_encode_slots(state.slots),
+        started_age_ms=_before(now_ms, state.started_ms),
+        slots=None if slots == SlotsState() else slots,
     )
     return msgspec.json.encode(document)
 
@@ -184,8 +165,8 @@ def decode(document: bytes, *, now_ms: int) -> StoredLatches:
     latches = {
         (tier, signal): Latch(
             record.state,
-            None if record.above_age_ms is None else now_ms - record.above_age_ms,
-            None if record.below_age_ms is None else now_ms - record.below_age_ms,
+            _before(now_ms, record.above_age_ms),
+            _before(now_ms, record.below_age_ms),
         )
         for tier, records in stored.latches.items()
         for signal, record in records.items()
@@ -193,41 +174,17 @@ def decode(document: bytes, *, now_ms: int) -> StoredLatches:
     state = ShieldState(
         latches=latches,
         last_usable_ms={name: now_ms - age for name, age in stored.usable_age_ms.items()},
-        tiers={
-            name: TierBit(record.allow, record.since, record.latched)
-            for name, record in stored.tiers.items()
-        },
+        tiers=stored.tiers,
         room=_decode_room(stored.room, now_ms),
-        started_ms=None if stored.started_age_ms is None else now_ms - stored.started_age_ms,
-        slots=_decode_slots(stored.slots),
+        started_ms=_before(now_ms, stored.started_age_ms),
+        slots=stored.slots or SlotsState(),
     )
     return StoredLatches(state, (stored.epoch, stored.sequence))
 
 
-def _encode_slots(slots: SlotsState) -> SlotsRecord | None:
-    if slots == SlotsState():
-        return None
-    return SlotsRecord(
-        is_known=slots.is_known,
-        is_stalled=slots.is_stalled,
-        held=dict(slots.held),
-        counted=None if slots.counted is None else dict(slots.counted),
-        per_minute=dict(slots.per_minute),
-        full=tuple(sorted(slots.full)),
-    )
-
-
-def _decode_slots(record: SlotsRecord | None) -> SlotsState:
-    if record is None:
-        return SlotsState()
-    return SlotsState(
-        is_known=record.is_known,
-        is_stalled=record.is_stalled,
-        held=record.held,
-        counted=record.counted,
-        per_minute=record.per_minute,
-        full=frozenset(record.full),
-    )
+def _before(now_ms: int, ms: int | None) -> int | None:
+    """Return the age of a time, or the time of an age; None without one."""
+    return None if ms is None else now_ms - ms
 
 
 def _encode_room(room: RoomState, now_ms: int) -> RoomRecord:
@@ -244,10 +201,7 @@ def _encode_room(room: RoomState, now_ms: int) -> RoomRecord:
         quotas=dict(room.quotas),
         closings={
             tier: ClosingRecord(
-                short_age_ms=None
-                if closing.short_since_ms is None
-                else now_ms - closing.short_since_ms,
-                closed=closing.closed,
+                short_age_ms=_before(now_ms, closing.short_since_ms), closed=closing.closed
             )
             for tier, closing in room.closings.items()
         },
@@ -281,19 +235,12 @@ def _decode_room(record: RoomRecord | None, now_ms: int) -> RoomState:
         },
         quotas=record.quotas,
         closings={
-            tier: Closing(
-                None if closing.short_age_ms is None else now_ms - closing.short_age_ms,
-                closing.closed,
-            )
+            tier: Closing(_before(now_ms, closing.short_age_ms), closing.closed)
             for tier, closing in record.closings.items()
         },
         cost_evidence={
             signal: CostEvidence(
-                known.value,
-                now_ms - known.age_ms,
-                known.run_cost,
-                known.measured,
-                known.predicted,
+                known.value, now_ms - known.age_ms, known.run_cost, known.measured, known.predicted
             )
             for signal, known in record.cost_evidence.items()
         },
@@ -328,12 +275,3 @@ def recover(decision: Decision, plan: Plan) -> ShieldState:
                 latches[tier, signal] = Latch(LatchState.SET)
     # As for a document without room: the counters may have run for long.
     return ShieldState(latches=latches, tiers=tiers, room=RoomState(totals=None))
-
-
-def removed_latches(state: ShieldState, plan: Plan) -> list[str]:
-    """Return the latches, as tier/signal, that a plan lacks and `core.latch.advance` removes."""
-    return sorted(
-        f"{tier}/{signal}"
-        for tier, signal in state.latches
-        if tier not in plan.tiers or signal not in plan.tiers[tier]
-    )

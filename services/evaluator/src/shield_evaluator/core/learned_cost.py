@@ -34,8 +34,9 @@ from shield_evaluator.core.reservations import reserved_by, room_plan_on, room_p
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shield_evaluator.core.headroom import Usage
     from shield_evaluator.core.plan import Plan, RoomPlan
-    from shield_evaluator.core.reservations import Batch
+    from shield_evaluator.core.room import RoomState
 
 MAX_FACTOR: Final = 4.0
 PRIOR_RUNS: Final = 8
@@ -62,28 +63,28 @@ class CostEvidence(Struct, frozen=True, gc=False):
     predicted: float = 0.0
 
 
-def learn(
-    plan: Plan,
-    signal: str,
-    evidence: CostEvidence | None,
-    batches: Mapping[str, tuple[Batch, ...]],
-    *,
-    value: float,
-    quota: float,
-    now_ms: int,
-) -> CostEvidence:
-    """Add one complete sample of a signal to what is known.
+def learn_costs(
+    plan: Plan, state: RoomState, usages: Mapping[str, Usage], now_ms: int
+) -> dict[str, CostEvidence]:
+    """Add what this cycle's complete samples show of the cost of runs.
 
     Args:
         plan: what runs should cost.
-        signal: which signal.
-        evidence: what was known; None before the first sample.
-        batches: the admitted runs, without those that were admitted since the last cycle.
-        value: the sample. One that is equal to the last is taken for the same scrape.
-        quota: bytes that a value of 1 stands for.
-        now_ms: when it was seen.
+        state: with this cycle's quotas, and without the runs admitted since the last cycle.
+        usages: this cycle's, by signal.
+        now_ms: the instant.
     """
-    stated = _stated(plan, signal)
+    evidence = {name: known for name, known in state.cost_evidence.items() if name in plan.signals}
+    for signal in state.quotas:
+        usage = usages.get(signal)
+        if usage is not None and usage.complete:
+            evidence[signal] = _learned(plan, state, signal, usage.value, now_ms)
+    return evidence
+
+
+def _learned(plan: Plan, state: RoomState, signal: str, value: float, now_ms: int) -> CostEvidence:
+    """Add one complete sample; one that is equal to the last is taken for the same scrape."""
+    stated, evidence = _stated(plan, signal), state.cost_evidence.get(signal)
     run_cost = max((room_plan.run_cost for room_plan in stated.values()), default=0)
     if evidence is None or evidence.run_cost != run_cost:
         return CostEvidence(value, now_ms, run_cost)
@@ -96,27 +97,27 @@ def learn(
     kept = 0.5 ** (took_ms / (grows_over_ms * FORGETS_OVER))
     predicted = sum(
         reserved_by(held, stated[tier], evidence.seen_ms) - reserved_by(held, stated[tier], now_ms)
-        for tier, held in batches.items()
+        for tier, held in state.batches.items()
         if tier in stated
     )
     return CostEvidence(
         value,
         now_ms,
         run_cost,
-        evidence.measured * kept + (value - evidence.value) * quota,
+        evidence.measured * kept + (value - evidence.value) * state.quotas[signal],
         evidence.predicted * kept + predicted,
     )
 
 
-def cost_factor(plan: Plan, signal: str, evidence: CostEvidence | None, *, quota: float) -> float:
+def cost_factor(plan: Plan, state: RoomState, signal: str) -> float:
     """Return by which factor runs cost more than stated on a signal: from 1 to `MAX_FACTOR`."""
-    stated = _stated(plan, signal)
+    stated, evidence = _stated(plan, signal), state.cost_evidence.get(signal)
     if evidence is None or not stated or not plan.signals[signal].learn_cost:
         return 1.0
     run_cost = max(room_plan.run_cost for room_plan in stated.values())
     if evidence.run_cost != run_cost:
         return 1.0
-    prior = max(PRIOR_RUNS * run_cost, PRIOR_QUOTA_SHARE * quota)
+    prior = max(PRIOR_RUNS * run_cost, PRIOR_QUOTA_SHARE * state.quotas.get(signal, 0.0))
     factor = (evidence.measured + prior) / (evidence.predicted + prior)
     return min(MAX_FACTOR, max(1.0, factor))
 

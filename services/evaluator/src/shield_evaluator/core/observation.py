@@ -13,6 +13,7 @@ and creating a frozen dataclass takes several times as long.
 from __future__ import annotations
 
 import enum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -67,13 +68,13 @@ class Observation(Struct, frozen=True):
         return self.value is not None
 
 
-class Evidence(enum.Enum):
-    """What an observation proves about a threshold."""
+class Comparison(enum.Enum):
+    """The result of comparing an observation with a threshold."""
 
     ABOVE = enum.auto()  # usable, value >= set; a maximum over some members proves this as well
     BETWEEN = enum.auto()  # usable, complete, reset <= value < set
     BELOW = enum.auto()  # usable, complete, value < reset
-    NONE = enum.auto()  # unusable, or partial and below set: it proves nothing
+    UNPROVEN = enum.auto()  # unusable, or partial and below set
 
 
 def unusable(problem: str) -> Observation:
@@ -101,13 +102,10 @@ def observe(
     """
     if len(samples) > MAX_SAMPLES:
         return unusable(f"{len(samples)} samples, at most {MAX_SAMPLES} make sense")
-    valid = tuple([s for s in samples if is_usable(s.value)])
+    valid = tuple(sample for sample in samples if is_usable(sample.value))
     if not valid:
         return unusable(NO_SAMPLES if not samples else "no finite, non-negative sample")
-    worst = valid[0]
-    for sample in valid:
-        if sample.value > worst.value:
-            worst = sample
+    worst = max(valid, key=attrgetter("value"))
     members = len({sample.member for sample in valid})
     problem = _incompleteness(members, expected_members, len(samples) - len(valid), warnings)
     return Observation(
@@ -137,13 +135,12 @@ def _incompleteness(
     return None
 
 
-def evidence_of(observation: Observation, threshold: Threshold) -> Evidence:
-    """Return what an observation proves about a threshold."""
-    value = observation.value
-    if value is None:
-        return Evidence.NONE
-    if value >= threshold.set:
-        return Evidence.ABOVE
+def compare(observation: Observation | None, threshold: Threshold) -> Comparison:
+    """Compare an observation, which may be missing, with a threshold."""
+    if observation is None or observation.value is None:
+        return Comparison.UNPROVEN
+    if observation.value >= threshold.set:
+        return Comparison.ABOVE
     if observation.partial:
-        return Evidence.NONE
-    return Evidence.BELOW if value < threshold.reset else Evidence.BETWEEN
+        return Comparison.UNPROVEN
+    return Comparison.BELOW if observation.value < threshold.reset else Comparison.BETWEEN

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 # etcd exports its quota under this name, one series per member.
 DEFAULT_QUOTA: Final = "etcd_server_quota_backend_bytes"
 
+# The signals of the default configuration: size of etcd's file, and what of it holds data.
+FILE_SIGNAL: Final = "db-file"
+IN_USE_SIGNAL: Final = "db-in-use"
+
 # An object of a run has at least a KiB; a run that adds a GiB would fill the largest etcd alone.
 MIN_RUN_COST: Final = 1024
 MAX_RUN_COST: Final = 1024**3

@@ -56,8 +56,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shield_evaluator.core.headroom import factor_of, headroom_of, learn_costs, reserved_on
-from shield_evaluator.core.learned_cost import CostEvidence
+from shield_evaluator.core.headroom import headroom_of, reserved_on, usages_of
+from shield_evaluator.core.learned_cost import CostEvidence, cost_factor, learn_costs
 from shield_evaluator.core.reservations import (
     Batch,
     add_batches,
@@ -171,24 +171,22 @@ def advance(
         if (quota := quotas.get(name, state.quotas.get(name))) is not None and quota > 0
     }
     grown, implausible = growth(state.totals, totals)
-    admitted = by_tier(plan, grown)
+    admitted, usages = by_tier(plan, grown), usages_of(observations)
     before = replace(state, quotas=known_quotas)
     after = replace(
         before,
         totals=state.totals if totals is None else known_totals(plan, state.totals, totals),
         batches=add_batches(plan, state.batches, admitted, now_ms),
-        cost_evidence=learn_costs(plan, before, observations, now_ms),
+        cost_evidence=learn_costs(plan, before, usages, now_ms),
         implausible=implausible,
     )
-    after = replace(after, headroom=headroom_of(plan, after, observations, admitted, now_ms))
+    after = replace(after, headroom=headroom_of(plan, after, usages, admitted, now_ms))
     closings = {
-        tier: _close(plan, after, tier, state.closings.get(tier, Closing()), now_ms)
+        tier: closing
         for tier in plan.tiers
+        if (closing := _closing(plan, after, tier, now_ms)) is not None
     }
-    return replace(
-        after,
-        closings={tier: closing for tier, closing in closings.items() if closing is not None},
-    )
+    return replace(after, closings=closings)
 
 
 def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
@@ -199,7 +197,7 @@ def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
         headroom = state.headroom.get((tier, signal))
         if headroom is None:
             continue
-        run_cost = room_plan.run_cost * factor_of(plan, state, signal)
+        run_cost = room_plan.run_cost * cost_factor(plan, state, signal)
         runs = max(0.0, headroom / run_cost)
         if least is None or runs < least.runs:
             least = TierRoom(runs, signal, round(run_cost), room_plan.spend_ms, closed)
@@ -210,13 +208,22 @@ def reservation_of(plan: Plan, state: RoomState, tier: str, *, now_ms: int) -> R
     """Return what the runs of a tier are still going to write."""
     batches = state.batches.get(tier, ())
     reserved = (
-        reserved_by(batches, room_plan, now_ms) * factor_of(plan, state, signal)
+        reserved_by(batches, room_plan, now_ms) * cost_factor(plan, state, signal)
         for signal, room_plan in room_plans(plan, tier).items()
     )
     return Reservation(
         runs=sum(batch.runs for batch in batches),
         reserved=max(reserved, default=0.0),
     )
+
+
+def reservations_of(plan: Plan, state: RoomState, *, now_ms: int) -> dict[str, Reservation]:
+    """Return the reservation of each tier that has a run cost."""
+    return {
+        tier: reservation_of(plan, state, tier, now_ms=now_ms)
+        for tier in plan.tiers
+        if room_plans(plan, tier)
+    }
 
 
 def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
@@ -242,28 +249,28 @@ def closed_tiers(state: RoomState) -> frozenset[str]:
     return frozenset(tier for tier, closing in state.closings.items() if closing.closed)
 
 
-def _close(
-    plan: Plan, state: RoomState, tier: str, closing: Closing, now_ms: int
-) -> Closing | None:
-    """Close a tier that has had no room for one run for ``spend``; open it with enough room."""
-    room = room_of(plan, state, tier)
+def _closing(plan: Plan, state: RoomState, tier: str, now_ms: int) -> Closing | None:
+    """Return whether a tier is closed after this cycle; None while that is not known.
+
+    It closes after ``spend`` without room for one run, and opens with enough room.
+    """
+    before, room = state.closings.get(tier, Closing()), room_of(plan, state, tier)
     if room is None:
-        return closing if room_plans(plan, tier) and closing != Closing() else None
+        return before if room_plans(plan, tier) and before != Closing() else None
     if room.runs < 1:
-        since = now_ms if closing.short_since_ms is None else closing.short_since_ms
-        return Closing(since, closing.closed or now_ms - since >= room.spend_ms)
-    closed = closing.closed and room.runs < _reopen(plan, state, tier)
-    return Closing(None, closed)
+        since = now_ms if before.short_since_ms is None else before.short_since_ms
+        return Closing(since, before.closed or now_ms - since >= room.spend_ms)
+    return Closing(None, before.closed and room.runs < _runs_to_reopen(plan, state, tier))
 
 
-def _reopen(plan: Plan, state: RoomState, tier: str) -> float:
+def _runs_to_reopen(plan: Plan, state: RoomState, tier: str) -> float:
     """Return with room for how many runs a closed tier opens again."""
     enough: float = REOPEN_LEAST
     for signal, room_plan in room_plans(plan, tier).items():
         if room_plan.reopen is not None:
             enough = max(enough, room_plan.reopen)
         elif (quota := state.quotas.get(signal)) is not None:
-            run_cost = room_plan.run_cost * factor_of(plan, state, signal)
+            run_cost = room_plan.run_cost * cost_factor(plan, state, signal)
             fits = room_plan.target * quota / run_cost
             enough = max(enough, REOPEN_SHARE * fits)
     return enough

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from shield_common.decision import MAX_TEXT
 from shield_common.text import format_time, format_value, truncate
 from shield_evaluator.core.latch import LatchState
-from shield_evaluator.core.plan import ColdStart, OnBlind, Unit
+from shield_evaluator.core.plan import FILE_SIGNAL, IN_USE_SIGNAL, ColdStart, OnBlind, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,9 @@ MAX_WARNING: Final = 120
 
 # Sentences for the two default signals; any other signal is called by its name.
 _SUBJECTS: Final = {
-    "db-file": "etcd is at {value} of its quota",
-    "db-in-use": "etcd's live data is at {value} of its quota",
+    FILE_SIGNAL: "etcd is at {value} of its quota",
+    IN_USE_SIGNAL: "etcd's live data is at {value} of its quota",
 }
-
 
 # Why a tier denies although no latch is set.
 NO_ROOM: Final = "etcd has no room for further runs until admitted ones have finished"

@@ -37,7 +37,7 @@ from msgspec import Struct, field
 from shield_common.decision import TierHold
 from shield_common.held import HeldReport
 from shield_evaluator.core.plan import Unit
-from shield_evaluator.core.reservations import MAX_BATCH_RUNS, growth, known_totals
+from shield_evaluator.core.reservations import growth, known_totals
 
 if TYPE_CHECKING:
     from shield_evaluator.core.observation import Observation
@@ -48,8 +48,8 @@ MAX_HELD: Final = 2**53 - 1  # the most that a decision can carry, whatever a re
 MAX_WAIT_SECONDS: Final = 30 * 24 * 3600.0  # beyond a month a wait is no forecast
 
 
-class SlotsState(Struct, frozen=True):
-    """What has to be remembered from one cycle to the next.
+class SlotsState(Struct, frozen=True, omit_defaults=True):
+    """What has to be remembered from one cycle to the next; stored as it is.
 
     Attributes:
         is_known: whether a report of held runs was ever read.
@@ -117,7 +117,12 @@ def advance(
             implausible=implausible,
         )
     reported = reading.report.tiers
-    since, too_many = _growth_since(plan, reading.report, reading.counted or {})
+    # The counters were read after the report: one that grew in between has not fallen.
+    since, too_many = growth(
+        {tier: entry.counted for tier, entry in reported.items()}, reading.counted
+    )
+    # Admitters hold runs of the plan's tiers alone.
+    since = {tier: runs for tier, runs in since.items() if tier in plan.tiers}
     return SlotsState(
         is_known=True,
         held={
@@ -182,26 +187,6 @@ def priorities(plan: Plan) -> dict[str, int]:
     return {tier: number for number, tier in enumerate(order)}
 
 
-def _growth_since(
-    plan: Plan, report: HeldReport, counted: Mapping[str, int]
-) -> tuple[dict[str, int], list[str]]:
-    """Return the runs held since a report, and counters that grew by more than is possible.
-
-    Admitters hold runs of the plan's tiers alone. The counters must have been read after the
-    report, or one that grew in between would look as if it had fallen.
-    """
-    since, implausible = {}, []
-    for tier, total in counted.items():
-        before = report.tiers[tier].counted if tier in report.tiers else 0
-        # A counter that fell lost its data: what it shows was counted since.
-        runs = total - before if total >= before else total
-        if runs > MAX_BATCH_RUNS:
-            implausible.append(tier)
-        elif runs > 0 and tier in plan.tiers:
-            since[tier] = runs
-    return since, implausible
-
-
 def _full(
     plan: Plan, before: frozenset[tuple[str, str]], observations: Mapping[str, Observation]
 ) -> frozenset[tuple[str, str]]:
@@ -211,12 +196,10 @@ def _full(
             if threshold.full is None:
                 continue
             observation = observations.get(signal)
-            value = None if observation is None else observation.value
             is_full = (tier, signal) in before
-            if value is not None and value >= threshold.full:
-                is_full = True
-            elif value is not None and observation is not None and not observation.partial:
-                is_full = False
+            if observation is not None and observation.value is not None:
+                is_above = observation.value >= threshold.full
+                is_full = is_above or (is_full and observation.partial)
             if is_full:
                 full.add((tier, signal))
     return frozenset(full)

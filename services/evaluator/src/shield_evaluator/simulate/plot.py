@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 
 from shield_evaluator.backtest.plot import DPI, FULL_COLOUR, STYLE, WIDTH
-from shield_evaluator.core.headroom import FILE_SIGNAL
+from shield_evaluator.core.plan import FILE_SIGNAL
 from shield_evaluator.simulate.variants import HOLDING, LATCHES, NOTHING, ROOM
 from shield_evaluator.simulate.world import HOUR, MINUTE
 

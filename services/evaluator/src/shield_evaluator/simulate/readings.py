@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from shield_evaluator.core.headroom import FILE_SIGNAL, IN_USE_SIGNAL
-from shield_evaluator.core.plan import Unit
+from shield_evaluator.core.plan import FILE_SIGNAL, IN_USE_SIGNAL, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

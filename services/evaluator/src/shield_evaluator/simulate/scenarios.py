@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shield_evaluator.core.headroom import FILE_SIGNAL, IN_USE_SIGNAL
-from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.plan import (
+    FILE_SIGNAL,
+    IN_USE_SIGNAL,
+    OnBlind,
+    Plan,
+    SignalPlan,
+    Threshold,
+    Unit,
+)
 from shield_evaluator.simulate.world import HOUR, MINUTE, Arrivals, EtcdModel, Watching, World
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ import msgspec
 from aiohttp import web
 
 from shield_common.probes import Readiness
-from shield_evaluator.core.reservations import room_plans
-from shield_evaluator.core.room import reservation_of
+from shield_evaluator.core.room import reservations_of
 from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.status.page import HEADERS, render
 from shield_evaluator.status.snapshot import Snapshot, TierChange, tier_changes
@@ -118,13 +117,9 @@ class Board:
                 {"tier": tier, "signal": signal, "state": latch.state.value}
                 for (tier, signal), latch in result.state.latches.items()
             ]
-            body["reservations"] = {
-                tier: msgspec.to_builtins(
-                    reservation_of(result.plan, result.state.room, tier, now_ms=self._now().ms)
-                )
-                for tier in result.plan.tiers
-                if room_plans(result.plan, tier)
-            }
+            body["reservations"] = msgspec.to_builtins(
+                reservations_of(result.plan, result.state.room, now_ms=self._now().ms)
+            )
         return body
 
     def snapshot(self) -> Snapshot:

@@ -6,9 +6,10 @@ Only facts belong here. How they are worded and drawn is in ``view``, ``cards`` 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from shield_evaluator.core.latch import LatchState
+from shield_evaluator.core.plan import FILE_SIGNAL, IN_USE_SIGNAL
 from shield_evaluator.core.room import closed_tiers, reservation_of
 from shield_evaluator.cycle_result import CycleOutcome
 
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from shield_evaluator.core.latch import Instant
     from shield_evaluator.core.room import Reservation
     from shield_evaluator.cycle_result import CycleResult
-
-# The signals of the default configuration. The advice to defragment needs both; without them it is
-# not given.
-FILE_SIGNAL: Final = "db-file"
-IN_USE_SIGNAL: Final = "db-in-use"
 
 
 @dataclass(frozen=True, slots=True)
