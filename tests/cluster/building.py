@@ -1,22 +1,14 @@
 """What a node needs before it starts, built or taken from the cache: programs and images."""
 
-import asyncio
-import io
 import os
-import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 
 from tests.cluster.images import ROOT, Builder, Image
 from tests.cluster.node import Programs
 from tests.cluster.release import OLD, PRESENT
-from tests.rig.errors import RigError
 from tests.rig.kubernetes import installed
-
-# The last commit of version 0.1.0; there is no tag.
-OLD_COMMIT = "18111ef"
-_OLD_PARTS = ("LICENSE", "deploy", "libs", "requirements", "services")
+from tests.rig.old_version import old_sources
 
 
 def programs() -> Programs:
@@ -55,23 +47,3 @@ async def old_images(builder: Builder) -> list[Image]:
     """
     with tempfile.TemporaryDirectory() as directory:
         return await builder.product(await old_sources(Path(directory)), tag=OLD)
-
-
-async def old_sources(directory: Path) -> Path:
-    """Write version 0.1.0, chart and services, to a directory and return it.
-
-    Raises:
-        RigError: The checkout's history does not reach back to it.
-    """
-    command = ["git", "archive", OLD_COMMIT, *_OLD_PARTS]
-    done = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, capture_output=True, check=False
-    )
-    if done.returncode:
-        raise RigError(
-            f"version 0.1.0 is commit {OLD_COMMIT}, which this clone does not have "
-            f"(git fetch --unshallow): {done.stderr.decode().strip()}"
-        )
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(directory, filter="data")
-    return directory

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.cluster.building import old_images, old_sources
+from tests.cluster.building import old_images
 from tests.cluster.images import Builder
 from tests.cluster.load import creations
 from tests.cluster.node import Node
 from tests.cluster.release import CHART, OLD, Release, judging_only, overlaid, readme_values
+from tests.rig.old_version import old_sources
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

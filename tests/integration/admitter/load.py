@@ -7,11 +7,12 @@ admitter only when a connection cannot be made: a request that was sent is never
 import asyncio
 import itertools
 import ssl
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from tests.integration.admitter.http_client import Client, post
+from tests.integration.admitter.http_client import Client, Response, post
 from tests.rig.reviews import SMALL, ReviewRequest, admission_review
 from tests.rig.services import Admitter
 
@@ -21,10 +22,13 @@ WORKERS = 16
 class Load:
     """Requests at a rate, from entering until leaving.
 
+    The admitters may change meanwhile: the list that was passed is read for each request.
+
     Attributes:
         answered: how many requests got a review back.
         failures: what the others got.
         seconds: how long each answer took.
+        on_answer: called with the loop's time of sending and of receiving, and the answer.
     """
 
     def __init__(
@@ -34,13 +38,14 @@ class Load:
         self._trust = trust
         self._pause = WORKERS / rate
         self._turn = itertools.count()
-        self._idle: dict[int, list[Client]] = {admitter.port: [] for admitter in admitters}
+        self._idle: defaultdict[int, list[Client]] = defaultdict(list)
         self._request = post(admission_review(ReviewRequest(size=SMALL)))
         self._ending = False
         self._workers: list[asyncio.Task[None]] = []
         self.answered = 0
         self.failures: list[str] = []
         self.seconds: list[float] = []
+        self.on_answer: Callable[[float, float, Response], None] | None = None
 
     async def __aenter__(self) -> Self:
         self._workers = [asyncio.create_task(self._work(n)) for n in range(WORKERS)]
@@ -80,6 +85,8 @@ class Load:
         self.seconds.append(loop.time() - started)
         if response.status == 200:
             self.answered += 1
+            if self.on_answer is not None:
+                self.on_answer(started, loop.time(), response)
         else:
             self.failures.append(f"status {response.status}")
         if response.closes:
