@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 
 from shield_admitter.core.pacing import MAX_WAIT_SECONDS, Pacing, retry_seconds, runs_per_minute
 from shield_admitter.core.slots import Slots
+from shield_common.allowance import Allowance
 from shield_common.decision import Decision, DocumentError, decode_decision
 from shield_common.decision_age import CachedDecision
 from shield_controller.core.mirror import bits, config_map, decision_object
-from shield_controller.core.queue import Allowance
 
 _CHART = Path(__file__).resolve().parents[2] / "deploy" / "helm" / "etcd-shield"
 _DEFINITION = _CHART / "templates" / "decision-crd.yaml"
@@ -102,7 +102,7 @@ def _holds_within_share(decision: Decision) -> None:
 
 def _releases_within_room(decision: Decision, tier: str) -> None:
     allowance = Allowance(rate=_RATE, interval=1.0, now_ms=0)
-    allowance.accept(decision, since_ms=0)
+    allowance.follow(decision, since_ms=0)
     released = 0
     while allowance.permits(tier) and released < _ENOUGH:
         allowance.take()
@@ -111,7 +111,12 @@ def _releases_within_room(decision: Decision, tier: str) -> None:
     entry = decision.tiers[tier]
     assert entry.allow or released == 0
     assert released <= _RATE
+    override = decision.override
+    if override is not None and override.allow and override.covers(tier):
+        return  # an operator opens the tier: nothing is paced
     assert entry.room is None or released <= entry.room
+    if entry.share is not None:
+        assert released <= max(1.0, entry.share * (decision.admitters or 1))
 
 
 def _object_schema() -> Draft202012Validator:

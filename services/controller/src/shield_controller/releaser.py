@@ -1,7 +1,7 @@
 """Starts held runs: one round per interval.
 
-The order and the number of runs are decided in `core.queue`, and one attempt is in `patching`; here
-is when runs are tried, and what an outcome means for the queue.
+The order is decided in `core.queue`, the number of runs in `shield_common.allowance`, and one
+attempt is in `patching`; here is when runs are tried, and what an outcome means for the queue.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
+from shield_common.allowance import Allowance
 from shield_common.lifecycle import backoff
 from shield_common.text import format_duration
-from shield_controller.core.queue import Allowance, Served, in_order, priorities_of
+from shield_controller.core.queue import Served, in_order, priorities_of
 from shield_controller.core.release import (
     Outcome,
     Retries,
@@ -229,9 +230,9 @@ class Releaser:
         cached = self._feed.in_force
         self.allowance.tick(now_ms)
         if cached is None:
-            self.allowance.accept(None, since_ms=now_ms)
+            self.allowance.follow(None, since_ms=now_ms)
         else:
-            self.allowance.accept(cached.decision, since_ms=cached.since_ms)
+            self.allowance.follow(cached.decision, since_ms=cached.since_ms)
 
     async def _attempt(
         self, run: HeldRun, patch_of: Callable[[HeldRun], Patch], *, note: str

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from shield_common.allowance import DEFAULT_MAX_RATE
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import Duration, Link, Name, Rate
 from shield_common.decision_feed import FreshnessSettings
@@ -74,7 +75,7 @@ class ReleaseSettings(SettingsStruct, frozen=True, kw_only=True):
         max_rate: the most runs that are released, however much room there is.
     """
 
-    max_rate: Rate = Rate(1.0)
+    max_rate: Rate = Rate(DEFAULT_MAX_RATE)
 
     def __post_init__(self) -> None:
         """Refuse a rate at which nothing would ever start."""

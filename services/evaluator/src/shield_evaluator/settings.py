@@ -43,6 +43,7 @@ TARGET_BELOW_SET: Final = 0.02
 DEFAULT_LAG: Final = Duration(30)  # Prometheus' usual scrape interval
 DEFAULT_GROWS_OVER: Final = Duration(900)  # Konflux runs write for 5 to 20 minutes
 DEFAULT_SPEND: Final = Duration(60)  # long against the lag of counting, short against a run
+MAX_SLOTS: Final = 100_000  # held runs; 7 GiB of an etcd, which none has to spare
 ROOM_KEYS: Final = ("target", "lag", "grows_over", "spend", "reopen")
 
 
@@ -141,7 +142,7 @@ class HoldSettings(SettingsStruct, frozen=True, kw_only=True):
     """
 
     enabled: bool = False
-    max_runs: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    max_runs: Annotated[int, Meta(ge=1, le=MAX_SLOTS)] = 1000
 
 
 class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The order of held runs, and how many may start."""
+"""The order of held runs."""
 
 from collections import Counter
 from itertools import pairwise
@@ -6,14 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_controller.core.queue import (
-    MINUTES,
-    Allowance,
-    Served,
-    in_order,
-    priorities_of,
-    wait_seconds,
-)
+from shield_controller.core.queue import Served, in_order, priorities_of, wait_seconds
 from shield_controller.core.runs import HeldRun
 from tests.unit.shield_controller.builders import decision, run, tier
 
@@ -146,142 +139,6 @@ def test_waiting_namespaces_of_a_tier_are_never_two_turns_apart(runs: list[HeldR
         left.remove(held)
         waiting = {other.namespace for other in left}
         assert all(counts[held.namespace] - counts[namespace] <= 1 for namespace in waiting)
-
-
-# How many may start.
-
-
-def allowance(rate: float = 1.0, interval: float = 5.0) -> Allowance:
-    return Allowance(rate=rate, interval=interval, now_ms=0)
-
-
-def releasable(budget: Allowance, name: str = "standard", *, now_ms: int = 0) -> int:
-    """Release while it is permitted, and return how many times it was."""
-    number = 0
-    while budget.permits(name) and number < 1_000:
-        budget.take()
-        budget.count(name, now_ms=now_ms)
-        number += 1
-    return number
-
-
-def test_nothing_starts_without_a_decision_in_force() -> None:
-    budget = allowance()
-    budget.accept(None, since_ms=0)
-
-    assert not budget.permits("standard")
-
-
-def test_nothing_starts_in_a_tier_that_denies() -> None:
-    budget = allowance()
-    budget.accept(decision(standard=tier(allow=False, room=9.0)), since_ms=0)
-
-    assert not budget.permits("standard")
-
-
-def test_an_interval_brings_what_the_rate_says() -> None:
-    budget = allowance(rate=2.0, interval=5.0)
-    budget.accept(decision(), since_ms=0)
-
-    assert 10 == releasable(budget)
-    budget.tick(3_000)
-    assert 6 == releasable(budget)
-
-
-def test_a_rate_of_less_than_one_run_an_interval_starts_one_at_a_time() -> None:
-    budget = allowance(rate=1 / 60, interval=5.0)
-    budget.accept(decision(), since_ms=0)
-
-    assert 1 == releasable(budget)
-    budget.tick(59_000)
-    assert 0 == releasable(budget)
-    budget.tick(60_000)
-    assert 1 == releasable(budget)
-
-
-def test_no_more_start_than_the_tier_has_room_for() -> None:
-    budget = allowance(rate=100.0)
-    budget.accept(decision(standard=tier(room=3.9)), since_ms=0)
-
-    assert 3 == releasable(budget)
-
-
-def test_what_one_tier_starts_is_room_that_the_others_no_longer_have() -> None:
-    budget = allowance(rate=100.0)
-    budget.accept(decision(standard=tier(room=3.0), critical=tier(room=5.0)), since_ms=0)
-
-    assert 3 == releasable(budget, "standard")
-    assert 2 == releasable(budget, "critical")
-
-
-def test_a_decision_that_knows_the_releases_gives_its_room_anew() -> None:
-    budget = allowance(rate=100.0)
-    budget.accept(decision(standard=tier(room=3.0)), since_ms=0)
-    releasable(budget, now_ms=0)
-    budget.tick(5_000)
-
-    budget.accept(decision(2, standard=tier(room=2.0)), since_ms=5_000)
-
-    assert 2 == releasable(budget, now_ms=5_000)
-
-
-def test_a_decision_that_was_made_at_the_same_time_does_not_know_the_releases() -> None:
-    budget = allowance(rate=100.0)
-    budget.accept(decision(standard=tier(room=3.0)), since_ms=0)
-    releasable(budget, now_ms=4_500)
-    budget.tick(5_000)
-
-    budget.accept(decision(2, standard=tier(room=3.0)), since_ms=5_400)
-
-    assert 0 == releasable(budget, now_ms=5_000)
-
-
-def test_a_tier_without_a_run_cost_has_the_rate_alone() -> None:
-    budget = allowance(rate=7.0, interval=1.0)
-    budget.accept(decision(standard=tier(room=None)), since_ms=0)
-
-    assert 7 == releasable(budget)
-
-
-def test_a_tier_that_the_decision_lacks_follows_the_default_bit() -> None:
-    budget = allowance()
-    budget.accept(decision(allow=True), since_ms=0)
-    assert budget.permits("gone")
-
-    budget.accept(decision(allow=False), since_ms=0)
-    assert not budget.permits("gone")
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 10_000), st.floats(0, 20), st.booleans()), max_size=20),
-    st.floats(0.01, 20),
-)
-def test_no_interval_starts_more_than_rate_and_room_allow(
-    steps: list[tuple[int, float, bool]], rate: float
-) -> None:
-    budget = allowance(rate=rate, interval=5.0)
-    now_ms = 0
-    for sequence, (elapsed, room, allow) in enumerate(steps):
-        now_ms += elapsed
-        budget.tick(now_ms)
-        made = decision(sequence, standard=tier(allow=allow, room=room))
-        budget.accept(made, since_ms=now_ms)
-        number = releasable(budget, now_ms=now_ms)
-        assert number <= max(1.0, rate * 5.0)
-        assert number <= room
-        assert allow or 0 == number
-
-
-def test_the_rate_of_releases_is_a_mean_over_minutes() -> None:
-    budget = allowance(rate=100.0)
-    budget.accept(decision(), since_ms=0)
-    for _ in range(10):
-        budget.count("standard", now_ms=0)
-    budget.tick(1_000)
-    assert 10 / MINUTES == budget.per_minute("standard")
-
-    budget.tick(MINUTES * 60_000 + 1)
-    assert 0 == budget.per_minute("standard")
 
 
 def test_a_wait_is_known_only_where_something_is_released() -> None:

@@ -61,14 +61,16 @@ def test_b7_with_a_run_cost_that_is_wrong_by_two_etcd_never_fills(factor: float)
     assert 0 == sum(tier.closed_by_latch_seconds for tier in _standard(outcomes))
 
 
-def test_with_holding_no_run_is_lost_and_etcd_never_fills() -> None:
+def test_with_holding_no_run_is_lost_no_tier_flaps_and_etcd_never_fills() -> None:
     """S1, B7: as many may be held as the longest of the floods needs."""
     outcomes = _outcomes(with_holding(with_run_cost(LATCHES, RIGHT), 6_000))
 
     assert {} == _outages(outcomes)
+    assert dict.fromkeys(outcomes, 0) == {name: outcome.lost for name, outcome in outcomes.items()}
     assert dict.fromkeys(outcomes, 0) == {
-        name: outcome.tiers["standard"].lost for name, outcome in outcomes.items()
+        name: outcome.tiers["standard"].flaps for name, outcome in outcomes.items()
     }
+    assert 30 * 60 >= sum(tier.closed_by_latch_seconds for tier in _standard(outcomes))
     assert all(
         tier.arrived == tier.admitted + tier.waiting and tier.denied == tier.paced == 0
         for tier in _standard(outcomes)

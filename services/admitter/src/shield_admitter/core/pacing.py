@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from shield_common.bucket import WHOLE_RUN, Bucket
+from shield_common.bucket import WHOLE_RUN, Bucket, missed_intervals
 
 if TYPE_CHECKING:
-    from shield_common.decision import Decision, TierDecision
+    from shield_common.decision import Decision
     from shield_common.decision_age import CachedDecision
 
 MAX_WAIT_SECONDS: Final = 60  # what the room will be in a minute is not known
@@ -29,10 +29,12 @@ class Pacing:
     def grant(self, decision: Decision) -> None:
         """Grant the shares of a new decision; forget the tiers that it does not pace."""
         self._buckets = {
-            tier: _filled(self._buckets.get(tier) or Bucket(), decision, entry, missed=0)
+            tier: self._buckets.get(tier) or Bucket()
             for tier, entry in decision.tiers.items()
             if entry.share is not None
         }
+        for tier, bucket in self._buckets.items():
+            bucket.grant(decision, decision.tiers[tier])
 
     def take(self, tier: str) -> None:
         """Use up room for one run, which was admitted."""
@@ -56,10 +58,9 @@ class Pacing:
         entry, bucket = decision.tiers.get(tier), self._buckets.get(tier)
         if entry is None or bucket is None:
             return None
-        # One interval late is not missed yet: it may be on its way.
-        missed = cached.age_ms(now_ms) // decision.interval_ms - 1
-        if missed > 0:
-            _filled(bucket, decision, entry, missed=missed)
+        missed = missed_intervals(decision, age_ms=cached.age_ms(now_ms))
+        if missed:  # the share of the first interval was granted when the decision came
+            bucket.grant(decision, entry, missed_intervals=missed)
         if bucket.has_run:
             return None
         if not entry.share:
@@ -84,14 +85,3 @@ def runs_per_minute(decision: Decision, tier: str) -> float:
     if entry is None or entry.share is None:
         return 0.0
     return entry.share * (decision.admitters or 1) * _MINUTE_MS / decision.interval_ms
-
-
-def _filled(bucket: Bucket, decision: Decision, entry: TierDecision, *, missed: int) -> Bucket:
-    if entry.share is not None:
-        bucket.fill(
-            entry.share,
-            order=decision.order,
-            total=(entry.room or 0.0) / (decision.admitters or 1),
-            missed_intervals=missed,
-        )
-    return bucket

@@ -35,7 +35,13 @@ from shield_evaluator.cli.values import SIZE
 from shield_evaluator.simulate import tables
 from shield_evaluator.simulate.readings import readings_of
 from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
-from shield_evaluator.simulate.variants import compare, with_holding, with_run_cost
+from shield_evaluator.simulate.variants import (
+    HOLDING,
+    compare,
+    slots_needed,
+    with_holding,
+    with_run_cost,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +129,15 @@ def simulate(
             if hold is not None:
                 plan = with_holding(chosen.plan, hold)
                 chosen = dataclasses.replace(chosen, plan=plan)
-            results = {name: _simulated(world, chosen) for name, world in worlds.items()}
+            worlds = {name: _watched(world, chosen) for name, world in worlds.items()}
+            results = {
+                name: compare(world, chosen.plan, chosen.readings) for name, world in worlds.items()
+            }
+            needed = {
+                name: slots_needed(worlds[name], chosen.plan, chosen.readings)
+                for name, variants in results.items()
+                if HOLDING in variants and variants[HOLDING].outcome.lost
+            }
         except ValueError as error:
             fail(str(error), EXIT_BAD_CONFIG)
         except SamplesError as error:
@@ -137,7 +151,7 @@ def simulate(
             name: {variant: one.outcome for variant, one in variants.items()}
             for name, variants in results.items()
         }
-        _print(outcomes, output, chosen.plan, next(iter(worlds.values())))
+        _print(outcomes, needed, output, chosen.plan, next(iter(worlds.values())))
 
 
 def _worlds(options: Mapping[str, Any]) -> dict[str, World]:
@@ -186,11 +200,12 @@ def _configuration(
     return _Configuration(plan, readings, interval)
 
 
-def _simulated(world: World, chosen: _Configuration) -> dict[str, Simulated]:
-    if chosen.interval is not None:
-        watching = dataclasses.replace(world.watching, interval=chosen.interval)
-        world = dataclasses.replace(world, watching=watching)
-    return compare(world, chosen.plan, chosen.readings)
+def _watched(world: World, chosen: _Configuration) -> World:
+    """Return a world that is watched as often as the configuration says."""
+    if chosen.interval is None:
+        return world
+    watching = dataclasses.replace(world.watching, interval=chosen.interval)
+    return dataclasses.replace(world, watching=watching)
 
 
 def _draw(path: Path, form: str, name: str, plan: Plan, variants: Mapping[str, Simulated]) -> None:
@@ -205,13 +220,21 @@ def _draw(path: Path, form: str, name: str, plan: Plan, variants: Mapping[str, S
 
 
 def _print(
-    results: Mapping[str, Mapping[str, Outcome]], output: str, plan: Plan, world: World
+    results: Mapping[str, Mapping[str, Outcome]],
+    needed: Mapping[str, int | None],
+    output: str,
+    plan: Plan,
+    world: World,
 ) -> None:
     if output == "json":
         echo_json(
             {
                 "simulations": [
-                    {"name": name, "variants": msgspec.to_builtins(variants)}
+                    {
+                        "name": name,
+                        "variants": msgspec.to_builtins(variants),
+                        **({"max_runs_needed": needed[name]} if name in needed else {}),
+                    }
                     for name, variants in results.items()
                 ]
             }
@@ -224,7 +247,7 @@ def _print(
         parts = tables.render(variants)
     else:
         parts = tables.render_all(list(results.items()))
-    for part in parts:
+    for part in [*parts, *tables.render_slots(results, needed)]:
         terminal.print(part)
     terminal.print(cell(_costs(plan, world), "dim"))
 

@@ -1,15 +1,17 @@
 """Held runs of a simulation: the controller, without an API server.
 
-How many runs may be held is the evaluator's own computation (`core.slots`). The controller is
-another service, so its order is repeated here as far as simulated runs have what it depends on:
-the tier's priority, then age. They have no namespaces that could take turns.
+How many runs may be held is the evaluator's own computation (`core.slots`), and how many may start
+is the controller's own (`shield_common.allowance`). The order is the controller's as well, repeated
+here as far as simulated runs have what it depends on: the tier's priority, then age. They have no
+namespaces that could take turns.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from shield_common.allowance import DEFAULT_MAX_RATE, Allowance
 from shield_common.held import HeldReport, TierReport
 from shield_evaluator.core.slots import HeldReading
 
@@ -20,39 +22,43 @@ if TYPE_CHECKING:
     from shield_common.decision import Decision
     from shield_evaluator.simulate.clients import Request
 
-# The controller's default, `release.max_rate`: runs a second.
-MAX_RATE: Final = 1.0
-# Over which it reports the rate of releases, as the controller does.
-_RATE_SECONDS: Final = 300
-
 
 class HeldRuns:
-    """The held runs of all tiers, and how often each tier held and released one."""
+    """The held runs of all tiers, and how often each tier held and released one.
 
-    def __init__(self, tiers: Iterable[str]) -> None:
+    Attributes:
+        counted: tier -> runs held since ever: the counters that admitters keep in Redis.
+        most: the most runs that were held at the same time, in all tiers together.
+    """
+
+    def __init__(self, tiers: Iterable[str], *, interval: int) -> None:
+        """Hold nothing yet.
+
+        Args:
+            tiers: the tiers of the configuration.
+            interval: seconds between two rounds of releases.
+        """
         self._queues: dict[str, deque[Request]] = {tier: deque() for tier in tiers}
-        self._released: dict[str, deque[int]] = {tier: deque() for tier in self._queues}
-        self._tokens = 0.0
+        self._allowance = Allowance(rate=DEFAULT_MAX_RATE, interval=interval, now_ms=0)
         self.counted = dict.fromkeys(self._queues, 0)
+        self.most = 0
 
     def hold(self, request: Request) -> None:
         """Let a run wait."""
         self._queues[request.tier].append(request)
         self.counted[request.tier] += 1
+        self.most = max(self.most, sum(map(len, self._queues.values())))
 
     def waiting(self, tier: str) -> int:
         """Return how many runs of a tier are held."""
         return len(self._queues[tier])
 
-    def report(self, at: datetime, second: int) -> HeldReading:
+    def report(self, at: datetime) -> HeldReading:
         """Return what the evaluator learns in a cycle."""
-        for released in self._released.values():
-            while released and released[0] <= second - _RATE_SECONDS:
-                released.popleft()
         tiers = {
             tier: TierReport(
                 held=len(queue),
-                released_per_minute=len(self._released[tier]) / _RATE_SECONDS * 60,
+                released_per_minute=self._allowance.per_minute(tier),
                 counted=self.counted[tier],
             )
             for tier, queue in self._queues.items()
@@ -60,27 +66,21 @@ class HeldRuns:
         report = HeldReport(reported_at=at, tiers=tiers)
         return HeldReading(report=report, is_read=True, counted=dict(self.counted))
 
-    def release(self, decision: Decision, second: int, seconds: int) -> list[Request]:
+    def release(self, decision: Decision, second: int) -> list[Request]:
         """Return the runs that start now, in order.
 
         Args:
-            decision: the decision in force.
-            second: when.
-            seconds: since the last round.
+            decision: the decision in force, which is new.
+            second: when; rounds come in order.
         """
-        # As much as one interval brings, and at least one run.
-        self._tokens = min(self._tokens + MAX_RATE * seconds, max(1.0, MAX_RATE * seconds))
+        allowance, now_ms = self._allowance, second * 1000
+        allowance.tick(now_ms)
+        allowance.follow(decision, since_ms=now_ms)
         started: list[Request] = []
         for tier in sorted(self._queues, key=lambda name: (decision.tiers[name].priority, name)):
-            entry, queue = decision.tiers[tier], self._queues[tier]
-            # Rooms of different tiers are views of the same etcd.
-            while (
-                queue
-                and entry.allow
-                and self._tokens >= 1
-                and (entry.room is None or entry.room - len(started) >= 1)
-            ):
+            queue = self._queues[tier]
+            while queue and allowance.permits(tier):
                 started.append(queue.popleft())
-                self._released[tier].append(second)
-                self._tokens -= 1
+                allowance.take()
+                allowance.count(tier, now_ms=now_ms)
         return started

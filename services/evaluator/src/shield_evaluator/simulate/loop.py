@@ -147,6 +147,7 @@ class _Loop:
             outage_seconds=outage,
             peak_file=self._peaks[0],
             peak_in_use=self._peaks[1],
+            most_held=0 if self._shield is None else self._shield.held.most,
             tiers={tier: log.outcome(waiting.get(tier, 0)) for tier, log in self._logs.items()},
         )
 

@@ -51,13 +51,20 @@ class Outcome(Struct, frozen=True, kw_only=True):
             ends there: no run can be created or go on.
         peak_file: the file's highest size.
         peak_in_use: the live data's highest size.
+        most_held: the most runs that were held at the same time, in all tiers together.
         tiers: by name; those that runs were asked for in.
     """
 
     outage_seconds: int | None
     peak_file: float
     peak_in_use: float
+    most_held: int
     tiers: dict[str, TierOutcome]
+
+    @property
+    def lost(self) -> int:
+        """Runs of all tiers whose client gave up."""
+        return sum(tier.lost for tier in self.tiers.values())
 
 
 class Moment(Struct, frozen=True, gc=False):

@@ -69,7 +69,7 @@ class Shield:
         self._cycles = 0
         self._buckets: list[dict[str, Bucket]] = [{} for _ in range(watching.admitters)]
         self.admitted = dict.fromkeys(plan.tiers, 0)
-        self.held = HeldRuns(plan.tiers)
+        self.held = HeldRuns(plan.tiers, interval=watching.interval)
         self._slots = 0.0
 
     def evaluate(self, second: int, values: Mapping[str, float] | None) -> None:
@@ -90,7 +90,7 @@ class Shield:
             totals=self.admitted,
             now_ms=now.ms,
         )
-        learned = self.held.report(now.utc, second)
+        learned = self.held.report(now.utc)
         held = slots.advance(plan, self._state.slots, observations, learned)
         self._state = advance(plan, self._state, observations, now, room=rooms, slots=held)
         self._cycles += 1
@@ -137,7 +137,7 @@ class Shield:
         """Return the held runs that start after a cycle."""
         if self._decision is None:
             return []
-        started = self.held.release(self._decision, second, self._watching.interval)
+        started = self.held.release(self._decision, second)
         for request in started:
             self.admitted[request.tier] += 1
         return started
@@ -173,10 +173,5 @@ class Shield:
                 if entry.share is None:
                     continue
                 filled[tier] = buckets.get(tier) or Bucket()
-                filled[tier].fill(
-                    entry.share,
-                    order=decision.order,
-                    total=(entry.room or 0.0) / self._watching.admitters,
-                    missed_intervals=0,
-                )
+                filled[tier].grant(decision, entry)
             self._buckets[admitter] = filled

@@ -81,6 +81,27 @@ def render_all(results: Sequence[tuple[str, Mapping[str, Outcome]]]) -> Iterator
         yield table
 
 
+def render_slots(
+    results: Mapping[str, Mapping[str, Outcome]], needed: Mapping[str, int | None]
+) -> Iterator[RenderableType]:
+    """Yield a sentence for each scenario that lost runs although runs were held.
+
+    Args:
+        results: by scenario, the outcomes.
+        needed: by scenario, how many slots would hold all its runs; None if no number would.
+    """
+    for name, slots in needed.items():
+        outcome = results[name][HOLDING]
+        asked = sum(tier.arrived for tier in outcome.tiers.values())
+        sentence = f"{name}: {outcome.lost:,} of {asked:,} runs lost for want of slots; "
+        if slots is None:
+            yield Text(
+                f"{sentence}no max_runs would hold all, because etcd is at `full`.", "yellow"
+            )
+        else:
+            yield Text(f"{sentence}max_runs {slots:,} would hold all.", "yellow")
+
+
 _FIGURES: Final = (
     "runs asked for",
     "created",
@@ -124,7 +145,7 @@ def _brief(outcome: Outcome) -> list[Text]:
         Text(format_duration(max(tier.closed_without_room_seconds for tier in tiers))),
         Text(str(flaps), style="yellow" if flaps else ""),
         Text(f"{sum(tier.admitted for tier in tiers):,}"),
-        Text(f"{sum(tier.lost for tier in tiers):,}"),
+        Text(f"{outcome.lost:,}"),
     ]
 
 

@@ -10,6 +10,7 @@ from shield_evaluator.settings import (
     DEFAULT_GROWS_OVER,
     DEFAULT_LAG,
     DEFAULT_SPEND,
+    MAX_SLOTS,
     TARGET_BELOW_SET,
 )
 from shield_evaluator.simulate.loop import simulate
@@ -73,6 +74,16 @@ def compare(world: World, plan: Plan, readings: Mapping[str, Reading]) -> dict[s
     variants[LATCHES] = simulate(world, without_room(asked), readings)
     variants[NOTHING] = simulate(world, asked, readings, shield=False)
     return variants
+
+
+def slots_needed(world: World, plan: Plan, readings: Mapping[str, Reading]) -> int | None:
+    """Return how many slots hold every run that has to wait.
+
+    None if no number does: etcd gets so full that new runs are denied all the same.
+    """
+    asked = with_holding(only(plan, world.tiers or (plan.default_tier,)), MAX_SLOTS)
+    outcome = simulate(world, asked, readings).outcome
+    return None if outcome.lost else outcome.most_held
 
 
 def _of_quota(plan: Plan, signal: str) -> bool:
