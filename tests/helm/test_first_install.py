@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.helm.chart import CHART, IMAGES, NAMESPACE, Chart, Rendered, RenderError, nested
+from tools.release.versions import version
 
 NO_TIER_ENFORCED = {"critical": "audit", "standard": "warn", "background": "off"}
 WARN_STANDARD = {"standard": "warn"}
@@ -65,14 +66,14 @@ def test_an_image_without_a_registry_is_refused(chart: Chart, values: dict[str, 
 )
 def test_every_form_of_a_registry_is_one(chart: Chart, registry: str) -> None:
     rendered = chart.render(nested("image.registry", registry))
-    wanted = f"{registry.rstrip('/')}/etcd-shield-admitter:0.1.0"
+    wanted = f"{registry.rstrip('/')}/etcd-shield-admitter:{version()}"
     assert wanted == rendered.container("admitter")["image"]
 
 
 def test_an_image_that_is_never_pulled_needs_no_registry(chart: Chart) -> None:
     never = {"image": {"pullPolicy": "Never"}}
     rendered = chart.render({"evaluator": never, "admitter": never}, images=False)
-    assert "etcd-shield-evaluator:0.1.0" == rendered.container("evaluator")["image"]
+    assert f"etcd-shield-evaluator:{version()}" == rendered.container("evaluator")["image"]
 
 
 def test_an_external_redis_needs_no_image(chart: Chart) -> None:
@@ -167,7 +168,8 @@ def test_the_registry_of_a_parent_chart_wins(chart: Chart) -> None:
 
 def test_a_repository_that_names_its_registry_keeps_it(chart: Chart) -> None:
     values = nested("evaluator.image.repository", "quay.io/shield/evaluator")
-    assert "quay.io/shield/evaluator:0.1.0" == chart.render(values).container("evaluator")["image"]
+    image = chart.render(values).container("evaluator")["image"]
+    assert f"quay.io/shield/evaluator:{version()}" == image
 
 
 def test_pull_secrets_of_parent_and_chart_are_each_named_once(chart: Chart) -> None:

@@ -23,6 +23,7 @@ from tests.helm.chart import (
     title,
 )
 from tests.rig.kubernetes import installed
+from tools.release.versions import version
 
 PAGES = ROOT / "docs" / "examples"
 OWN_LABELS = {
@@ -243,7 +244,7 @@ def parent(chart: Chart, tmp_path_factory: pytest.TempPathFactory) -> Chart:
 def test_a_parent_chart_switches_it_on(parent: Chart) -> None:
     rendered = parent.render(images=False, release="etcd-shield")
     assert (
-        "registry.example.com/shield/etcd-shield-admitter:0.1.0"
+        f"registry.example.com/shield/etcd-shield-admitter:{version()}"
         == (rendered.container("admitter")["image"])
     )
     pod = rendered.pod("redis")

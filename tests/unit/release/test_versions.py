@@ -1,5 +1,7 @@
 """One version in all places, and its notes."""
 
+import re
+
 import pytest
 
 from tools.release.versions import ROOT, ReleaseError, notes, services, version, versions
@@ -31,6 +33,12 @@ def test_chart_images_and_distributions_are_among_the_places() -> None:
     wanted = ["appVersion", "libs/shield_common", "clients/kubectl_shield"]
     wanted += [f"services/{service}/Dockerfile" for service in services()]
     assert [] == [part for part in wanted if part not in places]
+
+
+@pytest.mark.parametrize("page", ["docs/quickstart.md", "deploy/helm/etcd-shield/README.md"])
+def test_the_images_that_a_page_builds_have_the_tag_that_the_chart_asks_for(page: str) -> None:
+    tags = re.findall(r"etcd-shield-\w+:(\d[\w.]*)", (ROOT / page).read_text())
+    assert {version()} == set(tags)
 
 
 def test_the_tag_has_to_be_the_version() -> None:
