@@ -7,6 +7,7 @@ import msgspec
 
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.core.rules import Matcher, compile_globs
+from shield_admitter.core.run_object import read_object
 from shield_admitter.core.verdict import Mode, Policy
 from shield_common.decision import Decision, TierDecision
 from shield_common.decision_age import CachedDecision, FreshnessLimits
@@ -46,6 +47,7 @@ def cached(*, age_ms: int = 0, now_ms: int = 0, **changes: Any) -> CachedDecisio
 
 
 def request(**changes: Any) -> Request:
+    """A request; objects are given as `msgspec.Raw`."""
     fields: dict[str, Any] = {
         "uid": "u-1",
         "operation": "CREATE",
@@ -54,7 +56,10 @@ def request(**changes: Any) -> Request:
         "userInfo": UserInfo("ada", ("staff", "system:authenticated")),
         "object": msgspec.Raw(b'{"metadata":{"name":"run-7","labels":{"tier":"gold"}}}'),
     }
-    return Request(**(fields | changes))
+    fields |= changes
+    for key in {"object", "oldObject"} & fields.keys():
+        fields[key] = read_object(fields[key])
+    return Request(**fields)
 
 
 def policy(**changes: Any) -> Policy:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from shield_admitter.core.hold import mutate, mutation_policy, validate
 from shield_admitter.core.pacing import retry_seconds
 from shield_admitter.core.response import admission_response, encode, mutation_response
-from shield_admitter.core.review import ReviewError, decode, decode_run
+from shield_admitter.core.review import ReviewError, decode
 from shield_admitter.core.verdict import ADMITTED
 from shield_admitter.http.messages import Response, error_response, unavailable
 
@@ -112,9 +112,8 @@ class Webhook:
     def respond(self, head: RequestHead, body: bytes | bytearray) -> Response:
         """Answer one review."""
         started = time.perf_counter()
-        holds = self._policy.hold is not None
         try:
-            request = decode_run(body) if holds else decode(body)
+            request = decode(body)
         except ReviewError as error:
             return self._error("malformed", HTTPStatus.BAD_REQUEST, str(error))
         if head.path == MUTATE:

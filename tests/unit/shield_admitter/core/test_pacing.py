@@ -14,11 +14,12 @@ from shield_admitter.core.pacing import (
     runs_per_minute,
 )
 from shield_admitter.core.response import DenialFormat, admission_response
-from shield_admitter.core.review import Kind, Request, UserInfo
+from shield_admitter.core.review import Request
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule
 from shield_admitter.core.verdict import Mode, Outcome, Policy, Reason, Verdict, judge
 from shield_common.decision import Decision, Override, TierDecision
 from shield_common.decision_age import CachedDecision, FreshnessLimits
+from tests.unit.shield_admitter.builders import request
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 TIER = "standard"
@@ -44,14 +45,7 @@ def _decision(share: float | None = 1.0, sequence: int = 1, **changes: Any) -> D
 
 
 def _request(run: object = None, **changes: Any) -> Request:
-    fields: dict[str, Any] = {
-        "uid": "u",
-        "operation": "CREATE",
-        "kind": Kind("tekton.dev", "v1", "PipelineRun"),
-        "userInfo": UserInfo("ada"),
-        "object": msgspec.Raw(json.dumps(run or {}).encode()),
-    }
-    return Request(**(fields | changes))
+    return request(**({"object": msgspec.Raw(json.dumps(run or {}).encode())} | changes))
 
 
 def _policy(**changes: Any) -> Policy:
@@ -77,9 +71,9 @@ class _Admitter:
         self.cached = CachedDecision(decision, 0)
         self.pacing.grant(decision)
 
-    def judge(self, request: Request | None = None, now_ms: int = 0) -> Verdict:
+    def judge(self, subject: Request | None = None, now_ms: int = 0) -> Verdict:
         verdict = judge(
-            request or _request(),
+            subject or _request(),
             self.cached,
             self.policy,
             self.pacing,
@@ -90,8 +84,8 @@ class _Admitter:
             self.pacing.take(verdict.tier)
         return verdict
 
-    def outcomes(self, count: int, request: Request | None = None) -> list[Outcome]:
-        return [self.judge(request).outcome for _ in range(count)]
+    def outcomes(self, count: int, subject: Request | None = None) -> list[Outcome]:
+        return [self.judge(subject).outcome for _ in range(count)]
 
 
 def test_a_tier_without_a_share_is_not_paced() -> None:

@@ -21,6 +21,7 @@ from shield_admitter.cli.options import (
     read_decision,
 )
 from shield_admitter.core.review import UPDATE, Kind, Request, UserInfo
+from shield_admitter.core.run_object import read_object
 from shield_admitter.settings import Operation
 from shield_common.clock import now_ms, utc_now
 from shield_common.command_line import EXIT_BAD_CONFIG, echo, echo_json
@@ -135,7 +136,7 @@ def _request(
         kind=Kind(group, version, known.kind),
         namespace=namespace or known.metadata.namespace or "default",
         userInfo=UserInfo(user, groups),
-        object=msgspec.Raw(subject),
+        object=read_object(msgspec.Raw(subject)),
         # Of updates only those are judged that start a run which was pending.
-        oldObject=msgspec.Raw(_PENDING_RUN if operation == UPDATE else b"null"),
+        oldObject=read_object(msgspec.Raw(_PENDING_RUN if operation == UPDATE else b"null")),
     )

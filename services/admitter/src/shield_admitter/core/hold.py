@@ -41,7 +41,7 @@ from msgspec.structs import replace
 from shield_admitter.core.pacing import MAX_WAIT_SECONDS
 from shield_admitter.core.review import CREATE, UPDATE
 from shield_admitter.core.rules import first_match
-from shield_admitter.core.run_object import RunObject, read_run
+from shield_admitter.core.run_object import RunObject
 from shield_admitter.core.verdict import (
     ADMITTED,
     DENIED,
@@ -159,7 +159,7 @@ def mutate(
         decision = None if cached is None else cached.decision
         return Mutation(ACTION_STARTED, _queue(request, verdict.tier, decision)[0])
     hold = _hold_in_force(verdict, policy)
-    if hold is not None and request.run is not None and request.run.may_wait:
+    if hold is not None and request.object is not None and request.object.may_wait:
         return _start_or_wait(request, verdict, policy, slots, hold)
     # With UPDATE in `operations` /validate counts it.
     counts = request.operation == UPDATE and policy.hold.counts_starts
@@ -184,7 +184,7 @@ def _start_or_wait(
         ACTION_GATED if is_update else ACTION_HELD,
         verdict.tier,
         replace(verdict, outcome=HELD, retry_rule=None, starts_run=False),
-        request.run,
+        request.object,
         queue,
         joins_queue,
         position=slots.position(verdict.tier, hold),
@@ -270,7 +270,7 @@ def _queue(request: Request, tier: str, decision: Decision | None) -> tuple[str,
 
     A run keeps the queue that its label names, as long as that is a tier; users can set the label.
     """
-    before = read_run(request.oldObject) if request.operation == UPDATE else None
+    before = request.oldObject if request.operation == UPDATE else None
     if before is None or before.held_tier is None:
         return tier, True
     known = decision is not None and before.held_tier in decision.tiers

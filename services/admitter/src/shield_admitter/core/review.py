@@ -1,20 +1,18 @@
 """AdmissionReview requests as types.
 
 Source of the form: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request
-and k8s.io/api/admission/v1. The object stays the bytes that arrived,
-because decoding it costs more than all the rest. Only where holding is on, the few fields of
-`RunDocument` are decoded with the review.
+and k8s.io/api/admission/v1. Of the object only the few fields of `RunObject` are decoded.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
-from shield_admitter.core.run_object import RunDocument, RunObject, read_run, run_of
+from shield_admitter.core.run_object import RunObject, read_object
 from shield_common.held import PENDING
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -45,8 +43,7 @@ class UserInfo(Struct, frozen=True):
     groups: tuple[str, ...] | None = None
 
 
-# `dict` is what `cached_property` needs.
-class Request(Struct, frozen=True, dict=True):
+class Request(Struct, frozen=True):
     """The request that the API server asks about; names as the API server writes them."""
 
     uid: str
@@ -57,75 +54,42 @@ class Request(Struct, frozen=True, dict=True):
     namespace: str | None = None
     userInfo: UserInfo = UserInfo()  # noqa: N815 - Kubernetes' name
     dryRun: bool | None = None  # noqa: N815 - Kubernetes' name
-    object: Raw = Raw(b"null")
-    oldObject: Raw = Raw(b"null")  # noqa: N815 - Kubernetes' name
+    object: RunObject | None = None
+    oldObject: RunObject | None = None  # noqa: N815 - Kubernetes' name
 
     def labels(self) -> dict[str, str]:
         """Return the object's labels; none if it has none or they are malformed."""
-        return self._metadata.labels or {}
+        return {} if self.object is None else self.object.names.labels or {}
 
-    @cached_property
+    @property
     def run(self) -> RunObject | None:
         """The object as far as holding depends on it; None if it has another form."""
-        return read_run(self.object)
+        return None if self.object is None or self.object.metadata is None else self.object
 
-    @cached_property
+    @property
     def starts_run(self) -> bool:
         """Whether the run starts with this request.
 
         A run that is created as ``PipelineRunPending`` writes nothing until an update empties its
         ``spec.status`` (https://tekton.dev/docs/pipelines/pipelineruns/#pending-pipelineruns).
         """
-        if self.operation == UPDATE:
-            return _spec_status(self.oldObject) == PENDING and _is_empty_status(self.object)
-        return _spec_status(self.object) != PENDING
+        if self.operation != UPDATE:
+            return self.object is None or self.object.status != PENDING
+        is_empty = self.object is not None and not self.object.status
+        return is_empty and self.oldObject is not None and self.oldObject.status == PENDING
 
     def display_name(self) -> str:
         """Return the object's name, or the prefix that the API server will complete."""
-        if self.name:
-            return self.name
-        return self._metadata.name or self._metadata.generateName or ""
-
-    @cached_property
-    def _metadata(self) -> _Metadata:
-        try:
-            return _object_decoder.decode(self.object).metadata or _Metadata()
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return _Metadata()
+        if self.name or self.object is None:
+            return self.name or ""
+        return self.object.names.name or self.object.names.generateName or ""
 
 
-class RunRequest(Request, frozen=True, dict=True):
-    """A request about a PipelineRun whose object is decoded with the review, for holding.
+class _RawRequest(Request, frozen=True):
+    """A request whose objects `read_object` decodes one by one."""
 
-    Holding needs several fields of every object; decoding it afterwards would take as long as the
-    review took.
-    """
-
-    object: RunDocument | None = None  # type: ignore[assignment] # as described above
-
-    def labels(self) -> dict[str, str]:
-        """See `Request`."""
-        return {} if self.object is None else self.object.metadata.labels or {}
-
-    @cached_property
-    def run(self) -> RunObject | None:
-        """See `Request`."""
-        return None if self.object is None else run_of(self.object)
-
-    @cached_property
-    def starts_run(self) -> bool:
-        """See `Request`."""
-        status = "" if self.object is None else self.object.status
-        if self.operation == UPDATE:
-            is_empty = self.object is not None and not status
-            return is_empty and _spec_status(self.oldObject) == PENDING
-        return status != PENDING
-
-    def display_name(self) -> str:
-        """See `Request`."""
-        metadata = None if self.object is None else self.object.metadata
-        found = metadata and (metadata.name or metadata.generateName)
-        return self.name or found or ""
+    object: Raw = Raw(b"null")  # type: ignore[assignment] # until it is decoded
+    oldObject: Raw = Raw(b"null")  # type: ignore[assignment] # noqa: N815 - Kubernetes' name
 
 
 class _Review(Struct):
@@ -134,32 +98,12 @@ class _Review(Struct):
     request: Request | None = None
 
 
-class _RunReview(_Review):
-    request: RunRequest | None = None
-
-
-class _Metadata(Struct):
-    labels: dict[str, str] | None = None
-    name: str | None = None
-    generateName: str | None = None  # noqa: N815 - Kubernetes' name
-
-
-class _Object(Struct):
-    metadata: _Metadata | None = None
-
-
-class _Spec(Struct):
-    status: str | None = None
-
-
-class _Run(Struct):
-    spec: _Spec | None = None
+class _RawReview(_Review):
+    request: _RawRequest | None = None
 
 
 _review_decoder = msgspec.json.Decoder(_Review)
-_run_review_decoder = msgspec.json.Decoder(_RunReview)
-_object_decoder = msgspec.json.Decoder(_Object)
-_run_decoder = msgspec.json.Decoder(_Run)
+_raw_review_decoder = msgspec.json.Decoder(_RawReview)
 
 
 def decode(body: bytes | bytearray) -> Request:
@@ -173,19 +117,14 @@ def decode(body: bytes | bytearray) -> Request:
             request, with a uid that cannot be echoed, or nested more deeply than the JSON decoder
             goes (about 1,000 levels; the API server accepts 10,000).
     """
-    return _decode(body, _review_decoder)
-
-
-def decode_run(body: bytes | bytearray) -> Request:
-    """Decode a review with its object; see `decode`.
-
-    An object of another form than a PipelineRun's does not make the review malformed: `decode`,
-    which skips the object, has the last word.
-    """
     try:
-        return _decode(body, _run_review_decoder)
-    except ReviewError:
-        return decode(body)
+        return _decode(body, _review_decoder)
+    except ReviewError:  # perhaps only because an object has another form than a run
+        request: Any = _decode(body, _raw_review_decoder)
+    decoded: Request = replace(
+        request, object=read_object(request.object), oldObject=read_object(request.oldObject)
+    )
+    return decoded
 
 
 def _decode(body: bytes | bytearray, decoder: msgspec.json.Decoder[Any]) -> Request:
@@ -208,23 +147,3 @@ def _decode(body: bytes | bytearray, decoder: msgspec.json.Decoder[Any]) -> Requ
     if len(request.uid) > MAX_UID:
         raise ReviewError(f"the request's uid is longer than {MAX_UID} characters")
     return request
-
-
-def _spec_status(run: Raw) -> str:
-    # Decoding spec costs more than all the rest of a review; few runs mention the word at all.
-    if PENDING.encode() not in bytes(run):
-        return ""
-    try:
-        spec = _run_decoder.decode(run).spec
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    return "" if spec is None else spec.status or ""
-
-
-def _is_empty_status(run: Raw) -> bool:
-    """Return whether ``spec.status`` is empty: neither pending nor cancelled."""
-    try:
-        spec = _run_decoder.decode(run).spec
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return spec is None or not spec.status
