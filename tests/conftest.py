@@ -5,9 +5,12 @@ import random
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Nothing is timed here: a busy machine must not fail a property (CONTRIBUTING).
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# Nothing is timed here: a busy machine must not fail a property (CONTRIBUTING). Every run tries the
+# same examples, so that a failure belongs to the change at hand and repeats on another machine;
+# `--hypothesis-profile=search` looks for new ones.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeat", settings.get_profile("search"), derandomize=True)
+settings.load_profile("repeat")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
