@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from shield_evaluator.backtest.plot import DPI, FULL_COLOUR, STYLE, WIDTH
+from shield_evaluator.drawing import FULL_COLOUR, picture
 from tests.demo.holding.story import Sample
 from tests.demo.plan import HoldingPlan
 from tests.rig.etcd import MEBIBYTE
@@ -28,20 +26,18 @@ def draw(path: Path, plan: HoldingPlan, samples: Sequence[Sample]) -> None:
         samples: From the beginning of the flood on, without which there is no picture.
 
     Raises:
-        OSError: The file cannot be written.
+        SamplesError: The file cannot be written.
     """
     begin = samples[0].at
     seconds = [sample.at - begin for sample in samples]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, sum(_HEIGHTS) + 0.7), layout="constrained", dpi=DPI)
+    quota = f"{plan.quota_bytes // MEBIBYTE} MiB"
+    title = f"{plan.runs} runs on a real etcd of {quota}, with holding"
+    with picture(path, title, height=sum(_HEIGHTS) + 0.7) as figure:
         usage, runs = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": _HEIGHTS})
         _usage(usage, plan, seconds, samples)
         _runs(runs, seconds, samples)
         runs.set_xlabel("seconds since the flood began")
         runs.set_xlim(0, seconds[-1])
-        quota = f"{plan.quota_bytes // MEBIBYTE} MiB"
-        figure.suptitle(f"{plan.runs} runs on a real etcd of {quota}, with holding", fontsize=11)
-        figure.savefig(path, format="png")
 
 
 def _usage(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from shield_common.text import format_value
 from shield_evaluator.core.plan import Unit
+from shield_evaluator.drawing import (
+    DAY_MS,
+    FULL_COLOUR,
+    add_grid_and_legend,
+    label_days,
+    picture,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,30 +29,18 @@ if TYPE_CHECKING:
     from shield_evaluator.backtest.samples import Grid, QuerySamples
     from shield_evaluator.core.plan import Plan
 
-WIDTH: Final = 11.0  # inches; with DPI it gives a picture as wide as a page of documentation
-DPI: Final = 110
-_DAY_MS: Final = 86_400_000
 _HOUR_SECONDS: Final = 3_600
 COLUMNS: Final = 1_400  # about one per pixel: more points cost time and show nothing
 
 # Distinguishable without red and green (Okabe and Ito, https://jfly.uni-koeln.de/color/).
 _TIER_COLOURS: Final = ("#0072B2", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
 _USAGE: Final = "#333333"
-FULL_COLOUR: Final = "#B00020"
 _GAPS: Final = {"missing": "#C4C4C4", "partial": "#E8E8E8"}
 _GAP_LABELS: Final = {"missing": "no samples", "partial": "a member is missing"}
-STYLE: Final[dict[Any, Any]] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "etcd-shield",  # the same report gives the same file
-    "svg.fonttype": "none",
-}
 
 
 def draw(
     path: Path,
-    form: str,
     plan: Plan,
     queries: Mapping[str, QuerySamples],
     grid: Grid,
@@ -57,8 +49,7 @@ def draw(
     """Draw a picture into a file.
 
     Args:
-        path: the file.
-        form: ``png`` or ``svg``.
+        path: the file; see `drawing.picture`.
         plan: the thresholds to draw.
         queries: each signal's samples.
         grid: the steps.
@@ -66,22 +57,20 @@ def draw(
             plan's own.
 
     Raises:
-        OSError: the file cannot be written.
+        SamplesError: the file cannot be written.
     """
     colours = _colours(reports)
     lanes = [(name, tier, report) for name, report in reports for tier in report.tiers]
     heights = [2.4] * len(queries) + [0.35 + 0.26 * len(lanes)]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, sum(heights) + 0.9), layout="constrained", dpi=DPI)
+    with picture(path, _title(reports[0][1]), height=sum(heights) + 0.9) as figure:
         panels = figure.subplots(
             len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
         )[:, 0]
         for panel, (signal, query) in zip(panels, queries.items(), strict=False):
             _usage(panel, signal, plan, query, grid, reports[0][1], colours)
         _lanes(panels[-1], lanes, colours, named=len(reports) > 1)
-        _time_axis(panels[-1], reports[0][1])
-        figure.suptitle(_title(reports[0][1]), fontsize=11)
-        figure.savefig(path, format=form, metadata={"Date": None} if form == "svg" else None)
+        panels[-1].set_xlim(_x(reports[0][1].start), _x(reports[0][1].end))
+        label_days(panels[-1])
 
 
 def _title(report: Report) -> str:
@@ -133,9 +122,7 @@ def _usage(
     )
     axes.set_ylabel(signal)
     axes.set_ylim(_limits(low, high, plan, signal))
-    axes.grid(axis="y", color="#E0E0E0", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), frameon=False, fontsize=8)
+    add_grid_and_legend(axes)
 
 
 def _limits(
@@ -164,7 +151,7 @@ def _envelope(
         worst = np.fmax(worst, values)
     width = max(1, -(-grid.steps // COLUMNS))
     padded = np.concatenate([worst, np.full(-grid.steps % width, np.nan)]).reshape(-1, width)
-    times = [grid.at(index * width) / _DAY_MS for index in range(len(padded))]
+    times = [grid.at(index * width) / DAY_MS for index in range(len(padded))]
     return times, np.fmin.reduce(padded, axis=1), np.fmax.reduce(padded, axis=1)
 
 
@@ -202,14 +189,6 @@ def _lanes(
     axes.set_title("denied (coloured); red: etcd at its quota", loc="left", fontsize=9)
 
 
-def _time_axis(axes: Axes, report: Report) -> None:
-    axes.set_xlim(_x(report.start), _x(report.end))
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]  # as above
-    axes.xaxis.set_major_formatter(formatter)
-
-
 def _x(at: datetime) -> float:
     """Return a time as matplotlib counts it: days since 1970."""
-    return at.timestamp() * 1000 / _DAY_MS
+    return at.timestamp() * 1000 / DAY_MS

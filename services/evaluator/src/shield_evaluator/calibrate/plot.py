@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-import matplotlib as mpl
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
-
-from shield_evaluator.backtest.plot import DPI, STYLE, WIDTH
+from shield_evaluator.drawing import DAY_MS, label_days, picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,36 +19,30 @@ if TYPE_CHECKING:
 _HEIGHT: Final = 4.2  # inches
 _MIB: Final = 1024**2
 _MINUTE: Final = 60
-_DAY_MS: Final = 86_400_000
 _COLUMNS: Final = 300  # points of a line
 _MEASURED, _LIGHT, _EXPLAINED, _OTHER = "#333333", "#B5B5B5", "#0072B2", "#E69F00"
 
 
-def draw(path: Path, form: str, history: History, fitted: Fitted) -> None:
+def draw(path: Path, history: History, fitted: Fitted) -> None:
     """Draw a picture into a file.
 
     Args:
-        path: the file.
-        form: ``png`` or ``svg``.
+        path: the file; see `drawing.picture`.
         history: what was looked at.
         fitted: what was found.
 
     Raises:
-        OSError: the file cannot be written.
+        SamplesError: the file cannot be written.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, _HEIGHT), layout="constrained", dpi=DPI)
+    cost, interval = fitted.calibration.run_cost, fitted.calibration.run_cost_interval
+    title = (
+        f"etcd-shield calibration: a run writes {cost / _MIB:.2f} MiB"
+        f" ({interval.low / _MIB:.2f} to {interval.high / _MIB:.2f})"
+    )
+    with picture(path, title, height=_HEIGHT) as figure:
         scatter, course = figure.subplots(1, 2, width_ratios=(1, 1.6))
         _scatter(scatter, fitted)
         _course(course, history, fitted)
-        calibration = fitted.calibration
-        figure.suptitle(
-            f"etcd-shield calibration: a run writes {calibration.run_cost / _MIB:.2f} MiB"
-            f" ({calibration.run_cost_interval.low / _MIB:.2f} to"
-            f" {calibration.run_cost_interval.high / _MIB:.2f})",
-            fontsize=11,
-        )
-        figure.savefig(path, format=form, metadata={"Date": None} if form == "svg" else None)
 
 
 def _scatter(axes: Axes, fitted: Fitted) -> None:
@@ -78,7 +68,7 @@ def _course(axes: Axes, history: History, fitted: Fitted) -> None:
     calibration = fitted.calibration
     columns = _columns(history, fitted.points)
     times = [
-        (history.start_ms + column * history.step_seconds * 1000) / _DAY_MS for column in columns
+        (history.start_ms + column * history.step_seconds * 1000) / DAY_MS for column in columns
     ]
 
     def rates(size: Callable[[Point], float]) -> list[float]:
@@ -107,10 +97,7 @@ def _course(axes: Axes, history: History, fitted: Fitted) -> None:
     )
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]  # as above
-    axes.xaxis.set_major_formatter(formatter)
+    label_days(axes)
 
 
 def _expected(calibration: Calibration, point: Point) -> float:

@@ -9,12 +9,12 @@ import click
 import msgspec
 
 from shield_common.command_line import EXIT_FAILED
-from shield_evaluator.backtest import recording, report, runs, tables
+from shield_evaluator.backtest import report, runs, tables
 from shield_evaluator.backtest.replay import can_reckon_room, replay
 from shield_evaluator.backtest.samples import SamplesError
 from shield_evaluator.cli.past import Past, past_options, read_past, record_past
-from shield_evaluator.cli.pictures import plot_format, plot_option
 from shield_evaluator.cli.terminal import (
+    check_plot,
     config_option,
     echo_json,
     echo_tables,
@@ -22,6 +22,7 @@ from shield_evaluator.cli.terminal import (
     interruptible,
     load_settings,
     output_option,
+    plot_option,
     say,
 )
 
@@ -69,7 +70,7 @@ def backtest(
     Exit codes: 0 success, 1 no samples, or a file cannot be read or written, 2 bad configuration or
     usage, 130 interrupted. A run that fails or is interrupted leaves existing files as they were.
     """  # noqa: D301 - click's mark for lines to keep is a backspace
-    form = plot_format(plot)
+    check_plot(plot)
     with interruptible():
         settings = load_settings(config)
         chosen = [(config.name, settings)]
@@ -87,7 +88,10 @@ def backtest(
                 say("these samples have no runs or no quota: run_cost is ignored")
             reports = [(name, _report(one, samples)) for name, one in chosen]
             if plot is not None:
-                _draw(plot, form, settings, samples, reports)
+                # An optional extra, and slow to import.
+                from shield_evaluator.backtest.plot import draw  # noqa: PLC0415
+
+                draw(plot, plans[0], samples.of(settings.expressions()), samples.grid, reports)
         except SamplesError as error:
             fail(str(error), EXIT_FAILED)
         _print(reports, output)
@@ -97,21 +101,6 @@ def _report(settings: EvaluatorSettings, samples: Samples) -> Report:
     plan = settings.plan()
     steps = replay(plan, settings.expressions(), samples)
     return report.build(plan, steps, samples.grid)
-
-
-def _draw(
-    path: Path,
-    form: str,
-    settings: EvaluatorSettings,
-    samples: Samples,
-    reports: list[tuple[str, Report]],
-) -> None:
-    # An optional extra, and slow to import.
-    from shield_evaluator.backtest.plot import draw  # noqa: PLC0415
-
-    queries = samples.of(settings.expressions())
-    with recording.replacing(path) as temporary:
-        draw(temporary, form, settings.plan(), queries, samples.grid, reports)
 
 
 def _print(reports: list[tuple[str, Report]], output: str) -> None:

@@ -9,15 +9,14 @@ import msgspec
 
 from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
 from shield_evaluator.backtest import runs
-from shield_evaluator.backtest.recording import replacing
 from shield_evaluator.backtest.samples import QuerySamples, Samples, SamplesError
 from shield_evaluator.calibrate import tables
 from shield_evaluator.calibrate.advice import grows_over_of, run_cost_of, settings_text
 from shield_evaluator.calibrate.fit import CannotTellError, fit
 from shield_evaluator.calibrate.history import history_of
 from shield_evaluator.cli.past import Past, past_options, read_past, record_past
-from shield_evaluator.cli.pictures import plot_format, plot_option
 from shield_evaluator.cli.terminal import (
+    check_plot,
     config_option,
     echo_json,
     echo_tables,
@@ -25,6 +24,7 @@ from shield_evaluator.cli.terminal import (
     interruptible,
     load_settings,
     output_option,
+    plot_option,
 )
 from shield_evaluator.cli.values import SIZE
 from shield_evaluator.core.plan import IN_USE_SIGNAL, Unit
@@ -89,7 +89,7 @@ def calibrate(
     Exit codes: 0 success, 1 the past does not tell what a run costs, or a file cannot be read or
     written, 2 bad configuration or usage, 130 interrupted.
     """  # noqa: D301 - click's mark for lines to keep is a backspace
-    form = plot_format(plot)
+    check_plot(plot)
     with interruptible():
         settings = load_settings(config)
         if signal not in settings.expressions():
@@ -103,7 +103,10 @@ def calibrate(
             history = _history(settings, samples, signal, quota)
             fitted = fit(history)
             if plot is not None:
-                _draw(plot, form, history, fitted)
+                # An optional extra, and slow to import.
+                from shield_evaluator.calibrate.plot import draw  # noqa: PLC0415
+
+                draw(plot, history, fitted)
         except (SamplesError, CannotTellError) as error:
             fail(str(error), EXIT_FAILED)
         _print(settings, history, fitted, output)
@@ -123,14 +126,6 @@ def _history(
         raise CannotTellError("there are no samples of etcd's quota: give it with --quota")
     query: QuerySamples = samples.of({signal: settings.expressions()[signal]})[signal]
     return history_of(query.series, size, count, samples.grid)
-
-
-def _draw(path: Path, form: str, history: History, fitted: Fitted) -> None:
-    # An optional extra, and slow to import.
-    from shield_evaluator.calibrate.plot import draw  # noqa: PLC0415
-
-    with replacing(path) as temporary:
-        draw(temporary, form, history, fitted)
 
 
 def _print(settings: EvaluatorSettings, history: History, fitted: Fitted, output: str) -> None:

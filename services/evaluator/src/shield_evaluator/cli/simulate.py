@@ -11,9 +11,7 @@ import click
 import msgspec
 
 from shield_common.command_line import EXIT_BAD_CONFIG, EXIT_FAILED
-from shield_evaluator.backtest.recording import replacing
 from shield_evaluator.backtest.samples import SamplesError
-from shield_evaluator.cli.pictures import plot_format, plot_option
 from shield_evaluator.cli.simulated_world import (
     ALL,
     changed,
@@ -23,12 +21,14 @@ from shield_evaluator.cli.simulated_world import (
 )
 from shield_evaluator.cli.terminal import (
     cell,
+    check_plot,
     console,
     echo_json,
     fail,
     interruptible,
     load_settings,
     output_option,
+    plot_option,
     say,
 )
 from shield_evaluator.cli.values import SIZE
@@ -121,7 +121,7 @@ def simulate(
     Exit codes: 0 simulated (whatever came of etcd), 1 a file cannot be read or written, 2 bad
     configuration or usage, 130 interrupted.
     """  # noqa: D301 - click's mark for lines to keep is a backspace
-    form = plot_format(plot)
+    check_plot(plot)
     with interruptible():
         try:
             worlds = _worlds(options)
@@ -146,7 +146,7 @@ def simulate(
             if len(results) > 1:
                 fail("--plot draws one scenario, not all of them", EXIT_BAD_CONFIG)
             ((name, variants),) = results.items()
-            _draw(plot, form, name, chosen.plan, variants)
+            _draw(plot, name, chosen.plan, variants)
         outcomes = {
             name: {variant: one.outcome for variant, one in variants.items()}
             for name, variants in results.items()
@@ -208,13 +208,12 @@ def _watched(world: World, chosen: _Configuration) -> World:
     return dataclasses.replace(world, watching=watching)
 
 
-def _draw(path: Path, form: str, name: str, plan: Plan, variants: Mapping[str, Simulated]) -> None:
+def _draw(path: Path, name: str, plan: Plan, variants: Mapping[str, Simulated]) -> None:
     # An optional extra, and slow to import.
     from shield_evaluator.simulate.plot import draw  # noqa: PLC0415
 
     try:
-        with replacing(path) as temporary:
-            draw(temporary, form, f"etcd-shield simulation: {name}", plan, variants)
+        draw(path, f"etcd-shield simulation: {name}", plan, variants)
     except SamplesError as error:
         fail(str(error), EXIT_FAILED)
 

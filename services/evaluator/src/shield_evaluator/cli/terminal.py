@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import click
 from rich.console import Console
 from rich.text import Text
 
@@ -19,16 +22,18 @@ from shield_common.text import printable
 from shield_evaluator.settings import EvaluatorSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from rich.console import RenderableType
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
 
 EXIT_DENYING: Final = 3
 EXIT_UNKNOWN: Final = 4  # no evaluator renews the decision, or none obeys the override
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count it
 # Output that is not a terminal has no width; this one fits the rows of every table.
 FILE_WIDTH: Final = 180
+PLOT_FORMATS: Final = {".png", ".svg"}
 
 _PROGRAM: Final = command_line.Program("shield-evaluator")
 fail = _PROGRAM.fail
@@ -38,6 +43,31 @@ echo_json = command_line.echo_json
 
 config_option = command_line.config_option("/etc/etcd-shield/evaluator.yaml")
 output_option = command_line.output_option("table")
+
+
+def plot_option(what: str) -> Callable[[Command], Command]:
+    """Return the decorator for ``--plot``; `check_plot` belongs to it.
+
+    Args:
+        what: what the picture shows.
+    """
+    return click.option(
+        "--plot",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help=f"Draw {what} (.png or .svg); needs shield-evaluator[plot].",
+    )
+
+
+def check_plot(plot: Path | None) -> None:
+    """End the process if a picture is wanted that cannot be drawn."""
+    if plot is None:
+        return
+    if plot.suffix.lower() not in PLOT_FORMATS:
+        fail(f"--plot: {plot.name} must end in .png or .svg", command_line.EXIT_BAD_CONFIG)
+    if find_spec("matplotlib") is None:
+        needed = "--plot needs matplotlib: pip install 'shield-evaluator[plot]'"
+        fail(needed, command_line.EXIT_BAD_CONFIG)
 
 
 def load_settings(path: Path) -> EvaluatorSettings:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator, PercentFormatter
 
-from shield_evaluator.backtest.plot import DPI, FULL_COLOUR, STYLE, WIDTH
 from shield_evaluator.core.plan import FILE_SIGNAL
+from shield_evaluator.drawing import FULL_COLOUR, add_grid_and_legend, picture
 from shield_evaluator.simulate.variants import HOLDING, LATCHES, NOTHING, ROOM
 from shield_evaluator.simulate.world import HOUR, MINUTE
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.simulate.outcome import Simulated
 
-# As in `backtest.plot`: distinguishable without red and green.
+# Distinguishable without red and green.
 _COLOURS: Final = {NOTHING: "#9A9A9A", LATCHES: "#E69F00", ROOM: "#0072B2", HOLDING: "#009E73"}
 # Without a shield and with latches alone, courses are often the same: the wider line shows below.
 _WIDTHS: Final = {NOTHING: 4.0, LATCHES: 1.8, ROOM: 1.8, HOLDING: 1.8}
@@ -33,28 +31,24 @@ _MOST_TICKS: Final = 13
 _TICKS: Final = (5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR)
 
 
-def draw(path: Path, form: str, title: str, plan: Plan, variants: Mapping[str, Simulated]) -> None:
+def draw(path: Path, title: str, plan: Plan, variants: Mapping[str, Simulated]) -> None:
     """Draw a picture into a file.
 
     Args:
-        path: the file.
-        form: ``png`` or ``svg``.
+        path: the file; see `drawing.picture`.
         title: what is simulated.
         plan: whose default tier's bounds are drawn.
         variants: simulations by name.
 
     Raises:
-        OSError: the file cannot be written.
+        SamplesError: the file cannot be written.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, sum(_HEIGHTS) + 0.7), layout="constrained", dpi=DPI)
+    with picture(path, title, height=sum(_HEIGHTS) + 0.7) as figure:
         usage, rates = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": _HEIGHTS})
         end = max(one.course[-1].second for one in variants.values())
         _usage(usage, plan, variants, end)
         _rates(rates, variants)
         _time_axis(rates, end)
-        figure.suptitle(title, fontsize=11)
-        figure.savefig(path, format=form, metadata={"Date": None} if form == "svg" else None)
 
 
 def _usage(axes: Axes, plan: Plan, variants: Mapping[str, Simulated], end: int) -> None:
@@ -84,7 +78,7 @@ def _usage(axes: Axes, plan: Plan, variants: Mapping[str, Simulated], end: int) 
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     axes.set_ylabel("etcd's quota")
     axes.set_ylim(0, 1.06)
-    _finish(axes)
+    add_grid_and_legend(axes)
 
 
 def _bounds(axes: Axes, plan: Plan, variants: Mapping[str, Simulated]) -> None:
@@ -115,7 +109,7 @@ def _rates(axes: Axes, variants: Mapping[str, Simulated]) -> None:
         )
     axes.set_ylabel("runs a minute")
     axes.set_ylim(bottom=0)
-    _finish(axes)
+    add_grid_and_legend(axes)
 
 
 def _per_minute(one: Simulated, field: str) -> tuple[list[int], list[float]]:
@@ -129,12 +123,6 @@ def _per_minute(one: Simulated, field: str) -> tuple[list[int], list[float]]:
         rates.append((counts[index] - counts[first]) / passed * MINUTE if passed else 0.0)
     # Nothing has passed at the first point.
     return seconds, [*rates[1:2], *rates[1:]]
-
-
-def _finish(axes: Axes) -> None:
-    axes.grid(axis="y", color="#E0E0E0", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1.0), frameon=False, fontsize=8)
 
 
 def _time_axis(axes: Axes, end: int) -> None:
