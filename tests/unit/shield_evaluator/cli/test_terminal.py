@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from rich.console import Console
 from rich.table import Table
 
-from shield_evaluator.cli.terminal import cell, echo, echo_json, fail, say
+from shield_evaluator.cli.terminal import echo, echo_json, fail, say
+from shield_evaluator.tables import cell
 
 pytestmark = pytest.mark.shows("trial S10")
 

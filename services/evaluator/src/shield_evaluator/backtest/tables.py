@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rich.table import Table
 from rich.text import Text
 
-from shield_common.text import format_datetime, format_duration, format_value, printable
+from shield_common.text import format_datetime, format_duration, format_value
+from shield_evaluator.tables import cell, new_table, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
+    from rich.table import Table
 
     from shield_evaluator.backtest.findings import Report, TierReport
 
@@ -46,54 +47,40 @@ def render(reports: Sequence[tuple[str, Report]]) -> Iterator[RenderableType]:
 
 
 def _summary(reports: Sequence[tuple[str, Report]]) -> Table:
-    table = Table(title="What each tier would have seen", title_justify="left")
-    table.add_column("tier")
-    table.add_column("")
+    table = new_table("tier", "", title="What each tier would have seen")
     for name, _ in reports:
         table.add_column(name, justify="right", overflow="fold")
-    tiers = list(dict.fromkeys(tier for _, report in reports for tier in report.tiers))
-    for tier in tiers:
-        columns = [_figures(report.tiers.get(tier), len(report.outages)) for _, report in reports]
-        for row, label in enumerate(_FIGURES):
+    for tier in dict.fromkeys(tier for _, report in reports for tier in report.tiers):
+        columns = [
+            _figures(report.tiers[tier], len(report.outages)) if tier in report.tiers else {}
+            for _, report in reports
+        ]
+        absent = Text("no such tier", style="dim")
+        for row, label in enumerate(next(filter(None, columns))):
+            others = absent if row == 0 else ""
             table.add_row(
-                tier if row == 0 else "",
-                label,
-                *(column[row] for column in columns),
-                end_section=row == len(_FIGURES) - 1,
+                tier if row == 0 else "", label, *(column.get(label, others) for column in columns)
             )
+        table.add_section()
     return table
 
 
-_FIGURES: Final = (
-    "closings",
-    "closed",
-    "flaps",
-    "outages missed",
-    "shortest lead",
-    "open while full",
-    "runs denied",
-    "runs paced",
-)
-
-
-def _figures(report: TierReport | None, outages: int) -> list[Text]:
-    if report is None:
-        return [Text("no such tier", style="dim"), *(Text("") for _ in _FIGURES[1:])]
+def _figures(report: TierReport, outages: int) -> dict[str, Text | str]:
+    """Return what a tier would have seen, by label."""
     leads = [e.lead_seconds for e in report.exposures if e.lead_seconds is not None]
-    missed = report.outages_missed
-    return [
-        Text(str(len(report.closings))),
-        Text(f"{format_duration(report.closed_seconds)} ({report.closed_share:.1%})"),
-        Text(str(report.flaps), style="yellow" if report.flaps else ""),
-        Text(f"{missed} of {outages}", style="bold red" if missed else ""),
-        Text(format_duration(min(leads)) if leads else "-"),
-        Text(
-            format_duration(report.open_at_quota_seconds),
-            style="bold red" if report.open_at_quota_seconds else "",
+    missed, while_full = report.outages_missed, format_duration(report.open_at_quota_seconds)
+    return {
+        "closings": str(len(report.closings)),
+        "closed": f"{format_duration(report.closed_seconds)} ({report.closed_share:.1%})",
+        "flaps": Text(str(report.flaps), style="yellow" if report.flaps else ""),
+        "outages missed": Text(f"{missed} of {outages}", style="bold red" if missed else ""),
+        "shortest lead": format_duration(min(leads)) if leads else "-",
+        "open while full": Text(
+            while_full, style="bold red" if report.open_at_quota_seconds else ""
         ),
-        Text("-" if report.runs_denied is None else f"{report.runs_denied:,}"),
-        Text("-" if report.runs_paced is None else f"{report.runs_paced:,}"),
-    ]
+        "runs denied": "-" if report.runs_denied is None else f"{report.runs_denied:,}",
+        "runs paced": "-" if report.runs_paced is None else f"{report.runs_paced:,}",
+    }
 
 
 def _closings(name: str, report: Report) -> RenderableType:
@@ -103,9 +90,8 @@ def _closings(name: str, report: Report) -> RenderableType:
     )
     if not rows:
         return Text(f"No closings with {name}.")
-    table = Table(title=f"Closings with {name}", title_justify="left", caption_justify="left")
-    for column in ("tier", "from", "to", "lasted", "peak", "why"):
-        table.add_column(column, justify="right" if column in {"lasted", "peak"} else "left")
+    columns = ("tier", "from", "to", "lasted", "peak", "why")
+    table = new_table(*columns, right={"lasted", "peak"}, title=f"Closings with {name}")
     for closing, tier in rows[:MAX_ROWS]:
         unit = report.signals[closing.peak_signal].unit if closing.peak_signal else ""
         table.add_row(
@@ -113,22 +99,17 @@ def _closings(name: str, report: Report) -> RenderableType:
             format_datetime(closing.start),
             format_datetime(closing.end, "still closed"),
             format_duration(closing.seconds),
-            Text("" if closing.peak is None else _peak(closing.peak, unit, closing.peak_signal)),
-            Text(printable(closing.reason) + (" (flap)" if closing.flap else "")),
+            f"{value_text(closing.peak, unit)} {closing.peak_signal or ''}".strip(),
+            cell(closing.reason + (" (flap)" if closing.flap else "")),
         )
     table.caption = _left_out(len(rows), "closings")
     return table
 
 
-def _peak(value: float, unit: str, signal: str | None) -> str:
-    return f"{format_value(value, unit)} {signal}"
-
-
 def _outages(reports: Sequence[tuple[str, Report]]) -> Table:
     first = reports[0][1]
-    table = Table(title="Outages: etcd at its quota", title_justify="left", caption_justify="left")
-    for column in ("from", "to", "lasted", "peak", "signal", "member"):
-        table.add_column(column, justify="right" if column in {"lasted", "peak"} else "left")
+    columns = ("from", "to", "lasted", "peak", "signal", "member")
+    table = new_table(*columns, right={"lasted", "peak"}, title="Outages: etcd at its quota")
     for name, report in reports:
         for tier in report.tiers:
             label = tier if len(reports) == 1 else f"{tier} ({name})"
@@ -152,7 +133,7 @@ def _outages(reports: Sequence[tuple[str, Report]]) -> Table:
             format_duration(outage.seconds),
             format_value(outage.peak, "ratio"),
             Text(outage.signal),
-            Text(printable(outage.member or "")),
+            cell(outage.member or ""),
             *leads,
         )
     table.caption = _left_out(len(first.outages), "outages")
@@ -160,16 +141,15 @@ def _outages(reports: Sequence[tuple[str, Report]]) -> Table:
 
 
 def _gaps(report: Report) -> Table:
-    table = Table(title="Gaps in the data", title_justify="left", caption_justify="left")
-    for column in ("signal", "from", "to", "lasted", "problem", "what the latches made of it"):
-        table.add_column(column, justify="right" if column == "lasted" else "left")
+    columns = ("signal", "from", "to", "lasted", "problem", "what the latches made of it")
+    table = new_table(*columns, right={"lasted"}, title="Gaps in the data")
     for gap in report.gaps[:MAX_ROWS]:
         table.add_row(
             Text(gap.signal),
             format_datetime(gap.start),
             format_datetime(gap.end, "lasts"),
             format_duration(gap.seconds),
-            Text(printable(gap.problem)),
+            cell(gap.problem),
             gap.treatment,
         )
     table.caption = _left_out(len(report.gaps) + report.gaps_left_out, "gaps")

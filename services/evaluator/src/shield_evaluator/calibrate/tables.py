@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rich.table import Table
 from rich.text import Text
 
 from shield_common.text import format_duration
 from shield_evaluator.backtest.runs import CREATED
+from shield_evaluator.tables import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +30,8 @@ def render(calibration: Calibration, source: str, advice: str) -> Iterator[Rende
         source: which counter the runs come from.
         advice: the settings to paste.
     """
-    table = Table(title="What a run costs", title_justify="left")
-    table.add_column("")
-    table.add_column("found", justify="right")
-    table.add_column("90 of 100 selections of hours", justify="right")
+    columns = ("found", "90 of 100 selections of hours")
+    table = new_table("", *columns, right=columns, title="What a run costs")
     table.add_row("run_cost", *_cost(calibration.run_cost, calibration.run_cost_interval))
     table.add_row("grows_over", *_time(calibration))
     yield table

@@ -7,13 +7,11 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import click
-from rich.table import Table
 
 from shield_common.command_line import EXIT_FAILED
 from shield_common.store.check import try_evaluator_operations
-from shield_common.text import format_size, format_value
+from shield_common.text import format_size
 from shield_evaluator.cli.terminal import (
-    cell,
     config_option,
     echo,
     echo_json,
@@ -21,6 +19,7 @@ from shield_evaluator.cli.terminal import (
     interruptible,
     load_settings,
     output_option,
+    signal_table,
 )
 from shield_evaluator.cli.trial import (
     Trial,
@@ -30,15 +29,16 @@ from shield_evaluator.cli.trial import (
     trial_of,
 )
 from shield_evaluator.status.chart import Effect
+from shield_evaluator.tables import cell, new_table, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import RenderableType
+    from rich.table import Table
 
     from shield_common.store.check import TriedOperation
-    from shield_evaluator.cli.trial import SignalTrial
     from shield_evaluator.settings import EvaluatorSettings
 
 _STYLES: Final = {
@@ -113,7 +113,7 @@ def _conclusion(trial: Trial, *, offline: bool) -> str:
 
 
 def _tables(trial: Trial) -> Iterator[RenderableType]:
-    yield _signal_table(trial)
+    yield signal_table(trial.signals, {name: one.unit for name, one in trial.signals.items()})
     yield _tier_table(trial)
     for name, tier in trial.tiers.items():
         if tier.room is not None:
@@ -128,40 +128,18 @@ def _tables(trial: Trial) -> Iterator[RenderableType]:
             yield cell(f"Redis: {operation.name}: {operation.problem}{hint}")
 
 
-def _signal_table(trial: Trial) -> Table:
-    table = Table()
-    for column in ("signal", "value", "worst member", "members", "state"):
-        table.add_column(column, justify="right" if column in {"value", "members"} else "left")
-    for name, signal in trial.signals.items():
-        table.add_row(
-            cell(name),
-            _value(signal.value, signal),
-            cell(signal.member or ""),
-            str(signal.members),
-            cell(signal.state, style="" if signal.state in {"ok", "not asked"} else "bold yellow"),
-        )
-    return table
-
-
 def _tier_table(trial: Trial) -> Table:
-    table = Table()
-    for column in ("tier", "effect", "signal", "value", "warn", "set", "reset", "signal's effect"):
-        right = column in {"value", "warn", "set", "reset"}
-        table.add_column(column, justify="right" if right else "left")
+    numbers = ("value", "warn", "set", "reset")
+    table = new_table("tier", "effect", "signal", *numbers, "signal's effect", right=numbers)
     for tier, tried in trial.tiers.items():
         for row, (name, threshold) in enumerate(tried.signals.items()):
             signal = trial.signals[name]
-            bounds = (threshold.warn, threshold.set, threshold.reset)
+            values = (signal.value, threshold.warn, threshold.set, threshold.reset)
             table.add_row(
                 cell(tier if row == 0 else ""),
                 cell(tried.effect.value if row == 0 else "", style=_STYLES[tried.effect]),
                 cell(name),
-                _value(signal.value, signal),
-                *(_value(bound, signal) for bound in bounds),
+                *(value_text(value, signal.unit) for value in values),
                 cell(threshold.effect.value, style=_STYLES[threshold.effect]),
             )
     return table
-
-
-def _value(value: float | None, signal: SignalTrial) -> str:
-    return "" if value is None else format_value(value, signal.unit)

@@ -20,7 +20,6 @@ from shield_evaluator.cli.simulated_world import (
     world_options,
 )
 from shield_evaluator.cli.terminal import (
-    cell,
     check_plot,
     console,
     echo_json,
@@ -42,6 +41,7 @@ from shield_evaluator.simulate.variants import (
     with_holding,
     with_run_cost,
 )
+from shield_evaluator.tables import cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from shield_common.command_line import EXIT_BAD_CONFIG
 from shield_common.store.protocol import StoreError
-from shield_common.text import format_datetime, format_duration, format_value
+from shield_common.text import format_datetime, format_duration
 from shield_evaluator.cli.stored import (
     Standing,
     StoredStatus,
@@ -25,7 +24,6 @@ from shield_evaluator.cli.stored import (
 from shield_evaluator.cli.terminal import (
     EXIT_DENYING,
     EXIT_UNKNOWN,
-    cell,
     config_option,
     console,
     echo_json,
@@ -33,17 +31,20 @@ from shield_evaluator.cli.terminal import (
     fail,
     load_settings,
     say,
+    signal_table,
 )
 from shield_evaluator.status.cards import queue_sentence, room_sentence
 from shield_evaluator.status.queue import queue_of
+from shield_evaluator.tables import cell, new_table, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from rich.console import RenderableType
+    from rich.table import Table
 
-    from shield_common.decision import Decision, TierDecision
+    from shield_common.decision import Decision
     from shield_common.store.redis import RedisStore
     from shield_evaluator.settings import EvaluatorSettings
 
@@ -155,7 +156,7 @@ def tables(stored: StoredStatus, units: Mapping[str, str]) -> Iterator[Renderabl
         yield _tier_table(stored.decision)
         yield from map(cell, _rooms(stored, stored.decision))
         yield from _queue(stored)
-        yield _signal_table(stored.decision, units)
+        yield signal_table(stored.decision.signals, units)
 
 
 def _facts(stored: StoredStatus) -> Iterator[str]:
@@ -199,9 +200,7 @@ def _queue(stored: StoredStatus) -> Iterator[RenderableType]:
             yield cell(f"{name}: {sentence}")
     if queue is None or not queue.rows:
         return
-    table = Table()
-    for column in ("tier", "namespace", "held", "the oldest for"):
-        table.add_column(column, justify="right" if column == "held" else "left")
+    table = new_table("tier", "namespace", "held", "the oldest for", right={"held"})
     for row in queue.rows:
         table.add_row(*map(cell, (row.tier, row.namespace, row.held, row.oldest)))
     yield table
@@ -209,35 +208,14 @@ def _queue(stored: StoredStatus) -> Iterator[RenderableType]:
 
 
 def _tier_table(decision: Decision) -> Table:
-    table = Table()
-    for column in ("tier", "", "since (UTC)", "value", "set", "reset", "why"):
-        table.add_column(column, justify="right" if column in {"value", "set", "reset"} else "left")
+    numbers = ("value", "set", "reset")
+    table = new_table("tier", "", "since (UTC)", *numbers, "why", right=numbers)
     for name, tier in decision.tiers.items():
         table.add_row(
             cell(name),
             cell("admits", style="green") if tier.allow else cell("denies", style="bold red"),
             format_datetime(tier.since),
-            *(_value(value, tier) for value in (tier.value, tier.set, tier.reset)),
+            *(value_text(value, tier.unit) for value in (tier.value, tier.set, tier.reset)),
             cell(tier.reason or tier.warning or ""),
         )
     return table
-
-
-def _signal_table(decision: Decision, units: Mapping[str, str]) -> Table:
-    table = Table()
-    for column in ("signal", "value", "worst member", "members", "state"):
-        table.add_column(column, justify="right" if column in {"value", "members"} else "left")
-    for name, observation in decision.signals.items():
-        unit = units.get(name, "number")
-        table.add_row(
-            cell(name),
-            "" if observation.value is None else format_value(observation.value, unit),
-            cell(observation.member or ""),
-            str(observation.members),
-            cell(observation.state, style="" if observation.state == "ok" else "yellow"),
-        )
-    return table
-
-
-def _value(value: float | None, tier: TierDecision) -> str:
-    return "" if value is None else format_value(value, tier.unit)

@@ -1,8 +1,8 @@
 """Options, output and exit codes that the subcommands share.
 
 Results go to standard output, everything else to standard error. Texts may come from others (a
-member's label, the reason of an override): every text goes through `cell`, `echo`, `echo_json` or
-`say`, which show control characters and bidirectional marks instead of obeying them.
+member's label, the reason of an override): every text goes through `tables.cell`, `echo`,
+`echo_json` or `say`, which show control characters and bidirectional marks instead of obeying them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from rich.console import Console
-from rich.text import Text
 
 from shield_common import command_line
-from shield_common.text import printable
 from shield_evaluator.settings import EvaluatorSettings
+from shield_evaluator.tables import cell, new_table, value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import RenderableType
+    from rich.table import Table
+
+    from shield_common.decision import SignalObservation
+    from shield_evaluator.cli.trial import SignalTrial
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -75,9 +78,27 @@ def load_settings(path: Path) -> EvaluatorSettings:
     return _PROGRAM.load(path, EvaluatorSettings)
 
 
-def cell(text: str, style: str = "") -> Text:
-    """Return a text for a table or a line."""
-    return Text(printable(text), style=style)
+def signal_table(
+    signals: Mapping[str, SignalObservation | SignalTrial], units: Mapping[str, str]
+) -> Table:
+    """Return a table of what signals read.
+
+    Args:
+        signals: by name.
+        units: of their values.
+    """
+    right = {"value", "members"}
+    table = new_table("signal", "value", "worst member", "members", "state", right=right)
+    for name, signal in signals.items():
+        is_usual = signal.state in {"ok", "not asked"}
+        table.add_row(
+            cell(name),
+            value_text(signal.value, units.get(name, "number")),
+            cell(signal.member or ""),
+            str(signal.members),
+            cell(signal.state, style="" if is_usual else "bold yellow"),
+        )
+    return table
 
 
 def console() -> Console:

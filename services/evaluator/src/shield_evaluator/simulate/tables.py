@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rich.table import Table
 from rich.text import Text
 
 from shield_common.text import format_duration
 from shield_evaluator.simulate.variants import HOLDING, LATCHES, NOTHING, ROOM
+from shield_evaluator.tables import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
 _BAD: Final = "bold red"
 _ORDER: Final = (HOLDING, ROOM, LATCHES, NOTHING)
-# What `render_all` shows of each variant.
-_BRIEF: Final = (
-    "etcd full after",
-    "highest",
-    "closed by a latch",
-    "closed without room",
-    "flaps",
-    "created",
-    "lost",
-)
 
 
 def render(variants: Mapping[str, Outcome]) -> Iterator[RenderableType]:
@@ -37,10 +27,8 @@ def render(variants: Mapping[str, Outcome]) -> Iterator[RenderableType]:
     Args:
         variants: outcomes by name, the configuration that was asked for first.
     """
-    table = Table(title="What etcd and its users would have seen", title_justify="left")
-    table.add_column("")
-    for name in variants:
-        table.add_column(name, justify="right")
+    title = "What etcd and its users would have seen"
+    table = new_table("", *variants, right=variants, title=title)
     outcomes = list(variants.values())
     table.add_row("etcd full after", *(_full(one) for one in outcomes))
     table.add_row("file at its highest", *(_share(one.peak_file) for one in outcomes))
@@ -51,12 +39,9 @@ def render(variants: Mapping[str, Outcome]) -> Iterator[RenderableType]:
     for tier in tiers:
         prefix = f"{tier}: " if len(tiers) > 1 else ""
         columns = [_figures(one.tiers[tier]) for one in outcomes]
-        for row, label in enumerate(_FIGURES):
-            table.add_row(
-                prefix + label,
-                *(column[row] for column in columns),
-                end_section=row == len(_FIGURES) - 1,
-            )
+        for label in columns[0]:
+            table.add_row(prefix + label, *(column[label] for column in columns))
+        table.add_section()
     yield table
     if any(one.outage_seconds is not None for one in outcomes):
         yield Text("A column ends where etcd is full: from then on no run can be created.", "dim")
@@ -72,12 +57,11 @@ def render_all(results: Sequence[tuple[str, Mapping[str, Outcome]]]) -> Iterator
         rows = [(scenario, found[name]) for scenario, found in results if name in found]
         if not rows:
             continue
-        table = Table(title=name.capitalize(), title_justify="left")
-        table.add_column("scenario")
-        for column in _BRIEF:
-            table.add_column(column, justify="right")
-        for scenario, outcome in rows:
-            table.add_row(scenario, *_brief(outcome))
+        briefs = {scenario: _brief(outcome) for scenario, outcome in rows}
+        columns = tuple(next(iter(briefs.values())))
+        table = new_table("scenario", *columns, right=columns, title=name.capitalize())
+        for scenario, brief in briefs.items():
+            table.add_row(scenario, *brief.values())
         yield table
 
 
@@ -102,51 +86,42 @@ def render_slots(
             yield Text(f"{sentence}max_runs {slots:,} would hold all.", "yellow")
 
 
-_FIGURES: Final = (
-    "runs asked for",
-    "created",
-    "lost: the client gave up",
-    "held before they started",
-    "waiting at the end",
-    "created later than asked for, median",
-    "the same, 95 of 100 within",
-    'answers "not yet, no room"',
-    'answers "denied"',
-    "closed by a latch",
-    "closed without room",
-    "flaps",
-)
+def _figures(tier: TierOutcome) -> dict[str, str | Text]:
+    """Return what a tier's requesters met, by label."""
+    return {
+        "runs asked for": f"{tier.arrived:,}",
+        "created": f"{tier.admitted:,}",
+        "lost: the client gave up": f"{tier.lost:,}",
+        "held before they started": f"{tier.held:,}",
+        "waiting at the end": f"{tier.waiting:,}",
+        "created later than asked for, median": format_duration(tier.late_median_seconds),
+        "the same, 95 of 100 within": format_duration(tier.late_95_seconds),
+        'answers "not yet, no room"': f"{tier.paced:,}",
+        'answers "denied"': f"{tier.denied:,}",
+        "closed by a latch": format_duration(tier.closed_by_latch_seconds),
+        "closed without room": format_duration(tier.closed_without_room_seconds),
+        "flaps": _flaps(tier.flaps),
+    }
 
 
-def _figures(tier: TierOutcome) -> list[Text]:
-    return [
-        Text(f"{tier.arrived:,}"),
-        Text(f"{tier.admitted:,}"),
-        Text(f"{tier.lost:,}"),
-        Text(f"{tier.held:,}"),
-        Text(f"{tier.waiting:,}"),
-        Text(format_duration(tier.late_median_seconds)),
-        Text(format_duration(tier.late_95_seconds)),
-        Text(f"{tier.paced:,}"),
-        Text(f"{tier.denied:,}"),
-        Text(format_duration(tier.closed_by_latch_seconds)),
-        Text(format_duration(tier.closed_without_room_seconds)),
-        Text(str(tier.flaps), style="yellow" if tier.flaps else ""),
-    ]
-
-
-def _brief(outcome: Outcome) -> list[Text]:
+def _brief(outcome: Outcome) -> dict[str, str | Text]:
+    """Return what one scenario came to, by column."""
     tiers = outcome.tiers.values()
-    flaps = sum(tier.flaps for tier in tiers)
-    return [
-        _full(outcome),
-        _share(outcome.peak_file),
-        Text(format_duration(max(tier.closed_by_latch_seconds for tier in tiers))),
-        Text(format_duration(max(tier.closed_without_room_seconds for tier in tiers))),
-        Text(str(flaps), style="yellow" if flaps else ""),
-        Text(f"{sum(tier.admitted for tier in tiers):,}"),
-        Text(f"{outcome.lost:,}"),
-    ]
+    by_latch = max(tier.closed_by_latch_seconds for tier in tiers)
+    without_room = max(tier.closed_without_room_seconds for tier in tiers)
+    return {
+        "etcd full after": _full(outcome),
+        "highest": _share(outcome.peak_file),
+        "closed by a latch": format_duration(by_latch),
+        "closed without room": format_duration(without_room),
+        "flaps": _flaps(sum(tier.flaps for tier in tiers)),
+        "created": f"{sum(tier.admitted for tier in tiers):,}",
+        "lost": f"{outcome.lost:,}",
+    }
+
+
+def _flaps(flaps: int) -> Text:
+    return Text(str(flaps), style="yellow" if flaps else "")
 
 
 def _full(outcome: Outcome) -> Text:
@@ -155,5 +130,5 @@ def _full(outcome: Outcome) -> Text:
     return Text(format_duration(outcome.outage_seconds), style=_BAD)
 
 
-def _share(value: float) -> Text:
-    return Text(f"{value:.1%}")
+def _share(value: float) -> str:
+    return f"{value:.1%}"
