@@ -122,7 +122,7 @@ class MemoryStore:
 
     def __init__(self, backend: MemoryBackend, *, cluster: str) -> None:
         self._backend = backend
-        self._keys = Keys.of(cluster)
+        self._keys = Keys(cluster)
 
     async def read_decision(self) -> StoredDocument | None:
         """See `DecisionReader`."""

@@ -16,7 +16,7 @@ from tests.rig.services import Config, Controller
 from tests.rig.waiting import wait_until
 
 CLUSTER = "e2e"
-KEYS = Keys.of(CLUSTER)
+KEYS = Keys(CLUSTER)
 SECONDS = 60.0  # for anything that takes the controller a round or two on an idle machine
 RUNS = "/apis/tekton.dev/v1/namespaces/{}/pipelineruns"
 ALL_RUNS = "/apis/tekton.dev/v1/pipelineruns"

@@ -11,7 +11,7 @@ from tests.integration.admitter.site import WITHIN, Site
 from tests.rig.ports import LOOPBACK
 from tests.rig.waiting import wait_until
 
-ADMITTED = Keys.of(CLUSTER).admitted
+ADMITTED = Keys(CLUSTER).admitted
 
 
 async def _total(site: Site, tier: str = "standard") -> int:

@@ -19,7 +19,7 @@ from tests.rig.server import start_all
 from tests.rig.services import JumpyAdmitter
 from tests.rig.waiting import wait_until
 
-KEYS = Keys.of(CLUSTER)
+KEYS = Keys(CLUSTER)
 
 
 def client(server: RedisServer) -> Redis:

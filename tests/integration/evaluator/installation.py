@@ -18,7 +18,7 @@ from tests.rig.services import Config, Evaluator
 from tests.rig.waiting import wait_until
 
 CLUSTER = "test"
-KEYS = Keys.of(CLUSTER)
+KEYS = Keys(CLUSTER)
 INTERVAL = "200ms"
 LEASE = "1s"
 WITHIN = 30.0  # seconds; the machine may be busy

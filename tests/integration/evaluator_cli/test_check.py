@@ -28,7 +28,7 @@ async def test_check_names_what_the_redis_user_may_not_do(rig: Rig, tmp_path: Pa
         service_script("shield-evaluator"), "check", "--output", "json", "--config", path
     )
     tried = json.loads(ended.out)["redis"]
-    keys = Keys.of(document["cluster"])
+    keys = Keys(document["cluster"])
     assert {
         f"publish on {keys.decision}",
         f"publish on {keys.override}",

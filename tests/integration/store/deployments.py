@@ -122,5 +122,5 @@ class Site:
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.cluster = f"test-{uuid.uuid4().hex}"
-        self.keys = Keys.of(self.cluster)
+        self.keys = Keys(self.cluster)
         self.store = deployment.store(self.cluster)

@@ -15,7 +15,7 @@ from shield_common.store.redis import RedisStore
 from shield_common.store.settings import RedisSettings
 
 CLUSTER = "rh01"
-KEYS = Keys.of(CLUSTER)
+KEYS = Keys(CLUSTER)
 PATIENCE = 8.0  # seconds
 LONG_MS = 60_000  # nothing expires during a test
 

@@ -7,7 +7,7 @@ from shield_common.store.keys import Keys
 from shield_common.store.outage import OutageLog
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
 
-KEY = Keys.of("c").admitted
+KEY = Keys("c").admitted
 
 
 class _World:

@@ -18,7 +18,7 @@ from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.rig.waiting import wait_until
 from tests.unit.shield_admitter.builders import LIMITS, NOW, decision
 
-KEY = Keys.of("rh01").decision
+KEY = Keys("rh01").decision
 
 
 class World:

@@ -11,7 +11,7 @@ from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.unit.shield_controller.builders import NOON, run
 from tests.unit.shield_controller.test_releaser import OPEN, World
 
-HELD = Keys.of("rh01").held
+HELD = Keys("rh01").held
 
 
 class Reporting:

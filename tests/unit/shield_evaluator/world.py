@@ -24,7 +24,7 @@ from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, one_latch
 
 CLUSTER = "c1"
-KEYS = Keys.of(CLUSTER)
+KEYS = Keys(CLUSTER)
 INTERVAL = 5.0
 LEASE = 15.0
 SERVER_BOOT_MS = 1_795_000_000_000

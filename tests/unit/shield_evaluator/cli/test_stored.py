@@ -23,7 +23,7 @@ from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.unit.shield_evaluator.plans import TIER, one_latch
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-KEYS = Keys.of("rh01")
+KEYS = Keys("rh01")
 TTL_MS = 300_000
 
 

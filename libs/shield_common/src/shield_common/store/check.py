@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shield_common.store.connection import Connection, connect
+from shield_common.store.connection import Connection, acknowledged, connect
 from shield_common.store.errors import translated
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import StoreError
@@ -66,7 +66,7 @@ async def try_evaluator_operations(
         cluster: the cluster's name.
         holds: whether runs are held, so that the evaluator reads the report of them.
     """
-    keys = Keys.of(cluster)
+    keys = Keys(cluster)
     owned = (keys.lease, keys.epoch, keys.decision, keys.allow, keys.latches, keys.override)
     operations = [
         *(_read(key) for key in (keys.decision, keys.latches, keys.override)),
@@ -100,7 +100,7 @@ async def try_admitter_operations(
         cluster: the cluster's name.
         tier: the tier whose count grows by zero.
     """
-    keys = Keys.of(cluster)
+    keys = Keys(cluster)
     operations = [
         _read(keys.decision),
         _subscribe(keys.decision),
@@ -113,7 +113,7 @@ async def try_controller_operations(
     settings: RedisSettings, *, cluster: str
 ) -> list[TriedOperation]:
     """Try what the controller needs; stop at the connection if that fails."""
-    keys = Keys.of(cluster)
+    keys = Keys(cluster)
     operations = [
         _read(keys.decision),
         _subscribe(keys.decision),
@@ -152,10 +152,7 @@ def _subscribe(channel: str) -> _Operation:
         pubsub = await connection.pubsub()
         try:
             await pubsub.subscribe(channel)
-            while (message := await pubsub.get_message(timeout=MAX_TIMEOUT)) is not None:
-                if message["type"] == "subscribe":
-                    return
-            raise TimeoutError("no confirmation of the subscription")
+            await acknowledged(pubsub)
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]  # untyped in redis-py
 
@@ -167,35 +164,27 @@ async def _try_all(
 ) -> list[TriedOperation]:
     connection = connect(settings)
     try:
-        first, answers = await _connect(connection)
-        if not answers:
-            return [first]
-        return [first, *[await _try(operation, connection) for operation in operations]]
+        error = await _error(lambda c: c.client.ping(), connection)
+        is_refused = error is not None and error.kind == "permission"  # no service needs PING
+        problem = None if error is None else str(error)
+        tried = [TriedOperation("connect (PING)", problem, needed=not is_refused)]
+        if error is None or is_refused:
+            for operation in operations:
+                error = await _error(operation.run, connection)
+                problem = None if error is None else str(error)
+                tried.append(TriedOperation(operation.name, problem, operation.needed))
+        return tried
     finally:
         await connection.close()
 
 
-async def _connect(connection: Connection) -> tuple[TriedOperation, bool]:
-    """Return the result of a PING, and whether Redis answers at all; no service needs PING."""
-    ping = _Operation("connect (PING)", lambda c: c.client.ping())
+async def _error(
+    run: Callable[[Connection], Awaitable[object]], connection: Connection
+) -> StoreError | None:
     try:
-        await _run(ping, connection)
+        with translated():
+            async with asyncio.timeout(MAX_TIMEOUT):
+                await run(connection)
     except StoreError as error:
-        is_refused = error.kind == "permission"
-        return TriedOperation(ping.name, str(error), needed=not is_refused), is_refused
-    return TriedOperation(ping.name, None), True
-
-
-async def _try(operation: _Operation, connection: Connection) -> TriedOperation:
-    problem = None
-    try:
-        await _run(operation, connection)
-    except StoreError as error:
-        problem = str(error)
-    return TriedOperation(operation.name, problem, operation.needed)
-
-
-async def _run(operation: _Operation, connection: Connection) -> None:
-    with translated():
-        async with asyncio.timeout(MAX_TIMEOUT):
-            await operation.run(connection)
+        return error
+    return None

@@ -1,4 +1,4 @@
-"""Builds Redis clients from settings; no other module builds one.
+"""Connections to Redis, and subscriptions on them; no other module builds a client.
 
 Every wait has a bound, because redis-py's own defaults (5 s sockets, retries with backoff of up
 to 10 s) would stall a cycle or a refresh.
@@ -6,6 +6,7 @@ to 10 s) would stall a cycle or a refresh.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError  # noqa: A004 - redis-py's names
 
+from shield_common.store.errors import translated
 from shield_common.store.settings import MAX_TIMEOUT
 
 if TYPE_CHECKING:
@@ -176,3 +178,32 @@ def _tls_options(settings: RedisSettings) -> dict[str, Any]:
     if settings.cert_file is not None:
         options |= {"ssl_certfile": settings.cert_file, "ssl_keyfile": settings.key_file}
     return options
+
+
+class RedisSubscription:
+    """A feed of documents; fulfils ``store.protocol.Subscription``."""
+
+    def __init__(self, pubsub: PubSub, *, skip_empty: bool) -> None:
+        self._pubsub = pubsub
+        self._skip_empty = skip_empty
+
+    async def next(self, timeout: float) -> bytes | None:  # noqa: ASYNC109 - silence is an answer here
+        """See `Subscription`."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while (left := deadline - loop.time()) > 0:
+            with translated():
+                message = await self._pubsub.get_message(timeout=left)
+            if message is not None and message["type"] == "message":
+                data: bytes = message["data"]
+                if data or not self._skip_empty:
+                    return data
+        return None
+
+
+async def acknowledged(pubsub: PubSub) -> None:
+    """Wait until Redis confirms: from then on no message is missed."""
+    while True:
+        message = await pubsub.get_message(timeout=MAX_TIMEOUT)
+        if message is not None and message["type"] == "subscribe":
+            return

@@ -6,7 +6,6 @@ and one script may touch them all (https://redis.io/docs/latest/operate/oss_and_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 # Fields of the hash of admitted runs that count held ones. No tier's name has a colon, so an
@@ -14,33 +13,19 @@ from typing import Final
 _HELD_FIELD: Final = "held:"
 
 
-@dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of one cluster."""
+    """The keys of one cluster; each channel has the name of its key."""
 
-    decision: str
-    allow: str
-    latches: str
-    epoch: str
-    lease: str
-    override: str
-    admitted: str
-    held: str
-
-    @classmethod
-    def of(cls, cluster: str) -> Keys:
-        """Return the keys of a cluster; each channel has the name of its key."""
+    def __init__(self, cluster: str) -> None:
         prefix = f"etcd-shield:{{{cluster}}}:"
-        return cls(
-            decision=f"{prefix}decision",
-            allow=f"{prefix}allow",
-            latches=f"{prefix}latches",
-            epoch=f"{prefix}epoch",
-            lease=f"{prefix}lease",
-            override=f"{prefix}override",
-            admitted=f"{prefix}admitted",
-            held=f"{prefix}held",
-        )
+        self.decision = f"{prefix}decision"
+        self.allow = f"{prefix}allow"
+        self.latches = f"{prefix}latches"
+        self.epoch = f"{prefix}epoch"
+        self.lease = f"{prefix}lease"
+        self.override = f"{prefix}override"
+        self.admitted = f"{prefix}admitted"
+        self.held = f"{prefix}held"
 
 
 def held_field(tier: str) -> str:

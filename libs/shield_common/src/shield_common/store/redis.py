@@ -16,7 +16,12 @@ from redis.asyncio import RedisCluster
 
 from shield_common.store import scripts
 from shield_common.store.admitted import MAX_ITEM_BYTES, decode_totals
-from shield_common.store.connection import Connection, connect
+from shield_common.store.connection import (
+    Connection,
+    RedisSubscription,
+    acknowledged,
+    connect,
+)
 from shield_common.store.errors import (
     ERRORS,
     breaks_connection,
@@ -36,7 +41,6 @@ from shield_common.store.protocol import (
     UnclearError,
 )
 from shield_common.store.settings import MAX_TIMEOUT, RedisSettings
-from shield_common.store.subscription import RedisSubscription, acknowledged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -57,7 +61,7 @@ class RedisStore:
 
     def __init__(self, settings: RedisSettings, *, cluster: str) -> None:
         self._settings = settings
-        self._keys = Keys.of(cluster)
+        self._keys = Keys(cluster)
         self._connection: Connection | None = None
         # By default redis-py asks a single node of a Redis Cluster.
         self._on_all_nodes: dict[str, Any] = (
