@@ -10,7 +10,7 @@ from shield_admitter.core.hold import mutate, mutation_policy, validate
 from shield_admitter.core.pacing import retry_seconds
 from shield_admitter.core.response import admission_response, encode, mutation_response
 from shield_admitter.core.review import ReviewError, decode
-from shield_admitter.core.verdict import ADMITTED
+from shield_admitter.core.verdict import ADMITTED, AdmitterState
 from shield_admitter.http.messages import Response, error_response, unavailable
 
 if TYPE_CHECKING:
@@ -121,15 +121,7 @@ class Webhook:
         return Response(self._validate(request, started))
 
     def _validate(self, request: Request, started: float) -> bytes:
-        verdict = validate(
-            request,
-            self._feed.cached,
-            self._policy,
-            self._pacing,
-            self._slots,
-            now_ms=self._now_ms(),
-            utc_now=self._utc_now(),
-        )
+        verdict = validate(request, self._policy, self._state())
         response = admission_response(
             verdict,
             self._denial_format,
@@ -151,15 +143,7 @@ class Webhook:
         return content
 
     def _mutate(self, request: Request, started: float) -> bytes:
-        mutation = mutate(
-            request,
-            self._feed.cached,
-            self._mutation_policy,
-            self._pacing,
-            self._slots,
-            now_ms=self._now_ms(),
-            utc_now=self._utc_now(),
-        )
+        mutation = mutate(request, self._mutation_policy, self._state())
         verdict = mutation.verdict
         response = mutation_response(
             mutation,
@@ -177,6 +161,11 @@ class Webhook:
         if self._policy.hold is not None:
             self._metrics.count_mutation(mutation)
         return content
+
+    def _state(self) -> AdmitterState:
+        return AdmitterState(
+            self._feed.cached, self._pacing, self._slots, self._now_ms(), self._utc_now()
+        )
 
     def _spend(self, mutation: Mutation) -> None:
         """Use up the room or the slot of a run."""

@@ -21,7 +21,15 @@ from shield_admitter.core.response import (
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.core.rules import Exemption, RetryRule, TierRule
 from shield_admitter.core.slots import IN_BETWEEN_MS, Slots
-from shield_admitter.core.verdict import HoldPolicy, Mode, Outcome, Policy, Reason, Verdict
+from shield_admitter.core.verdict import (
+    AdmitterState,
+    HoldPolicy,
+    Mode,
+    Outcome,
+    Policy,
+    Reason,
+    Verdict,
+)
 from shield_common.decision import Decision, Override, TierHold
 from shield_common.decision_age import CachedDecision
 from shield_common.held import HELD_LABEL, PENDING
@@ -104,28 +112,15 @@ class Desk:
         self.pacing.grant(document)
         self.slots.grant(document, now_ms=self.now_ms, unflushed=0)
 
+    @property
+    def state(self) -> AdmitterState:
+        return AdmitterState(self.cached, self.pacing, self.slots, self.now_ms, NOW)
+
     def mutate(self, subject: Request) -> Mutation:
-        rules = mutation_policy(self.policy)
-        return mutate(
-            subject,
-            self.cached,
-            rules,
-            self.pacing,
-            self.slots,
-            now_ms=self.now_ms,
-            utc_now=NOW,
-        )
+        return mutate(subject, mutation_policy(self.policy), self.state)
 
     def validate(self, subject: Request) -> Verdict:
-        return validate(
-            subject,
-            self.cached,
-            self.policy,
-            self.pacing,
-            self.slots,
-            now_ms=self.now_ms,
-            utc_now=NOW,
-        )
+        return validate(subject, self.policy, self.state)
 
     def answer(self, subject: Request) -> AdmissionResponse:
         return mutation_response(

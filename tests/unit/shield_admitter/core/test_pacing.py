@@ -16,7 +16,16 @@ from shield_admitter.core.pacing import (
 from shield_admitter.core.response import DenialFormat, admission_response
 from shield_admitter.core.review import Request
 from shield_admitter.core.rules import Exemption, Matcher, RetryRule
-from shield_admitter.core.verdict import Mode, Outcome, Policy, Reason, Verdict, judge
+from shield_admitter.core.slots import Slots
+from shield_admitter.core.verdict import (
+    AdmitterState,
+    Mode,
+    Outcome,
+    Policy,
+    Reason,
+    Verdict,
+    judge,
+)
 from shield_common.decision import Decision, Override, TierDecision
 from shield_common.decision_age import CachedDecision, FreshnessLimits
 from tests.unit.shield_admitter.builders import request
@@ -72,14 +81,8 @@ class _Admitter:
         self.pacing.grant(decision)
 
     def judge(self, subject: Request | None = None, now_ms: int = 0) -> Verdict:
-        verdict = judge(
-            subject or _request(),
-            self.cached,
-            self.policy,
-            self.pacing,
-            now_ms=now_ms,
-            utc_now=NOW,
-        )
+        state = AdmitterState(self.cached, self.pacing, Slots(), now_ms, NOW)
+        verdict = judge(subject or _request(), self.policy, state)
         if verdict.allowed and verdict.starts_run:
             self.pacing.take(verdict.tier)
         return verdict

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.response import MAX_WARNING, DenialFormat, admission_response, encode
 from shield_admitter.core.rules import Exemption
-from shield_admitter.core.verdict import Mode, Policy, Verdict, judge
+from shield_admitter.core.slots import Slots
+from shield_admitter.core.verdict import AdmitterState, Mode, Policy, Verdict, judge
 from shield_common.decision import TierDecision
 from shield_common.decision_age import CachedDecision
 from tests.unit.shield_admitter.builders import (
@@ -28,7 +29,8 @@ from tests.unit.shield_admitter.builders import (
 
 
 def verdict(now: CachedDecision | None, rules: Policy | None = None) -> Verdict:
-    return judge(request(), now, rules or policy(), Pacing(), now_ms=0, utc_now=NOW)
+    state = AdmitterState(now, Pacing(), Slots(), 0, NOW)
+    return judge(request(), rules or policy(), state)
 
 
 def answer(

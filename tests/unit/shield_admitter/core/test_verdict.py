@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.review import Kind
 from shield_admitter.core.rules import Exemption, RetryRule, TierRule
-from shield_admitter.core.verdict import Mode, Outcome, Policy, Reason, Verdict, allows, judge
+from shield_admitter.core.slots import Slots
+from shield_admitter.core.verdict import (
+    AdmitterState,
+    Mode,
+    Outcome,
+    Policy,
+    Reason,
+    Verdict,
+    allows,
+    judge,
+)
 from shield_common.decision import Override
 from shield_common.decision_age import CachedDecision, Freshness
 from tests.unit.shield_admitter.builders import (
@@ -32,7 +42,8 @@ TO_CRITICAL = TierRule("critical", EVERYONE, 0)
 def judged(
     now: CachedDecision | None = None, rules: Policy | None = None, **changes: Any
 ) -> Verdict:
-    return judge(request(**changes), now, rules or policy(), Pacing(), now_ms=0, utc_now=NOW)
+    state = AdmitterState(now, Pacing(), Slots(), 0, NOW)
+    return judge(request(**changes), rules or policy(), state)
 
 
 def override(*, allow: bool, tiers: tuple[str, ...] | None = None) -> Override:

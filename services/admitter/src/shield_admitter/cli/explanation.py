@@ -15,7 +15,7 @@ from shield_admitter.core.response import (
     mutation_response,
 )
 from shield_admitter.core.slots import Slots
-from shield_admitter.core.verdict import NO_TIER, Outcome, Reason, Verdict
+from shield_admitter.core.verdict import NO_TIER, AdmitterState, Outcome, Reason, Verdict
 from shield_admitter.settings import TOO_MANY_REQUESTS
 
 if TYPE_CHECKING:
@@ -130,18 +130,11 @@ def _judge(
     if cached is not None:
         pacing.grant(cached.decision)
         slots.grant(cached.decision, now_ms=now_ms, unflushed=0)
-    mutation = mutate(
-        request,
-        cached,
-        mutation_policy(policy),
-        pacing,
-        slots,
-        now_ms=now_ms,
-        utc_now=utc_now,
-    )
+    state = AdmitterState(cached, pacing, slots, now_ms, utc_now)
+    mutation = mutate(request, mutation_policy(policy), state)
     if mutation.verdict is not None:
         return mutation.verdict, mutation_response(mutation, form, uid=request.uid, kind=kind)
-    verdict = validate(request, cached, policy, pacing, slots, now_ms=now_ms, utc_now=utc_now)
+    verdict = validate(request, policy, state)
     return verdict, admission_response(verdict, form, uid=request.uid, kind=kind)
 
 

@@ -59,14 +59,10 @@ from shield_admitter.core.verdict import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from shield_admitter.core.pacing import Pacing
     from shield_admitter.core.review import Request
     from shield_admitter.core.slots import Slots
-    from shield_admitter.core.verdict import Policy
+    from shield_admitter.core.verdict import AdmitterState, Policy
     from shield_common.decision import Decision, TierHold
-    from shield_common.decision_age import CachedDecision
 
 RUN_GROUP: Final = "tekton.dev"
 RUN_KIND: Final = "PipelineRun"
@@ -129,38 +125,25 @@ def mutation_policy(policy: Policy) -> Policy:
     return replace_policy(policy, operations=policy.operations | {UPDATE})
 
 
-def mutate(
-    request: Request,
-    cached: CachedDecision | None,
-    policy: Policy,
-    pacing: Pacing,
-    slots: Slots,
-    *,
-    now_ms: int,
-    utc_now: datetime,
-) -> Mutation:
+def mutate(request: Request, policy: Policy, state: AdmitterState) -> Mutation:
     """Decide about one request to /mutate; nothing is counted and nothing is used up.
 
     Args:
         request: from the review.
-        cached: the cached decision.
         policy: of `mutation_policy`.
-        pacing: what this admitter may still hand out of the room.
-        slots: what it may still hold.
-        now_ms: this process's monotonic clock, for the age of the decision.
-        utc_now: the wall clock, used for the expiry of exemptions only.
+        state: what this admitter knows.
     """
     if policy.hold is None or not _is_run(request) or not request.starts_run:
         return _UNCHANGED
-    verdict = judge(request, cached, policy, pacing, now_ms=now_ms, utc_now=utc_now)
+    verdict = judge(request, policy, state)
     if verdict.tier == NO_TIER:  # not judged
         return _UNCHANGED
     if _is_release(request, policy):
-        decision = None if cached is None else cached.decision
+        decision = None if state.cached is None else state.cached.decision
         return Mutation(ACTION_STARTED, _queue(request, verdict.tier, decision)[0])
     hold = _hold_in_force(verdict, policy)
     if hold is not None and request.object is not None and request.object.may_wait:
-        return _start_or_wait(request, verdict, policy, slots, hold)
+        return _start_or_wait(request, verdict, policy, state.slots, hold)
     # With UPDATE in `operations` /validate counts it.
     counts = request.operation == UPDATE and policy.hold.counts_starts
     return Mutation(ACTION_STARTED, verdict.tier) if counts else _UNCHANGED
@@ -191,28 +174,15 @@ def _start_or_wait(
     )
 
 
-def validate(
-    request: Request,
-    cached: CachedDecision | None,
-    policy: Policy,
-    pacing: Pacing,
-    slots: Slots,
-    *,
-    now_ms: int,
-    utc_now: datetime,
-) -> Verdict:
+def validate(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
     """Judge one request to /validate, knowing what /mutate did before.
 
     Args:
         request: from the review, changed by /mutate and other webhooks.
-        cached: the cached decision.
         policy: the configuration.
-        pacing: what this admitter may still hand out of the room.
-        slots: what it may still hold.
-        now_ms: this process's monotonic clock, for the age of the decision.
-        utc_now: the wall clock, used for the expiry of exemptions only.
+        state: what this admitter knows.
     """
-    verdict = judge(request, cached, policy, pacing, now_ms=now_ms, utc_now=utc_now)
+    verdict = judge(request, policy, state)
     if policy.hold is None or not _is_run(request) or verdict.tier == NO_TIER:
         return verdict
     if _is_release(request, policy):
@@ -222,8 +192,10 @@ def validate(
     if hold is None or run is None:
         return verdict
     if not request.starts_run:
-        return _pending(verdict, run, hold, slots, now_ms=now_ms)
-    denied = verdict.outcome is DENIED and not slots.may_have_been_open(verdict.tier, now_ms=now_ms)
+        return _pending(verdict, run, hold, state)
+    denied = verdict.outcome is DENIED and not state.slots.may_have_been_open(
+        verdict.tier, now_ms=state.now_ms
+    )
     if denied or not run.may_wait:
         return verdict
     counts = verdict.starts_run and request.operation == CREATE
@@ -231,19 +203,17 @@ def validate(
     return _admitted(verdict, reason=reason, starts_run=counts, room_taken=True)
 
 
-def _pending(
-    verdict: Verdict, run: RunObject, hold: TierHold, slots: Slots, *, now_ms: int
-) -> Verdict:
+def _pending(verdict: Verdict, run: RunObject, hold: TierHold, state: AdmitterState) -> Verdict:
     """Judge a run that is created pending, by /mutate or by its owner.
 
     It writes next to nothing until it is started, and its start is gated. Denied, it would be lost.
     """
     if run.held_tier is not None:
-        full = hold.full and slots.has_stayed_full(verdict.tier, now_ms=now_ms)
+        full = hold.full and state.slots.has_stayed_full(verdict.tier, now_ms=state.now_ms)
         if full and not verdict.allowed:
             return verdict
         return _admitted(verdict, reason=PENDING, is_counted=False)
-    if verdict.allowed or hold.full or not slots.has_slot:
+    if verdict.allowed or hold.full or not state.slots.has_slot:
         return verdict
     return _admitted(verdict, reason=PENDING, takes_slot=True)
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.review import UPDATE
 from shield_admitter.core.rules import Exemption, RetryRule, TierRule, first_match
+from shield_admitter.core.slots import Slots
 from shield_common.decision import Decision, TierDecision, TierHold
-from shield_common.decision_age import Freshness, freshness
+from shield_common.decision_age import CachedDecision, Freshness, freshness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
-    from shield_admitter.core.pacing import Pacing
     from shield_admitter.core.review import Request
-    from shield_common.decision_age import CachedDecision, FreshnessLimits
+    from shield_common.decision_age import FreshnessLimits
 
 
 class Mode(enum.StrEnum):
@@ -168,26 +169,28 @@ class Verdict(Struct, frozen=True):
         return None if self.tier_decision is None else self.tier_decision.hold
 
 
-def judge(
-    request: Request,
-    cached: CachedDecision | None,
-    policy: Policy,
-    pacing: Pacing,
-    *,
-    now_ms: int,
-    utc_now: datetime,
-) -> Verdict:
-    """Judge one request; nothing is counted and no room is used up.
+class AdmitterState(Struct, frozen=True):
+    """What one admitter knows when it judges a request.
 
-    Args:
-        request: from the review.
+    Attributes:
         cached: the cached decision.
-        policy: the configuration.
-        pacing: what this admitter may still hand out of the room.
-        now_ms: this process's monotonic clock, for the age of the decision.
+        pacing: what it may still hand out of the room.
+        slots: what it may still hold.
+        now_ms: its monotonic clock, for the age of the decision.
         utc_now: the wall clock, used for the expiry of exemptions only.
     """
-    present = freshness(cached, policy.limits, now_ms=now_ms)
+
+    cached: CachedDecision | None
+    pacing: Pacing
+    slots: Slots
+    now_ms: int
+    utc_now: datetime
+
+
+def judge(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
+    """Judge one request; nothing is counted and no room is used up."""
+    cached = state.cached
+    present = freshness(cached, policy.limits, now_ms=state.now_ms)
     if not _is_judged(request, policy):
         return Verdict(ADMITTED, NOT_JUDGED, NO_TIER, present)
     rule = first_match(policy.tiers, request)
@@ -196,7 +199,7 @@ def judge(
     starts_run = request.starts_run and not request.dryRun
     if mode is _OFF:
         return Verdict(ADMITTED, MODE_OFF, tier, present, tier_rule=rule, starts_run=starts_run)
-    exemption = first_match((e for e in policy.exemptions if utc_now < e.expires), request)
+    exemption = first_match((e for e in policy.exemptions if state.utc_now < e.expires), request)
     if exemption is not None:
         return Verdict(
             ADMITTED,
@@ -212,7 +215,7 @@ def judge(
     outcome = ADMITTED if allowed else _DENIAL_BY_MODE[mode]
     reason, wait = _reason(decision, tier), None
     if allowed and decision is not None and cached is not None and request.starts_run:
-        wait = pacing.wait_seconds(tier, cached, now_ms=now_ms)
+        wait = state.pacing.wait_seconds(tier, cached, now_ms=state.now_ms)
     if wait is not None:
         outcome, reason = _PACING_BY_MODE[mode], ROOM
     return Verdict(
