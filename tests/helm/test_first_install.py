@@ -70,6 +70,30 @@ def test_every_form_of_a_registry_is_one(chart: Chart, registry: str) -> None:
     assert wanted == rendered.container("admitter")["image"]
 
 
+@pytest.mark.shows("trial T23")
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"image": {"registry": "https://registry.example.com"}},
+        {"global": {"imageRegistry": "registry.example.com//shield"}},
+        {"image": {"registry": "registry.example.com/Shield"}},
+        {"evaluator": {"image": {"repository": "registry.example.com/evaluator:1.0"}}},
+        {"evaluator": {"image": {"repository": f"a.b/evaluator@sha256:{'0' * 64}"}}},
+        {"evaluator": {"image": {"repository": "registry.example.com/team evaluator"}}},
+        {"evaluator": {"image": {"tag": "1.0+build"}}},
+        {"evaluator": {"image": {"tag": ":1.0"}}},
+        {"redis": {"image": {"tag": "7 alpine"}}},
+    ],
+    ids=[
+        "scheme", "two slashes", "upper case", "tag in the repository", "digest in the repository",
+        "space", "plus", "colon", "redis",
+    ],
+)  # fmt: skip
+def test_an_image_that_no_node_could_pull_is_refused(chart: Chart, values: dict[str, Any]) -> None:
+    with pytest.raises(RenderError, match=r"image: .+ is no image that a node could pull"):
+        chart.render(values)
+
+
 def test_an_image_that_is_never_pulled_needs_no_registry(chart: Chart) -> None:
     never = {"image": {"pullPolicy": "Never"}}
     rendered = chart.render({"evaluator": never, "admitter": never}, images=False)

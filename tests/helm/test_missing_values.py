@@ -1,7 +1,7 @@
 """Values that are null, missing or of an odd kind: a sentence, never a template's error."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +204,70 @@ def test_a_release_with_a_dot_gives_names_that_services_may_have(chart: Chart) -
 def test_a_release_that_begins_with_a_digit_is_refused_with_the_way_out(chart: Chart) -> None:
     with pytest.raises(RenderError, match="set fullnameOverride"):
         chart.render(release="7eleven")
+
+
+def _named(word: str) -> dict[str, Any]:
+    """Return values in which everything that can have a name has this one."""
+    pods = {"priorityClassName": word, "runtimeClassName": word, "image": {"tag": word}}
+    account = {"serviceAccount": {"name": word}}
+    return {
+        "namespaceOverride": word,
+        "nameOverride": word,
+        "fullnameOverride": "shield",
+        "imagePullSecrets": [{"name": word}],
+        "evaluator": {**pods, **account, "prometheusSecret": word},
+        "admitter": {**pods, **account},
+        "controller": {**pods, **account},
+        "redis": {
+            **pods,
+            "auth": {"existingSecret": word},
+            "persistence": {"enabled": True, "storageClassName": word},
+        },
+        "hold": {"enabled": True},
+        "publish": {"kubernetes": True, "decision": word, "configMap": word},
+        "webhook": {"clientCertificates": {"caConfigMap": word, "caKey": word, "names": [word]}},
+        "openshift": {"monitoring": {"enabled": True, "clusterRole": word, "platformScrape": True}},
+        "metrics": {"serviceMonitor": {"enabled": True, "namespace": word, "jobLabel": word}},
+        "alerts": {"enabled": True},
+        "dashboards": {"enabled": True, "namespace": word},
+    }
+
+
+def _behind_sentinel(word: str) -> dict[str, Any]:
+    """Return values of an external Redis in which everything has this name."""
+    keys = {f"{user}PasswordKey": word for user in ("evaluator", "admitter")}
+    return {
+        "fullnameOverride": "shield",
+        "redis": {"enabled": False},
+        "externalRedis": {
+            "url": "rediss://redis.example.com:6379/0",
+            "auth": {"secretName": word, "evaluatorUsername": word, **keys},
+            "tls": {"caSecretName": word, "caKey": word, "clientSecretName": word},
+            "sentinel": {
+                "master": word,
+                "addresses": ["sentinel:26379"],
+                "username": word,
+                "passwordSecretName": word,
+                "passwordKey": word,
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize("word", ["123", "true", "null", "1e3"])
+@pytest.mark.parametrize("values", [_named, _behind_sentinel])
+def test_a_name_that_looks_like_another_type_stays_a_name(
+    chart: Chart, schemas: Path, values: Callable[[str], dict[str, Any]], word: str
+) -> None:
+    rendered = chart.render(values(word), release=word)
+    kubernetes = KubernetesSchemas(schemas, "v1.36.3")
+    assert [] == [problem for o in rendered.objects for problem in kubernetes.problems(o)]
+    labels = [o["metadata"]["labels"]["app.kubernetes.io/instance"] for o in rendered.objects]
+    assert {word} == set(labels)
+
+
+@pytest.mark.shows("trial T14")
+def test_a_sentinel_s_user_is_passed_on(chart: Chart) -> None:
+    config = chart.render(_behind_sentinel("shield")).one("ConfigMap", "shield-admitter")["data"]
+    sentinel = yaml.safe_load(config["admitter.yaml"])["redis"]["sentinel"]
+    assert "shield" == sentinel["username"]

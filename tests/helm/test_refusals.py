@@ -117,6 +117,16 @@ def test_a_wrong_value_is_refused_with_its_path(chart: Chart, path: str, value: 
             "sentinel.addresses go together",
         ),
         (
+            {
+                "redis": {"enabled": False},
+                "externalRedis": {
+                    "url": "redis://r:6379/0",
+                    "sentinel": {"master": "m", "addresses": ["s:26379"], "username": "shield"},
+                },
+            },
+            "externalRedis.sentinel.username needs externalRedis.sentinel.passwordSecretName",
+        ),
+        (
             nested(THRESHOLD, {"set": 0.8, "reset": 0.8, "warn": None}),
             "tiers.standard.db-file: reset must be below set",
         ),

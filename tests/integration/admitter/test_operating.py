@@ -1,5 +1,6 @@
 """What an operator does: changes the file while it runs, and asks what would happen."""
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,17 @@ async def test_check_reports_a_certificate_for_another_name(site: Site) -> None:
     status, out, _ = await command(site, "check", "--host", "shield.other.svc")
     assert 1 == status
     assert "certificate: is not for shield.other.svc, but for " in out
+
+
+@pytest.mark.shows("trial S11")
+async def test_check_reports_a_certificate_of_tomorrow(site: Site) -> None:
+    site.admitter.write()
+    await site.publisher.publish(allow=False)
+    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    site.authority.server(not_before=tomorrow)
+    status, out, _ = await command(site, "check")
+    assert 1 == status
+    assert f"certificate: not valid until {tomorrow:%Y-%m-%dT%H:%M:%SZ}" in out
 
 
 async def test_check_does_not_change_the_counters(site: Site) -> None:

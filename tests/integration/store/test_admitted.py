@@ -13,7 +13,7 @@ from tests.integration.store.deployments import Site
 from tests.integration.store.failing import CLUSTER, KEYS, PATIENCE, OpenStore, failure_of
 from tests.rig.lifetime import Rig
 from tests.rig.ports import LOOPBACK
-from tests.rig.redis import RedisServer
+from tests.rig.redis import RedisOptions, RedisServer
 from tests.rig.redis_sentinel import replica_of
 
 
@@ -95,6 +95,17 @@ async def test_b4_a_removed_total_begins_again_at_0(site: Site) -> None:
     await site.store.remove_admitted(["standard", "unheard-of"])
     await site.store.add_admitted({"standard": 2})
     assert AdmittedTotals({"standard": 2, "critical": 1}) == await site.store.read_admitted()
+
+
+@pytest.mark.shows("trial T11")
+async def test_counts_are_added_where_ping_is_refused(rig: Rig, open_store: OpenStore) -> None:
+    users = ["shield on >secret ~* &* +@all -ping"]
+    server = RedisServer(rig, options=RedisOptions(password="administrator", users=users))
+    await server.start()
+    store = open_store(RedisSettings(url=server.url.replace("://", "://shield:secret@")))
+    await store.add_admitted({"standard": 3})
+    await store.add_admitted({"standard": 4})
+    assert AdmittedTotals({"standard": 7}) == await store.read_admitted()
 
 
 # Content that no admitter wrote.

@@ -105,3 +105,34 @@ async def test_a_wrong_password_of_a_sentinel_is_reported(
     error = await failure_of(open_store(settings).read_decision())
     assert "authentication" == error.kind
     assert "invalid username-password pair" in str(error)
+
+
+async def test_a_sentinel_is_asked_behind_an_address_where_a_redis_is(
+    rig: Rig, open_store: OpenStore
+) -> None:
+    plain = RedisServer(rig, "plain")
+    await plain.start()
+    sentinel = await sentinel_of(rig)
+    settings = through(f"{LOOPBACK}:{plain.port}", sentinel.address)
+    await open_store(settings).publish(DOCUMENT)
+
+
+async def test_an_address_where_a_redis_is_instead_of_a_sentinel_is_reported(
+    rig: Rig, open_store: OpenStore
+) -> None:
+    plain = RedisServer(rig, "plain")
+    await plain.start()
+    error = await failure_of(open_store(through(f"{LOOPBACK}:{plain.port}")).read_decision())
+    assert str(error).startswith(f"no Sentinel knows a reachable master '{MASTER_NAME}': ")
+    assert "unknown command 'SENTINEL'" in str(error)
+
+
+async def test_a_sentinel_that_forbids_the_question_is_reported(
+    rig: Rig, open_store: OpenStore, password_file: str
+) -> None:
+    guarded = (GUARDED[0], "user shield on >sentinel-secret -@all +sentinel|sentinels")
+    sentinel = await sentinel_of(rig, *guarded)
+    settings = through(sentinel.address, username="shield", password_file=password_file)
+    error = await failure_of(open_store(settings).read_decision())
+    assert str(error).startswith(f"no Sentinel knows a reachable master '{MASTER_NAME}': ")
+    assert "no permissions" in str(error)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from shield_common.probes import MAX_REQUEST_BYTES, ProbesServer, Readiness, probes_app
@@ -19,6 +20,11 @@ NEVER = 3600.0
 MOST = 5  # connections
 HALF = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
 WHOLE = HALF + b"\r\n"
+
+
+def _get(path: bytes) -> bytes:
+    return WHOLE.replace(b"/livez", path)
+
 
 Start = Callable[..., Awaitable[tuple[ProbesServer, int]]]
 
@@ -34,9 +40,9 @@ class Client:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def ask(self) -> int:
+    async def ask(self, path: bytes = b"/livez") -> int:
         """Send a whole request, and return the status of its answer."""
-        await self.send(WHOLE)
+        await self.send(_get(path))
         async with asyncio.timeout(PATIENCE):
             head = await self.reader.readuntil(b"\r\n\r\n")
             await self.reader.readexactly(3)
@@ -91,6 +97,83 @@ async def connect() -> AsyncIterator[Callable[[int], Awaitable[Client]]]:
 
 
 Connect = Callable[[int], Awaitable[Client]]
+
+
+class Page:
+    """A page that takes 50 ms on a clock that only the page moves, and the pauses after it."""
+
+    SECONDS = 0.05
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.answers = 0
+        self.pauses: list[float] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        self.now += self.SECONDS
+        self.answers += 1
+        return web.Response(text="ok\n")
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds:
+            self.pauses.append(seconds)
+            await self.may_go_on.wait()
+
+
+@pytest.fixture
+async def page(unused_tcp_port: int) -> AsyncIterator[Page]:
+    page = Page()
+    app = probes_app(
+        registry=CollectorRegistry(),
+        readiness=lambda: Readiness(ready=True),
+        routes=[web.get("/", page.answer)],
+    )
+    server = ProbesServer(
+        app, listen=f"{LOOPBACK}:{unused_tcp_port}", time=lambda: page.now, sleep=page.sleep
+    )
+    await server.start()
+    yield page
+    page.may_go_on.set()
+    await server.stop()
+
+
+async def test_the_service_gets_as_much_time_as_the_answers(
+    page: Page, connect: Connect, unused_tcp_port: int
+) -> None:
+    client = await connect(unused_tcp_port)
+    assert [200, 200] == [await client.ask(b"/"), await client.ask(b"/")]
+    assert [Page.SECONDS] * 2 == pytest.approx(page.pauses)
+
+
+async def test_pages_are_made_one_after_the_other_and_probes_do_not_wait_for_them(
+    page: Page, connect: Connect, unused_tcp_port: int
+) -> None:
+    page.may_go_on.clear()
+    first, second, kubelet = [await connect(unused_tcp_port) for _ in range(3)]
+    await first.send(_get(b"/"))
+    await wait_until(lambda: page.answers == 1, within=PATIENCE, what="the first page")
+    await second.send(_get(b"/"))
+    assert 200 == await kubelet.ask()
+    assert 1 == page.answers
+    page.may_go_on.set()
+    await wait_until(lambda: page.answers == 2, within=PATIENCE, what="the second page")
+
+
+async def test_a_client_that_is_gone_does_not_wait_any_more(
+    page: Page, connect: Connect, unused_tcp_port: int
+) -> None:
+    page.may_go_on.clear()
+    first, gone, last = [await connect(unused_tcp_port) for _ in range(3)]
+    await first.send(_get(b"/"))
+    await wait_until(lambda: page.answers == 1, within=PATIENCE, what="the first page")
+    await gone.send(_get(b"/"))
+    gone.close()
+    assert 200 == await last.ask()  # so that the end of the connection has arrived
+    page.may_go_on.set()
+    assert 200 == await last.ask(b"/")
+    assert 2 == page.answers
 
 
 async def test_a_connection_serves_several_requests(start: Start, connect: Connect) -> None:

@@ -96,6 +96,9 @@
 {{- if .sentinel.passwordSecretName -}}
 {{- $_ := set $sentinel "password_file" "/var/run/etcd-shield/redis/sentinel-password" -}}
 {{- end -}}
+{{- with .sentinel.username -}}
+{{- $_ := set $sentinel "username" . -}}
+{{- end -}}
 {{- $_ := set $redis "sentinel" $sentinel -}}
 {{- end -}}
 {{- if .cluster -}}

@@ -118,11 +118,11 @@ metadata:
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: ClusterRole
-  name: {{ $clusterName }}
+  name: {{ $clusterName | quote }}
 subjects:
   - kind: ServiceAccount
-    name: {{ $name }}
-    namespace: {{ include "etcd-shield.namespace" . }}
+    name: {{ $name | quote }}
+    namespace: {{ include "etcd-shield.namespace" . | quote }}
 ---
 apiVersion: batch/v1
 kind: Job
@@ -142,7 +142,7 @@ spec:
       {{- end }}
     spec:
       restartPolicy: Never
-      serviceAccountName: {{ $name }}
+      serviceAccountName: {{ $name | quote }}
       automountServiceAccountToken: true
       enableServiceLinks: false
       securityContext:

@@ -49,8 +49,8 @@ letters agree must not share objects.
 
 {{/* etcd-shield.selector (dict "root" $ "component" "admitter"): selects pods; it can never change. */}}
 {{- define "etcd-shield.selector" -}}
-app.kubernetes.io/name: {{ include "etcd-shield.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "etcd-shield.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
@@ -69,9 +69,9 @@ the object's, then commonLabels; merging keeps every key single.
 
 {{/* etcd-shield.metadata (dict "root" $ "component" "admitter" "name" … ["annotations" …] ["labels" …] ["clusterScoped" true]) */}}
 {{- define "etcd-shield.metadata" -}}
-name: {{ .name }}
+name: {{ .name | quote }}
 {{- if not .clusterScoped }}
-namespace: {{ .namespace | default (include "etcd-shield.namespace" .root) }}
+namespace: {{ .namespace | default (include "etcd-shield.namespace" .root) | quote }}
 {{- end }}
 labels:
   {{- include "etcd-shield.labels" . | nindent 2 }}
@@ -114,7 +114,7 @@ repository that names a registry itself is used as it is.
 {{- end -}}
 {{- end -}}
 {{- range uniq (compact $names) }}
-- name: {{ . }}
+- name: {{ . | quote }}
 {{- end -}}
 {{- end -}}
 

@@ -47,10 +47,10 @@ imagePullSecrets:
   {{- . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with $values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- with $values.dnsPolicy | default .dnsPolicy }}
 dnsPolicy: {{ . }}
@@ -96,8 +96,8 @@ initContainers:
 - name: SHIELD_REDIS_URL
   valueFrom:
     secretKeyRef:
-      name: {{ $external.urlSecret.name }}
-      key: {{ get $external.urlSecret (printf "%sKey" .component) }}
+      name: {{ $external.urlSecret.name | quote }}
+      key: {{ get $external.urlSecret (printf "%sKey" .component) | quote }}
 {{- end }}
 {{- with (get .root.Values .component).extraEnv }}
 {{ toYaml . }}
@@ -140,7 +140,7 @@ initContainers:
 {{- define "etcd-shield.volumes" -}}
 - name: config
   configMap:
-    name: {{ include (printf "etcd-shield.%s.name" .component) .root }}
+    name: {{ include (printf "etcd-shield.%s.name" .component) .root | quote }}
 {{- with include "etcd-shield.redis.files" . }}
 - name: redis
   projected:
@@ -157,29 +157,29 @@ initContainers:
 {{- define "etcd-shield.redis.files" -}}
 {{- if .root.Values.redis.enabled -}}
 - secret:
-    name: {{ include "etcd-shield.redis.authSecret" .root }}
+    name: {{ include "etcd-shield.redis.authSecret" .root | quote }}
     items: [{key: {{ .component }}-password, path: password}]
 {{- else -}}
 {{- with .root.Values.externalRedis -}}
 {{- with .auth.secretName }}
 - secret:
-    name: {{ . }}
-    items: [{key: {{ get $.root.Values.externalRedis.auth (printf "%sPasswordKey" $.component) }}, path: password}]
+    name: {{ . | quote }}
+    items: [{key: {{ get $.root.Values.externalRedis.auth (printf "%sPasswordKey" $.component) | quote }}, path: password}]
 {{- end }}
 {{- with .tls.caSecretName }}
 - secret:
-    name: {{ . }}
-    items: [{key: {{ $.root.Values.externalRedis.tls.caKey }}, path: ca.crt}]
+    name: {{ . | quote }}
+    items: [{key: {{ $.root.Values.externalRedis.tls.caKey | quote }}, path: ca.crt}]
 {{- end }}
 {{- with .tls.clientSecretName }}
 - secret:
-    name: {{ . }}
+    name: {{ . | quote }}
     items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
 {{- end }}
 {{- with .sentinel.passwordSecretName }}
 - secret:
-    name: {{ . }}
-    items: [{key: {{ $.root.Values.externalRedis.sentinel.passwordKey }}, path: sentinel-password}]
+    name: {{ . | quote }}
+    items: [{key: {{ $.root.Values.externalRedis.sentinel.passwordKey | quote }}, path: sentinel-password}]
 {{- end }}
 {{- end -}}
 {{- end -}}

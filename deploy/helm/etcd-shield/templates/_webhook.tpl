@@ -106,8 +106,8 @@ objectSelector:
 {{- with .root -}}
 {{- $mode := include "etcd-shield.webhook.tlsMode" . -}}
 service:
-  name: {{ include "etcd-shield.admitter.name" . }}
-  namespace: {{ include "etcd-shield.namespace" . }}
+  name: {{ include "etcd-shield.admitter.name" . | quote }}
+  namespace: {{ include "etcd-shield.namespace" . | quote }}
   port: {{ int .Values.admitter.service.port }}
   path: {{ $path }}
 {{- if eq $mode "selfSigned" }}

@@ -2,7 +2,8 @@
 
 Liveness reports that the event loop runs, and nothing about the outside: restarting a process does
 not repair Redis. Readiness is the service's own answer. The port is plain HTTP and open to every
-pod that may reach it, so connections, heads and waiting times are bounded.
+pod that may reach it, so connections, heads and waiting times are bounded, and answering may take
+half of the event loop's time at most: the other half is the service's own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -23,7 +25,7 @@ from shield_common.config.types import parse_address
 from shield_common.listen import listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from aiohttp.typedefs import Handler
     from aiohttp.web_protocol import RequestHandler
@@ -42,6 +44,8 @@ HEAD_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 75.0
 # Received bytes for each request. A browser's cookies for the host are the most that is usual.
 MAX_REQUEST_BYTES: Final = 32 * 1024
+# Answered at once, whatever else is asked: the kubelet restarts a pod that does not answer in time.
+_PROBES: Final = frozenset({"/livez", "/readyz", "/healthz"})
 _LINGER_SECONDS: Final = 1.0  # for the rest of a body that nothing reads
 
 
@@ -148,8 +152,22 @@ class ProbesServer:
         max_connections: int = MAX_CONNECTIONS,
         head_seconds: float = HEAD_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
+        time: Callable[[], float] = monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """Keep the collaborators; nothing is opened yet.
+
+        Args:
+            app: what is served.
+            listen: as `shield_common.listen.listen` takes it.
+            max_connections: how many may be open.
+            head_seconds: from connecting to the end of the first request's head.
+            idle_seconds: from one request to the end of the next one's head.
+            time: a monotonic clock, in seconds.
+            sleep: waits for some seconds.
+        """
         app.middlewares.append(self._mark_request)
+        app.middlewares.append(self._take_turns)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -157,7 +175,12 @@ class ProbesServer:
             shutdown_timeout=SHUTDOWN_SECONDS,
             lingering_time=_LINGER_SECONDS,
             keepalive_timeout=idle_seconds,
+            # A client that is gone must not keep its place in the queue.
+            handler_cancellation=True,
         )
+        self._turn = asyncio.Lock()
+        self._time = time
+        self._sleep = sleep
         self._listen = listen
         self._max_connections = max_connections
         self._head_seconds = head_seconds
@@ -218,6 +241,24 @@ class ProbesServer:
             self._connections[request.protocol] = connection
             connection.request_began(self._idle_seconds)
         return await handler(request)
+
+    @web.middleware
+    async def _take_turns(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer one request at a time, and pause for as long as the answer took.
+
+        A status page takes 12 ms. Without turns, clients that ask for it all the time would
+        keep the service from its own work. Probes only give way once, so that many of them in one
+        segment are not answered in one go.
+        """
+        if request.path in _PROBES:
+            await self._sleep(0)
+            return await handler(request)
+        async with self._turn:
+            started = self._time()
+            try:
+                return await handler(request)
+            finally:
+                await self._sleep(self._time() - started)
 
 
 class _Connection(asyncio.Protocol):

@@ -73,6 +73,25 @@ def test_the_soft_limit_of_files_becomes_the_hard_one(soft: int, hard: int, expe
 
 
 @pytest.mark.shows("trial S9")
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("not allowed to raise maximum limit"), PermissionError(1, "forbidden")],
+    ids=["by the hard limit", "by a sandbox"],
+)
+def test_a_limit_of_files_that_may_not_be_raised_stays(error: Exception) -> None:
+    def forbidden(_resource: int, _limits: tuple[int, int]) -> None:
+        raise error
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
+    try:
+        expected = max(1, soft - 1 - OTHER_FILES)
+        assert expected == raise_open_file_limit(2**40, set_limit=forbidden)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.shows("trial S9")
 def test_a_generous_limit_leaves_the_connections_alone() -> None:
     assert 1 == raise_open_file_limit(1)
 

@@ -32,6 +32,10 @@
 {{- if and (ne $image.pullPolicy "Never") (not (include "etcd-shield.hasRegistry" $name)) -}}
 {{- fail (printf "%s.image: %s names no registry, so nodes would look for it on Docker Hub. Set image.registry or %s.image.registry (docker.io/OWNER for Docker Hub), or %s.image.pullPolicy=Never if the image is on every node already." $component $name $component $component) -}}
 {{- end -}}
+{{- /* The grammar of github.com/distribution/reference. With another reference no pod starts. */}}
+{{- if not (regexMatch "^((\\[[0-9A-Fa-f:]+\\]|[A-Za-z0-9.-]+)(:[0-9]+)?/)?[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$" $name) -}}
+{{- fail (printf "%s.image: %s is no image that a node could pull. A registry is HOST or HOST/PATH without https://, a repository has no tag (set %s.image.tag or digest), and a tag has only letters, digits, dots, dashes and underscores." $component $name $component) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.redis.enabled (not .Values.redis.image.tag) (not .Values.redis.image.digest) -}}
@@ -68,6 +72,9 @@
 {{- end -}}
 {{- if and $external.sentinel.passwordSecretName (not $external.sentinel.master) -}}
 {{- fail "externalRedis.sentinel.passwordSecretName needs externalRedis.sentinel.master." -}}
+{{- end -}}
+{{- if and $external.sentinel.username (not $external.sentinel.passwordSecretName) -}}
+{{- fail "externalRedis.sentinel.username needs externalRedis.sentinel.passwordSecretName." -}}
 {{- end -}}
 {{- if and $external.url (or $external.tls.caSecretName $external.tls.clientSecretName) (not (hasPrefix "rediss://" $external.url)) -}}
 {{- fail "externalRedis.tls needs a rediss:// URL in externalRedis.url." -}}

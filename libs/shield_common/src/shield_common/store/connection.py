@@ -17,7 +17,12 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError  # noqa: A004 - redis-py's names
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,  # noqa: A004 - redis-py's name
+    ResponseError,
+    TimeoutError,  # noqa: A004 - redis-py's name
+)
 
 from shield_common.store.errors import translated
 from shield_common.store.settings import MAX_TIMEOUT
@@ -73,7 +78,8 @@ class _Sentinels(Sentinel):
         for position, sentinel in enumerate(self.sentinels):
             try:
                 masters = cast("Masters", await sentinel.sentinel_masters())
-            except (ConnectionError, TimeoutError) as error:
+            except (ConnectionError, TimeoutError, ResponseError) as error:
+                # A ResponseError: no Sentinel at all, or one whose ACL forbids the question.
                 causes.append(error)
                 continue
             state = masters.get(service_name)

@@ -72,6 +72,9 @@ def _certificate(settings: AdmitterSettings, utc: datetime, host: str | None) ->
     ends = certificate.not_after
     if ends <= utc:
         return Finding("certificate", ok=False, says=f"expired at {ends:%Y-%m-%dT%H:%M:%SZ}")
+    begins = certificate.certificate.not_before
+    if utc < begins:
+        return Finding("certificate", ok=False, says=f"not valid until {begins:%Y-%m-%dT%H:%M:%SZ}")
     names = read_certificate(Path(settings.tls.cert_file))
     if host is not None and not names.is_for(host):
         listed = ", ".join(names.names) or "no name"

@@ -10,10 +10,12 @@ import array
 import fcntl
 import resource
 import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 # Seconds for each state of a connection. The API server waits for an answer for
 # `webhook.timeoutSeconds` (3 s in the chart): a later body is of no use to anybody. A body of 8 MiB
@@ -97,15 +99,27 @@ def unsent_bytes(connected: socket.socket | None) -> int:
 OTHER_FILES: Final = 64
 
 
-def raise_open_file_limit(max_connections: int) -> int:
-    """Raise the soft limit of open files to the hard one.
+def raise_open_file_limit(
+    max_connections: int,
+    *,
+    set_limit: Callable[[int, tuple[int, int]], None] = resource.setrlimit,
+) -> int:
+    """Raise the soft limit of open files to the hard one, or leave it where that is forbidden.
+
+    A sandbox may forbid it (seccomp), and macOS sets no infinite limit.
+
+    Args:
+        max_connections: how many are wanted.
+        set_limit: called with the resource and both limits.
 
     Returns:
         How many connections the process may have open: ``max_connections`` or fewer.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard == resource.RLIM_INFINITY:
+    limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != hard:
+        with suppress(OSError, ValueError):
+            set_limit(resource.RLIMIT_NOFILE, (hard, hard))
+            limit = hard
+    if limit == resource.RLIM_INFINITY:
         return max_connections
-    return max(1, min(max_connections, hard - OTHER_FILES))
+    return max(1, min(max_connections, limit - OTHER_FILES))
