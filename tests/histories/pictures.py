@@ -15,7 +15,7 @@ from shield_evaluator.cli import main as shield_evaluator
 from shield_evaluator.settings import EvaluatorSettings
 from shield_evaluator.status.page import render
 from tests.histories.library import named
-from tests.histories.runs import MIB, Load, samples_with_runs
+from tests.histories.runs import CALIBRATED, samples_with_runs
 from tests.histories.samples import samples_of
 from tests.rig.browser import Browser, Look
 from tests.rig.lifetime import Rig
@@ -42,8 +42,6 @@ SIMULATIONS: dict[str, tuple[str, ...]] = {
         *("--without-metrics", "15m-30m"),
     ),
 }
-# What `calibrate` finds again: runs of different lengths, and readings that are not exact.
-CALIBRATED = Load(hours=36, spread=0.5, noise=3 * MIB, other=60 * 1024)
 
 
 def main() -> int:

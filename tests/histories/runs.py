@@ -70,6 +70,10 @@ class Load:
         return round(self.hours * HOUR_STEPS) + 1
 
 
+# What `calibrate` finds again: runs of different lengths, and readings that are not exact.
+CALIBRATED = Load(hours=36, spread=0.5, noise=3 * MIB, other=60 * 1024)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoadReadings:
     """What is scraped.
