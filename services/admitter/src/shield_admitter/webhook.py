@@ -123,10 +123,9 @@ class Webhook:
     def _validate(self, request: Request, started: float) -> bytes:
         verdict = validate(request, self._policy, self._state())
         response = admission_response(
+            request,
             verdict,
             self._denial_format,
-            uid=request.uid,
-            kind=request.kind.kind,
             retry_after=self._retry_after(verdict),
         )
         content = encode(response)
@@ -146,10 +145,9 @@ class Webhook:
         mutation = mutate(request, self._mutation_policy, self._state())
         verdict = mutation.verdict
         response = mutation_response(
+            request,
             mutation,
             self._denial_format,
-            uid=request.uid,
-            kind=request.kind.kind,
             retry_after=None if verdict is None else self._retry_after(verdict),
         )
         content = encode(response)

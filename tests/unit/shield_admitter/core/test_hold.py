@@ -123,9 +123,7 @@ class Desk:
         return validate(subject, self.policy, self.state)
 
     def answer(self, subject: Request) -> AdmissionResponse:
-        return mutation_response(
-            self.mutate(subject), DenialFormat(), uid=subject.uid, kind=subject.kind.kind
-        )
+        return mutation_response(subject, self.mutate(subject), DenialFormat())
 
 
 def override(*, allow: bool) -> Override:

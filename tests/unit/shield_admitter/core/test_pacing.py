@@ -222,7 +222,7 @@ def test_a_paced_run_is_answered_with_the_number_of_runs_that_fit(share: float, 
     verdict = admitter.judge()
     while verdict.allowed:
         verdict = admitter.judge()
-    response = admission_response(verdict, DenialFormat(), uid="u", kind="PipelineRun")
+    response = admission_response(_request(), verdict, DenialFormat())
     assert response.status is not None
     assert (
         "PipelineRun admission currently not allowed: etcd has room for "

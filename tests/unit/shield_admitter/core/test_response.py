@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shield_admitter.core.pacing import Pacing
 from shield_admitter.core.response import MAX_WARNING, DenialFormat, admission_response, encode
+from shield_admitter.core.review import Kind
 from shield_admitter.core.rules import Exemption
 from shield_admitter.core.slots import Slots
 from shield_admitter.core.verdict import AdmitterState, Mode, Policy, Verdict, judge
@@ -42,7 +43,10 @@ def answer(
     retry_after: int | None = None,
 ) -> dict[str, Any]:
     response_struct = admission_response(
-        what, denial_format or DenialFormat(), uid=uid, kind=kind, retry_after=retry_after
+        request(uid=uid, kind=Kind(kind=kind)),
+        what,
+        denial_format or DenialFormat(),
+        retry_after=retry_after,
     )
     document: dict[str, Any] = json.loads(encode(response_struct))
     assert ("admission.k8s.io/v1", "AdmissionReview") == (document["apiVersion"], document["kind"])

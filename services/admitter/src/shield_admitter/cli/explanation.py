@@ -125,7 +125,7 @@ def _judge(
     utc_now: datetime,
 ) -> tuple[Verdict, AdmissionResponse]:
     """Return the verdict, and the response of the webhook that decides."""
-    policy, form, kind = settings.policy(), settings.denial_format(), request.kind.kind
+    policy, form = settings.policy(), settings.denial_format()
     pacing, slots = Pacing(), Slots()
     if cached is not None:
         pacing.grant(cached.decision)
@@ -133,9 +133,9 @@ def _judge(
     state = AdmitterState(cached, pacing, slots, now_ms, utc_now)
     mutation = mutate(request, mutation_policy(policy), state)
     if mutation.verdict is not None:
-        return mutation.verdict, mutation_response(mutation, form, uid=request.uid, kind=kind)
+        return mutation.verdict, mutation_response(request, mutation, form)
     verdict = validate(request, policy, state)
-    return verdict, admission_response(verdict, form, uid=request.uid, kind=kind)
+    return verdict, admission_response(request, verdict, form)
 
 
 def text_lines(explanation: Explanation, settings: AdmitterSettings) -> list[str]:

@@ -50,10 +50,9 @@ from shield_admitter.core.verdict import (
     NO_TIER,
     OVERRIDE,
     PACED,
-    PENDING,
     QUEUE,
-    RELEASED,
     SHIELD,
+    Reason,
     Verdict,
     judge,
 )
@@ -186,7 +185,7 @@ def validate(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
     if policy.hold is None or not _is_run(request) or verdict.tier == NO_TIER:
         return verdict
     if _is_release(request, policy):
-        return _admitted(verdict, reason=RELEASED, starts_run=False)
+        return _admitted(verdict, reason=Reason.RELEASED, starts_run=False)
     hold = _hold_in_force(verdict, policy)
     run = None if hold is None else request.run
     if hold is None or run is None:
@@ -212,10 +211,10 @@ def _pending(verdict: Verdict, run: RunObject, hold: TierHold, state: AdmitterSt
         full = hold.full and state.slots.has_stayed_full(verdict.tier, now_ms=state.now_ms)
         if full and not verdict.allowed:
             return verdict
-        return _admitted(verdict, reason=PENDING, is_counted=False)
+        return _admitted(verdict, reason=Reason.PENDING, is_counted=False)
     if verdict.allowed or hold.full or not state.slots.has_slot:
         return verdict
-    return _admitted(verdict, reason=PENDING, takes_slot=True)
+    return _admitted(verdict, reason=Reason.PENDING, takes_slot=True)
 
 
 def _admitted(verdict: Verdict, **changes: object) -> Verdict:

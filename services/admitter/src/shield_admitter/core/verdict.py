@@ -71,7 +71,7 @@ class Reason(enum.StrEnum):
     RELEASED = "released"  # the controller starts a run that waited
 
 
-SHIELD, ROOM, OVERRIDE, UNKNOWN, EXEMPT, NOT_JUDGED, MODE_OFF, QUEUE, PENDING, RELEASED = Reason
+SHIELD, ROOM, OVERRIDE, UNKNOWN, EXEMPT, NOT_JUDGED, MODE_OFF, QUEUE, *_ = Reason
 
 
 NO_TIER: Final = ""  # requests that are not judged belong to no tier
