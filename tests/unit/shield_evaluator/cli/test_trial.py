@@ -3,7 +3,7 @@
 import pytest
 
 from shield_common.config.loader import convert
-from shield_evaluator.cli.trial import trial_of
+from shield_evaluator.cli.trial import Answers, trial_of
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.settings import EvaluatorSettings
 from shield_evaluator.status.chart import Effect
@@ -25,7 +25,7 @@ SETTINGS = convert(minimal(), EvaluatorSettings)
     ],
 )
 def test_a_value_has_an_effect_on_its_tier(observation: Observation, effect: Effect) -> None:
-    assert effect is trial_of(SETTINGS, {"db-file": observation}).tiers["standard"].effect
+    assert effect is trial_of(SETTINGS, Answers({"db-file": observation})).tiers["standard"].effect
 
 
 def test_one_denying_signal_denies_the_tier() -> None:
@@ -33,7 +33,7 @@ def test_one_denying_signal_denies_the_tier() -> None:
     document["signals"].append({"name": "db-in-use", "query": "x"})
     document["tiers"]["standard"]["db-in-use"] = {"set": 0.85, "reset": 0.75}
     settings = convert(document, EvaluatorSettings)
-    trial = trial_of(settings, {"db-file": complete(0.95), "db-in-use": complete(0.1)})
+    trial = trial_of(settings, Answers({"db-file": complete(0.95), "db-in-use": complete(0.1)}))
     assert Effect.DENIES is trial.tiers["standard"].effect
 
 
@@ -48,7 +48,7 @@ def test_one_denying_signal_denies_the_tier() -> None:
 def test_a_trial_is_complete_if_every_answer_is(
     observation: Observation, *, expected: bool
 ) -> None:
-    assert expected is trial_of(SETTINGS, {"db-file": observation}).complete
+    assert expected is trial_of(SETTINGS, Answers({"db-file": observation})).complete
 
 
 def test_without_queries_the_effect_is_unknown() -> None:
@@ -67,9 +67,8 @@ def with_run_cost() -> EvaluatorSettings:
 
 
 def test_room_is_what_fits_below_the_target() -> None:
-    trial = trial_of(
-        with_run_cost(), {"db-file": complete(0.60)}, quotas={"db-file": 8.0 * 1024**3}
-    )
+    answers = Answers({"db-file": complete(0.60)}, quotas={"db-file": 8.0 * 1024**3})
+    trial = trial_of(with_run_cost(), answers)
     assert 512 == round(trial.tiers["standard"].room or 0)
 
 
@@ -81,5 +80,5 @@ def test_room_is_what_fits_below_the_target() -> None:
     ],
 )
 def test_room_is_unknown_without(observation: Observation, quotas: dict[str, float]) -> None:
-    trial = trial_of(with_run_cost(), {"db-file": observation}, quotas=quotas)
+    trial = trial_of(with_run_cost(), Answers({"db-file": observation}, quotas=quotas))
     assert trial.tiers["standard"].room is None

@@ -35,7 +35,9 @@ def body(*rules: dict[str, Any], interval: float = 15, **beside: object) -> byte
 
 def observed(answer: bytes, *, started: float | None = 3600) -> Observation:
     started_at = None if started is None else NOW - timedelta(seconds=started)
-    return observe_alert(parse_alert_rules(answer, "EtcdFull"), now=NOW, started_at=started_at)
+    return observe_alert(
+        parse_alert_rules(answer, alert="EtcdFull"), now=NOW, started_at=started_at
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,5 +118,5 @@ def test_t3_a_pending_alert_is_usable_and_never_blind() -> None:
 )
 def test_an_answer_without_rules_is_malformed(answer: bytes) -> None:
     with pytest.raises(PrometheusError) as caught:
-        parse_alert_rules(answer, "EtcdFull")
+        parse_alert_rules(answer, alert="EtcdFull")
     assert "malformed" == caught.value.kind

@@ -21,13 +21,7 @@ from shield_evaluator.cli.terminal import (
     output_option,
     signal_table,
 )
-from shield_evaluator.cli.trial import (
-    Trial,
-    query_environment,
-    query_once,
-    query_quotas,
-    trial_of,
-)
+from shield_evaluator.cli.trial import Trial, ask_prometheus, trial_of
 from shield_evaluator.status.chart import Effect
 from shield_evaluator.tables import cell, new_table, value_text
 
@@ -73,17 +67,15 @@ def check(*, config: Path, offline: bool, skip_redis: bool, output: str) -> None
     """
     settings = load_settings(config)
     with interruptible():
-        observations = None if offline else asyncio.run(query_once(settings))
-        section = None if offline else asyncio.run(query_environment(settings))
-        quotas = {} if offline else asyncio.run(query_quotas(settings))
+        answers = None if offline else asyncio.run(ask_prometheus(settings))
         redis = () if offline or skip_redis else asyncio.run(_try_redis(settings))
-    trial = trial_of(settings, observations, section, redis, quotas)
+    trial = trial_of(settings, answers, redis)
     if output == "json":
         echo_json(trial)
     else:
         echo_tables(_tables(trial))
-        if section is not None:
-            echo(f"Source of the metrics: {section}, see {trial.metrics_source}")
+        if answers is not None and answers.section is not None:
+            echo(f"Source of the metrics: {answers.section}, see {trial.metrics_source}")
         echo(_conclusion(trial, offline=offline))
     sys.exit(0 if offline or (trial.complete and not trial.lacking) else EXIT_FAILED)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from shield_evaluator.settings import EvaluatorSettings
 
 
-_NO_QUOTAS: Final[Mapping[str, float]] = MappingProxyType({})
 _EFFECTS = {
     Comparison.ABOVE: Effect.DENIES,
     Comparison.BETWEEN: Effect.HOLDS,
@@ -105,13 +104,29 @@ class Trial(Struct, frozen=True, kw_only=True):
         return [o.name for o in self.redis if o.needed and o.problem is not None]
 
 
-async def query_once(settings: EvaluatorSettings) -> dict[str, Observation]:
-    """Run every query once, as a cycle does; the observation of a failed one says why."""
-    client = PrometheusClient(settings.prometheus)
-    plan = settings.plan()
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What Prometheus says to a configuration.
 
-    async def one(name: str, query: SignalQuery) -> Observation:
-        members, budget = plan.signals[name].members, settings.query_timeout
+    Attributes:
+        observations: by signal; that of a failed query says why.
+        section: the title of the section of docs/metrics-sources.md that applies; None if unknown.
+        quotas: signal -> etcd's quota in bytes, where a run cost needs it and it can be read.
+    """
+
+    observations: Mapping[str, Observation]
+    section: str | None = None
+    quotas: Mapping[str, float] = field(default_factory=dict)
+
+
+async def ask_prometheus(settings: EvaluatorSettings) -> Answers:
+    """Run every query once, as a cycle does, and look at what is scraped."""
+    plan, queries, budget = settings.plan(), settings.queries(), settings.query_timeout
+    client = PrometheusClient(settings.prometheus)
+    reader = QuotaReader(client, now=lambda: Instant(ms=0, utc=datetime.now(UTC)))
+
+    async def observed(name: str, query: SignalQuery) -> Observation:
+        members = plan.signals[name].members
         try:
             observation = await observe_signal(client, query, members=members, budget=budget)
             if members is None and observation.members > 1 and observation.problem is None:
@@ -121,52 +136,33 @@ async def query_once(settings: EvaluatorSettings) -> dict[str, Observation]:
             return unusable(f"{error.kind}: {error}")
         return observation
 
-    queries = settings.queries()
     try:
-        observations = await asyncio.gather(*(one(*pair) for pair in queries.items()))
-    finally:
-        await client.close()
-    return dict(zip(queries, observations, strict=True))
-
-
-async def query_quotas(settings: EvaluatorSettings) -> dict[str, float]:
-    """Return etcd's quota in bytes for each signal with a run cost, where it can be read."""
-    client = PrometheusClient(settings.prometheus)
-    reader = QuotaReader(client, now=lambda: Instant(ms=0, utc=datetime.now(UTC)))
-    try:
-        return await reader.read(settings.plan(), budget=settings.query_timeout)
-    finally:
-        await client.close()
-
-
-async def query_environment(settings: EvaluatorSettings) -> str | None:
-    """Return the title of the section of docs/metrics-sources.md that applies; None if unknown."""
-    client = PrometheusClient(settings.prometheus)
-    try:
-        return await find_section(client, budget=settings.query_timeout)
+        observations = await asyncio.gather(*(observed(*query) for query in queries.items()))
+        return Answers(
+            observations=dict(zip(queries, observations, strict=True)),
+            section=await find_section(client, budget=budget),
+            quotas=await reader.read(plan, budget=budget),
+        )
     finally:
         await client.close()
 
 
 def trial_of(
     settings: EvaluatorSettings,
-    observations: Mapping[str, Observation] | None,
-    section: str | None = None,
+    answers: Answers | None,
     redis: Sequence[TriedOperation] = (),
-    quotas: Mapping[str, float] = _NO_QUOTAS,
 ) -> Trial:
     """Weigh the observations against the thresholds of each tier.
 
     Args:
         settings: the configuration.
-        observations: by signal; None if no query was run.
-        section: of docs/metrics-sources.md; None if unknown.
+        answers: of Prometheus; None if it was not asked.
         redis: the operations that were tried.
-        quotas: signal -> etcd's quota in bytes.
     """
     plan = settings.plan()
-    room = None
-    if observations is not None:
+    observations = section = room = None
+    if answers is not None:
+        observations, section, quotas = answers.observations, answers.section, answers.quotas
         # No totals and an empty state: nothing is reserved.
         room = advance(plan, RoomState(), observations, quotas=quotas, totals=None, now_ms=0)
     return Trial(

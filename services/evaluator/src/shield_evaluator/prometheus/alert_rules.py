@@ -106,13 +106,13 @@ _rules = msgspec.json.Decoder(_RulesResponse)
 _runtime = msgspec.json.Decoder(_RuntimeResponse)
 
 
-def parse_alert_rules(body: bytes, alert: str, remarks: tuple[str, ...] = ()) -> AlertRules:
+def parse_alert_rules(body: bytes, remarks: tuple[str, ...] = (), *, alert: str) -> AlertRules:
     """Decode the answer of ``/api/v1/rules`` and keep the rules of one alert.
 
     Args:
         body: of a response with status 200.
-        alert: its name.
         remarks: of the response's headers on its completeness.
+        alert: its name.
 
     Raises:
         PrometheusError: not a success, not JSON, or not rules.

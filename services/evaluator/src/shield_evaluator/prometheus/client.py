@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from shield_evaluator.prometheus.alert_rules import AlertRules, parse_alert_rules, parse_start_time
@@ -59,16 +60,11 @@ class PrometheusClient:
         Raises:
             PrometheusError: no URL gave an answer in time; the error of the last one.
         """
-
-        def decode(body: bytes, remarks: tuple[str, ...]) -> Answer:
-            answer = parse(body, member_label=member_label)
-            return Answer(answer.samples, (*answer.warnings, *remarks))
-
         return await self._send(
             Request(
                 "/api/v1/query",
                 {"query": expression},
-                decode,
+                partial(parse, member_label=member_label),
                 self._settings,
                 satisfies=lambda answer: (
                     not answer.warnings and answer.usable_members >= (members or 1)
@@ -95,16 +91,11 @@ class PrometheusClient:
             "end": f"{window.end_ms / 1000:.3f}",
             "step": f"{window.step_ms / 1000:.3f}",
         }
-
-        def decode(body: bytes, remarks: tuple[str, ...]) -> RangeAnswer:
-            answer = parse_range(body)
-            return RangeAnswer(answer.series, (*answer.warnings, *remarks))
-
         return await self._send(
             Request(
                 "/api/v1/query_range",
                 form,
-                decode,
+                parse_range,
                 self._settings,
                 satisfies=lambda answer: bool(answer.series),
             ),
@@ -122,7 +113,7 @@ class PrometheusClient:
             "/api/v1/rules",
             # Servers that do not know rule_name[] return all rules.
             {"type": "alert", "rule_name[]": alert},
-            lambda body, remarks: parse_alert_rules(body, alert, remarks),
+            partial(parse_alert_rules, alert=alert),
             self._settings,
             satisfies=lambda answer: bool(answer.rules),
             method="GET",

@@ -74,8 +74,12 @@ class _Series(Struct):
 _matrix = msgspec.json.Decoder(Response[list[_Series]])
 
 
-def parse_range(body: bytes) -> RangeAnswer:
+def parse_range(body: bytes, remarks: tuple[str, ...] = ()) -> RangeAnswer:
     """Decode the body of a successful range query.
+
+    Args:
+        body: of a response with status 200.
+        remarks: of the response's headers on its completeness.
 
     Raises:
         PrometheusError: not a success, not JSON, or not a range of vectors.
@@ -91,4 +95,4 @@ def parse_range(body: bytes) -> RangeAnswer:
         )
     except (ValueError, OverflowError) as error:
         raise malformed(error) from error
-    return RangeAnswer(series, warnings)
+    return RangeAnswer(series, (*warnings, *remarks))

@@ -111,11 +111,12 @@ _vector = msgspec.json.Decoder(Response[list[_Series]])
 _labelled_vector = msgspec.json.Decoder(Response[list[_LabelledSeries]])
 
 
-def parse(body: bytes, *, member_label: str | None = None) -> Answer:
+def parse(body: bytes, remarks: tuple[str, ...] = (), *, member_label: str | None = None) -> Answer:
     """Decode the body of a successful instant query.
 
     Args:
         body: of a response with status 200.
+        remarks: of the response's headers on its completeness.
         member_label: the label that names the member; see `members.member_names`.
 
     Raises:
@@ -126,10 +127,12 @@ def parse(body: bytes, *, member_label: str | None = None) -> Answer:
         # Most answers have distinct instances, and decoding all labels costs more than the rest.
         instances = {each.metric.instance for each in series}
         if UNSET not in instances and len(instances) == len(series):
-            return _answer([str(each.metric.instance) for each in series], series, warnings)
+            return _answer(
+                [str(each.metric.instance) for each in series], series, (*warnings, *remarks)
+            )
     labelled, warnings = parse_result(body, _labelled_vector, "vector", "an instant vector")
     names = member_names([each.metric for each in labelled], member_label)
-    return _answer(names, labelled, warnings)
+    return _answer(names, labelled, (*warnings, *remarks))
 
 
 def _answer(
