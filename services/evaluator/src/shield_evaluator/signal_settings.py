@@ -14,7 +14,6 @@ LabelName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")
 # Python's `$` also matches before a last newline, hence the (?!\n).
 AlertName = Annotated[str, Meta(pattern=r"^[A-Za-z_:][A-Za-z0-9_:.\-]{0,127}$(?!\n)")]
 Hold = Literal["hold", "deny", "allow"]
-_METRIC: Final = re.compile(r"\S")
 _SIZE_LIKE: Final = re.compile(r"[0-9.]+ *[A-Za-z]*")  # a number with a unit, which PromQL has not
 
 
@@ -53,7 +52,7 @@ class SignalSettings(SettingsStruct, frozen=True, kw_only=True):
         """Refuse a signal that measures nothing, or two things."""
         if (self.query is None) == (self.alert is None):
             raise ValueError(f"signal {self.name}: exactly one of query and alert is needed")
-        if self.query is not None and not _METRIC.search(self.query):
+        if self.query is not None and not self.query.strip():
             raise ValueError(f"signal {self.name}: query is empty")
         if self.alert is not None and self.members is not None:
             raise ValueError(f"signal {self.name}: members goes with query, not with alert")

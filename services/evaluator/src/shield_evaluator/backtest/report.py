@@ -16,10 +16,10 @@ from shield_evaluator.backtest.findings import (
     TierReport,
 )
 from shield_evaluator.backtest.gaps import SignalLog
-from shield_evaluator.backtest.refused_runs import RefusedRuns
 from shield_evaluator.backtest.replay import instant
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.plan import Unit
+from shield_evaluator.core.room import room_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ def build(plan: Plan, steps: Iterable[Step], grid: Grid, *, flap_ms: int = FLAP_
         flap_ms: a closing that begins within this time of the last one's end is a flap.
     """
     tiers = {tier: _TierLog(plan, tier, flap_ms) for tier in plan.tiers}
-    refused = RefusedRuns(plan, grid.step_ms)
+    refused = _RefusedRuns(plan, grid.step_ms)
     outages = _OutageLog(plan, tiers)
     signals = [SignalLog(plan, name, grid.step_ms) for name in plan.signals]
     for step in steps:
@@ -157,6 +157,39 @@ class _TierLog:
             nearness = seen.value / threshold.set
             if self._peak is None or nearness > self._peak[0]:
                 self._peak = (nearness, seen.value, name, seen.member)
+
+
+class _RefusedRuns:
+    """Runs that were created while the tier would have denied, or faster than it hands out room.
+
+    The past does not change: what would have been refused was created and goes on writing, so that
+    both counts are the most that it could have been.
+
+    Attributes:
+        denied: while it would have denied; None until a step says how many were created.
+        paced: faster than room would have been handed out; None without room.
+    """
+
+    def __init__(self, plan: Plan, step_ms: int) -> None:
+        self._plan = plan
+        self._step_ms = step_ms
+        self.denied: int | None = None
+        self.paced: int | None = None
+
+    def see(self, step: Step) -> None:
+        """Count one step; they come in order of time."""
+        if step.created is None:
+            return
+        tier = self._plan.default_tier
+        allow = step.state.tiers[tier].allow
+        self.denied = (self.denied or 0) + (0 if allow else step.created)
+        room = room_of(self._plan, step.state.room, tier)
+        if room is None:
+            return
+        # What was created in this step has been taken from the room already.
+        before = room.runs + step.created
+        share = max(1.0, before * min(1.0, self._step_ms / room.spend_ms))
+        self.paced = (self.paced or 0) + (max(0, step.created - int(share)) if allow else 0)
 
 
 class _OutageLog:

@@ -6,6 +6,7 @@ without them is one of an older version, or of a Prometheus that does not scrape
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from shield_evaluator.core.plan import DEFAULT_QUOTA
@@ -60,8 +61,8 @@ class RunCount:
         known = bytearray(steps)
         for one in series:
             _add_increases(one, new, known)
-        self.totals = _sums(new)
-        self.unknown = _sums([0.0 if there else 1.0 for there in known])
+        self.totals = list(accumulate(new))
+        self.unknown = list(accumulate(0.0 if there else 1.0 for there in known))
 
     @property
     def runs(self) -> int:
@@ -117,11 +118,3 @@ def _add_increases(series: Series, new: list[float], known: bytearray) -> None:
             for step in range(last[0] + 1, index + 1):
                 new[step] += increase / passed
         last = (index, value)
-
-
-def _sums(values: list[float]) -> list[float]:
-    total, sums = 0.0, []
-    for value in values:
-        total += value
-        sums.append(total)
-    return sums

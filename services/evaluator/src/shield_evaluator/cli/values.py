@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
 from shield_common.config.types import Duration, Size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from click import Context, Parameter
+
+T = TypeVar("T")
 
 _RATE: Final = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?)/([smh])$")
 _SHARE: Final = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?)(%?)$")
@@ -18,108 +22,72 @@ _PER_SECOND: Final = {"s": 1, "m": 60, "h": 3600}
 NEVER: Final = "never"
 
 
-class SecondsType(click.ParamType[int]):
-    """A span in whole seconds, such as ``20m``; at least one."""
+class Value(click.ParamType[T]):
+    """What an option takes; the ValueError of a text that is none becomes the usage error.
 
-    name = "duration"
+    Args:
+        name: of the type, in the help.
+        read: makes a value of a text.
+    """
 
-    def convert(self, value: object, param: Parameter | None, ctx: Context | None) -> int:
-        """Return seconds."""
-        if isinstance(value, int):
-            return value
+    def __init__(self, name: str, read: Callable[[str], T]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: object, param: Parameter | None, ctx: Context | None) -> T:
+        """Return the value of a text."""
         try:
-            seconds = round(Duration.parse(str(value)))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if seconds < 1:
-            self.fail(f"{value!r} must be at least 1s", param, ctx)
-        return seconds
-
-
-class SecondsOrNeverType(SecondsType):
-    """A span in whole seconds, or ``never``, which is 0."""
-
-    def convert(self, value: object, param: Parameter | None, ctx: Context | None) -> int:
-        """Return seconds; 0 for never."""
-        return 0 if value == NEVER else super().convert(value, param, ctx)
-
-
-class SizeType(click.ParamType[int]):
-    """A number of bytes, such as ``8Gi``."""
-
-    name = "size"
-
-    def convert(self, value: object, param: Parameter | None, ctx: Context | None) -> int:
-        """Return bytes."""
-        try:
-            return Size.parse(str(value))
+            return self._read(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-class ShareType(click.ParamType[float]):
-    """A share, such as ``15%`` or ``0.15``."""
-
-    name = "share"
-
-    def convert(self, value: object, param: Parameter | None, ctx: Context | None) -> float:
-        """Return the share; 1 is all."""
-        match = _SHARE.match(str(value))
-        share = float(match[1]) / (100 if match[2] else 1) if match is not None else -1.0
-        if not 0 <= share <= 1:
-            self.fail(f"{str(value)[:40]!r} is not a share such as 15% or 0.15", param, ctx)
-        return share
+def _seconds(text: str) -> int:
+    seconds = round(Duration.parse(text))
+    if seconds < 1:
+        raise ValueError(f"{text!r} must be at least 1s")
+    return seconds
 
 
-class RateType(click.ParamType[float]):
-    """Runs per time, such as ``3/s`` or ``40/m``."""
-
-    name = "rate"
-
-    def convert(self, value: object, param: Parameter | None, ctx: Context | None) -> float:
-        """Return runs per second."""
-        match = _RATE.match(str(value))
-        if match is None:
-            self.fail(f"{str(value)[:40]!r} is not a rate such as 3/s or 40/m", param, ctx)
-        return float(match[1]) / _PER_SECOND[match[2]]
+def _seconds_or_never(text: str) -> int:
+    return 0 if text == NEVER else _seconds(text)
 
 
-class SpanType(click.ParamType[tuple[int, int]]):
-    """A stretch from one time to another, such as ``15m-30m``, counted from the begin."""
-
-    name = "span"
-
-    def convert(
-        self, value: object, param: Parameter | None, ctx: Context | None
-    ) -> tuple[int, int]:
-        """Return its two ends in seconds."""
-        first, dash, last = str(value).partition("-")
-        try:
-            start, end = round(Duration.parse(first)), round(Duration.parse(last))
-        except ValueError:
-            start, end = 0, 0
-        if not dash or start >= end:
-            self.fail(f"{str(value)[:40]!r} is not a stretch such as 15m-30m", param, ctx)
-        return start, end
+def _share(text: str) -> float:
+    match = _SHARE.match(text)
+    share = float(match[1]) / (100 if match[2] else 1) if match is not None else -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"{text[:40]!r} is not a share such as 15% or 0.15")
+    return share
 
 
-class PartType(click.ParamType[tuple[str, float]]):
-    """A tier, or a tier's share of the runs, such as ``background=0.3``."""
-
-    name = "tier"
-
-    def convert(
-        self, value: object, param: Parameter | None, ctx: Context | None
-    ) -> tuple[str, float]:
-        """Return the tier and its share."""
-        tier, equals, share = str(value).partition("=")
-        return tier, ShareType().convert(share, param, ctx) if equals else 1.0
+def _rate(text: str) -> float:
+    match = _RATE.match(text)
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is not a rate such as 3/s or 40/m")
+    return float(match[1]) / _PER_SECOND[match[2]]
 
 
-SECONDS: Final = SecondsType()
-SECONDS_OR_NEVER: Final = SecondsOrNeverType()
-SIZE: Final = SizeType()
-SHARE: Final = ShareType()
-RATE: Final = RateType()
-SPAN: Final = SpanType()
-PART: Final = PartType()
+def _span(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    try:
+        start, end = round(Duration.parse(first)), round(Duration.parse(last))
+    except ValueError:
+        start, end = 0, 0
+    if not dash or start >= end:
+        raise ValueError(f"{text[:40]!r} is not a stretch such as 15m-30m")
+    return start, end
+
+
+def _part(text: str) -> tuple[str, float]:
+    tier, equals, share = text.partition("=")
+    return tier, _share(share) if equals else 1.0
+
+
+SECONDS: Final = Value("duration", _seconds)  # whole ones, such as 20m
+SECONDS_OR_NEVER: Final = Value("duration", _seconds_or_never)  # 0 is never
+SIZE: Final = Value("size", Size.parse)  # bytes
+SHARE: Final = Value("share", _share)  # 15% or 0.15; 1 is all
+RATE: Final = Value("rate", _rate)  # runs per second
+SPAN: Final = Value("span", _span)  # seconds from the begin
+PART: Final = Value("tier", _part)  # a tier and its share of the runs

@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from shield_evaluator.core.plan import Plan, RoomPlan, Unit
-from shield_evaluator.settings import (
-    DEFAULT_GROWS_OVER,
-    DEFAULT_LAG,
-    DEFAULT_SPEND,
-    MAX_SLOTS,
-    TARGET_BELOW_SET,
-)
+from shield_common.config.types import Size
+from shield_evaluator.core.plan import Plan, Unit
+from shield_evaluator.settings import MAX_SLOTS, ThresholdSettings
 from shield_evaluator.simulate.loop import simulate
 
 if TYPE_CHECKING:
@@ -32,17 +27,17 @@ NOTHING: Final = "no shield"
 def with_run_cost(plan: Plan, run_cost: int) -> Plan:
     """Return a plan in which a run costs this many bytes in every tier."""
 
-    def priced(threshold: Threshold) -> Threshold:
-        room = threshold.room or RoomPlan(
-            target=threshold.set - TARGET_BELOW_SET,
-            run_cost=run_cost,
-            lag_ms=DEFAULT_LAG.milliseconds,
-            grows_over_ms=DEFAULT_GROWS_OVER.milliseconds,
-            spend_ms=DEFAULT_SPEND.milliseconds,
+    def priced(signal: str, threshold: Threshold) -> Threshold:
+        if plan.signals[signal].unit is not Unit.RATIO:
+            return threshold
+        if threshold.room is not None:
+            return replace(threshold, room=replace(threshold.room, run_cost=run_cost))
+        settings = ThresholdSettings(
+            set=threshold.set, reset=threshold.reset, run_cost=Size(run_cost)
         )
-        return replace(threshold, room=replace(room, run_cost=run_cost))
+        return replace(threshold, room=settings.threshold().room)
 
-    return _changed(plan, lambda name, t: priced(t) if _of_quota(plan, name) else t)
+    return _changed(plan, priced)
 
 
 def without_room(plan: Plan) -> Plan:
@@ -84,10 +79,6 @@ def slots_needed(world: World, plan: Plan, readings: Mapping[str, Reading]) -> i
     asked = with_holding(only(plan, world.tiers or (plan.default_tier,)), MAX_SLOTS)
     outcome = simulate(world, asked, readings).outcome
     return None if outcome.lost else outcome.most_held
-
-
-def _of_quota(plan: Plan, signal: str) -> bool:
-    return plan.signals[signal].unit is Unit.RATIO
 
 
 def _changed(plan: Plan, change: Callable[[str, Threshold], Threshold]) -> Plan:
