@@ -10,8 +10,9 @@ import time
 
 from shield_evaluator.backtest import report
 from shield_evaluator.backtest.replay import replay
-from shield_evaluator.backtest.samples import Grid, QuerySamples, Samples, Series
+from shield_evaluator.backtest.samples import QuerySamples, Samples, Series
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.prometheus.range_query import Grid
 
 STEPS = 30 * 24 * 120
 SIGNALS = ("db-file", "db-in-use")

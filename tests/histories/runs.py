@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shield_evaluator.backtest.runs import CREATED, QUOTA
-from shield_evaluator.backtest.samples import Grid, QuerySamples, Samples, Series
+from shield_evaluator.backtest.samples import QuerySamples, Samples, Series
+from shield_evaluator.prometheus.range_query import Grid
 from tests.histories.etcd import GIB, MEMBERS, STEP_SECONDS
 from tests.histories.samples import BEGIN_MS
 

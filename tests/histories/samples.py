@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from shield_evaluator.backtest.samples import Grid, QuerySamples, Samples, Series
+from shield_evaluator.backtest.samples import QuerySamples, Samples, Series
+from shield_evaluator.prometheus.range_query import Grid
 from tests.histories.etcd import MEMBERS, STEP_SECONDS, Course, readings
 
 # Any time will do; a midnight makes pictures easy to read.

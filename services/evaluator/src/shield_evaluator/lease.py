@@ -6,7 +6,7 @@ writes, and the store refuses it when another evaluator has taken over meanwhile
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from shield_common import logs
 from shield_common.store.outage import OutageLog
@@ -20,9 +20,11 @@ from shield_common.store.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from shield_evaluator.core.latch import Instant
+
+T = TypeVar("T")
 
 POLICY_TRIES: Final = 3  # before the eviction policy counts as unreadable; a cycle apart
 
@@ -114,11 +116,7 @@ class Writer:
             StoreError: the store did not answer; the lease then counts as not held, so that the
                 next cycle reads again before it publishes.
         """
-        try:
-            return await self._store.read_latches()
-        except StoreError as error:
-            self._distrust(error)
-            raise
+        return await self._read(self._store.read_latches())
 
     async def read_decision(self) -> bytes | None:
         """Read the decision document of the last publication; None once it has expired.
@@ -126,12 +124,16 @@ class Writer:
         Raises:
             StoreError: as for `read_latches`.
         """
-        try:
-            stored = await self._store.read_decision()
-        except StoreError as error:
-            self._distrust(error)
-            raise
+        stored = await self._read(self._store.read_decision())
         return None if stored is None else stored.document
+
+    async def _read(self, reading: Awaitable[T]) -> T:
+        try:
+            return await reading
+        except StoreError as error:
+            self.held = False
+            self._failed(error)
+            raise
 
     async def publish(
         self, document: bytes, *, ttl_ms: int, allow: bool, latches: bytes
@@ -245,10 +247,6 @@ class Writer:
             return await self._store.eviction_policy()
         except StoreError:
             return None
-
-    def _distrust(self, error: StoreError) -> None:
-        self.held = False
-        self._failed(error)
 
     def _failed(self, error: StoreError) -> None:
         self._outage.failed("writer", error)

@@ -84,27 +84,15 @@ class QuotaReader:
             budget: seconds for the queries.
         """
         signals = {signal for tier in plan.tiers for signal in room_plans(plan, tier)}
-        configured = {signal: plan.signals[signal].quota for signal in signals}
-        expressions = {
-            signal: DEFAULT_QUOTA if quota is None else quota
-            for signal, quota in configured.items()
-            if not isinstance(quota, int)
-        }
-        queried = await self._queried(set(expressions.values()), budget)
+        sources = {signal: plan.signals[signal].quota or DEFAULT_QUOTA for signal in signals}
+        expressions = {source for source in sources.values() if isinstance(source, str)}
+        answers = await asyncio.gather(*(self._quota(each, budget) for each in expressions))
+        queried = dict(zip(expressions, answers, strict=True))
         quotas = {
-            signal: float(quota) for signal, quota in configured.items() if isinstance(quota, int)
+            signal: float(source) if isinstance(source, int) else queried[source]
+            for signal, source in sources.items()
         }
-        for signal, expression in expressions.items():
-            in_bytes = queried[expression]
-            if in_bytes is not None:
-                quotas[signal] = in_bytes
-        return quotas
-
-    async def _queried(
-        self, expressions: Collection[str], budget: float
-    ) -> dict[str, float | None]:
-        quotas = await asyncio.gather(*(self._quota(each, budget) for each in expressions))
-        return dict(zip(expressions, quotas, strict=True))
+        return {signal: quota for signal, quota in quotas.items() if quota is not None}
 
     async def _quota(self, expression: str, budget: float) -> float | None:
         known = self._quotas.get(expression)

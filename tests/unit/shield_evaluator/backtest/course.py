@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from shield_evaluator.backtest import report
 from shield_evaluator.backtest.findings import Report
 from shield_evaluator.backtest.replay import replay
-from shield_evaluator.backtest.samples import Grid, QuerySamples, Samples, Series
+from shield_evaluator.backtest.samples import QuerySamples, Samples, Series
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.prometheus.range_query import Grid
 
 MINUTE_MS = 60_000
 # One value per minute and member; None is no sample.

@@ -3,8 +3,8 @@
 import pytest
 
 from shield_evaluator.backtest.fetch import fetch
-from shield_evaluator.backtest.samples import Grid, SamplesError
-from shield_evaluator.prometheus.range_query import MAX_POINTS, RangeAnswer, RangeSeries, Window
+from shield_evaluator.backtest.samples import SamplesError
+from shield_evaluator.prometheus.range_query import MAX_POINTS, Grid, RangeAnswer, RangeSeries
 from shield_evaluator.prometheus.response import PrometheusError
 
 STEP_MS = 30_000
@@ -14,16 +14,16 @@ class Endless:
     """A Prometheus that knows one member at every time, up to so many points an answer."""
 
     def __init__(self, most: int = MAX_POINTS, *, warnings: tuple[str, ...] = ()) -> None:
-        self.windows: list[Window] = []
+        self.grids: list[Grid] = []
         self._most = most
         self._warnings = warnings
 
-    async def query_range(self, expression: str, window: Window, *, budget: float) -> RangeAnswer:
+    async def query_range(self, expression: str, grid: Grid, *, budget: float) -> RangeAnswer:
         assert ("usage", True) == (expression, budget > 0)
-        if window.steps > self._most:
+        if grid.steps > self._most:
             raise PrometheusError("too_large", "the answer is too large")
-        self.windows.append(window)
-        points = [(window.start_ms + i * window.step_ms, 0.5) for i in range(window.steps)]
+        self.grids.append(grid)
+        points = [(grid.start_ms + i * grid.step_ms, 0.5) for i in range(grid.steps)]
         return RangeAnswer((RangeSeries({"instance": "a"}, points),), self._warnings)
 
 
@@ -31,7 +31,7 @@ async def test_pieces_cover_every_step_once() -> None:
     client = Endless()
     grid = Grid(0, STEP_MS, 2 * MAX_POINTS + 7)
     found = await fetch(client, {"usage": ("db-file",)}, grid)
-    assert [MAX_POINTS, MAX_POINTS, 7] == [window.steps for window in client.windows]
+    assert [MAX_POINTS, MAX_POINTS, 7] == [piece.steps for piece in client.grids]
     assert grid.steps == sum(found.queries[0].series[0].present)
 
 
@@ -51,7 +51,7 @@ async def test_what_does_not_fit_into_memory_is_not_asked_for() -> None:
     client = Endless()
     with pytest.raises(SamplesError, match="take a shorter range"):
         await fetch(client, {"usage": ("db-file",)}, Grid(0, 1, 10**9))
-    assert [] == client.windows
+    assert [] == client.grids
 
 
 async def test_progress_adds_up_to_all_steps() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shield_evaluator.backtest.recording import decode, encode, replacing
-from shield_evaluator.backtest.samples import Grid, QuerySamples, Samples, Series, Warned
+from shield_evaluator.backtest.samples import QuerySamples, Samples, Series, Warned
+from shield_evaluator.prometheus.range_query import Grid
 
 VALUES = st.lists(st.none() | st.floats(), min_size=1, max_size=20)
 

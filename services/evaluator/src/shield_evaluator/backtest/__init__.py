@@ -2,6 +2,6 @@
 
 Pure, reaching no network, clock or file: ``time_range`` (which steps are meant), ``samples``,
 ``replay``, and ``findings``, ``gaps`` and ``report``. Around them ``fetch`` asks
-Prometheus, ``recording`` reads and writes files, and ``table`` and ``plot`` show a report. What
+Prometheus, ``recording`` reads and writes files, and ``tables`` and ``plot`` show a report. What
 moves a latch is not here: every step goes through ``core.latch``.
 """

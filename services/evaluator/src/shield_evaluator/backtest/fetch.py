@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_evaluator.backtest.samples import QuerySamples, Samples, Series, Warned, check_size
 from shield_evaluator.prometheus.members import member_names
-from shield_evaluator.prometheus.range_query import MAX_POINTS, RangeAnswer, Window
+from shield_evaluator.prometheus.range_query import MAX_POINTS, Grid, RangeAnswer
 from shield_evaluator.prometheus.response import PrometheusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from shield_evaluator.backtest.samples import Grid
 
 # For one piece, further tries included; Prometheus' own limit for a query is two minutes.
 PIECE_SECONDS: Final = 60.0
@@ -28,7 +26,7 @@ MIN_POINTS: Final = 50
 class RangeClient(Protocol):
     """Whatever answers range queries."""
 
-    async def query_range(self, expression: str, window: Window, *, budget: float) -> RangeAnswer:
+    async def query_range(self, expression: str, grid: Grid, *, budget: float) -> RangeAnswer:
         """See `prometheus.client.PrometheusClient.query_range`."""
         ...
 
@@ -76,9 +74,9 @@ async def _fetch_one(
     first, most = 0, MAX_POINTS
     while first < grid.steps:
         steps = min(most, grid.steps - first)
-        window = Window(grid.at(first), grid.step_ms, steps)
+        piece = Grid(grid.at(first), grid.step_ms, steps)
         try:
-            answer = await client.query_range(query.expression, window, budget=PIECE_SECONDS)
+            answer = await client.query_range(query.expression, piece, budget=PIECE_SECONDS)
         except PrometheusError as error:
             if error.kind == "too_large" and steps > MIN_POINTS:
                 most = steps // 2

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shield_evaluator.backtest.findings import Report
-    from shield_evaluator.backtest.samples import Grid, QuerySamples
+    from shield_evaluator.backtest.samples import QuerySamples
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.prometheus.range_query import Grid
 
 _HOUR_SECONDS: Final = 3_600
 COLUMNS: Final = 1_400  # about one per pixel: more points cost time and show nothing

@@ -18,7 +18,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shield_evaluator.backtest.samples import (
-    Grid,
     QuerySamples,
     Samples,
     SamplesError,
@@ -26,6 +25,7 @@ from shield_evaluator.backtest.samples import (
     Warned,
     check_size,
 )
+from shield_evaluator.prometheus.range_query import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,36 +15,14 @@ from shield_evaluator.core.observation import Sample
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from shield_evaluator.prometheus.range_query import Grid
+
 # Nine bytes each: half a gigabyte, a year at 10 s of two signals with eight members.
 MAX_VALUES: Final = 50_000_000
 
 
 class SamplesError(Exception):
     """The samples cannot be used; the command line prints it as one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Even steps through time.
-
-    Attributes:
-        start_ms: the first step, Unix milliseconds.
-        step_ms: milliseconds from one to the next.
-        steps: how many.
-    """
-
-    start_ms: int
-    step_ms: int
-    steps: int
-
-    @property
-    def end_ms(self) -> int:
-        """The last step, Unix milliseconds."""
-        return self.at(self.steps - 1)
-
-    def at(self, index: int) -> int:
-        """Return a step's time, Unix milliseconds."""
-        return self.start_ms + index * self.step_ms
 
 
 class Series:

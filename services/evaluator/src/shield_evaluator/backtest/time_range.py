@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shield_common.config.types import Duration
-from shield_evaluator.backtest.samples import Grid
+from shield_evaluator.prometheus.range_query import Grid
 
 DEFAULT_STEP: Final = 30.0  # seconds: a usual scrape interval; between scrapes nothing changes
 DEFAULT_FROM: Final = "-7d"

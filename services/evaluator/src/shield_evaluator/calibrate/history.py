@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shield_evaluator.backtest.runs import RunCount
-    from shield_evaluator.backtest.samples import Grid, Series
+    from shield_evaluator.backtest.samples import Series
+    from shield_evaluator.prometheus.range_query import Grid
 
 # Equal values in a row are one scrape seen several times, unless they last this long.
 SAME_SECONDS: Final = 300

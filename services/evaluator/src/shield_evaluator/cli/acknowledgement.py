@@ -7,7 +7,7 @@ decisions before they write, and return once the evaluator has published one tha
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from shield_common.decision import (
     Decision,
@@ -17,19 +17,15 @@ from shield_common.decision import (
     decode_override,
     encode_override,
 )
-from shield_common.store.protocol import DecisionReader, OverrideStore, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shield_common.config.types import Duration
+    from shield_common.store.protocol import Store, Subscription
 
 # The evaluator decides as soon as it sees the override, without waiting for Prometheus.
 PATIENCE_SECONDS: Final = 6.0
-
-
-class Store(DecisionReader, OverrideStore, Protocol):
-    """The part of the store that overrides need."""
 
 
 async def put(store: Store, override: Override, lasts: Duration) -> Decision | None:

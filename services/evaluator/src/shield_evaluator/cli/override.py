@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -79,15 +79,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @override.command()
 @_setting_options
-def allow(
-    *,
-    config: Path,
-    tiers: tuple[str, ...],
-    every: bool,
-    lasts: str,
-    reason: str,
-    by: str | None,
-) -> None:
+def allow(*, config: Path, **wanted: Any) -> None:  # noqa: ANN401 - `_setting_options`
     """Admit, even while etcd is close to its quota.
 
     Exit codes: 0 in force, 1 Redis does not answer, 2 bad configuration or usage, 4 stored, but no
@@ -98,24 +90,14 @@ def allow(
       shield-evaluator override allow --tier critical --for 30m --reason "release 4.2, INC-1234"
     """  # noqa: D301 - click's mark for lines to keep is a backspace
     settings = load_settings(config)
-    chosen = _tiers(settings, tiers, every=every)
-    composed, length = _composed(allow=True, tiers=chosen, lasts=lasts, reason=reason, by=by)
+    composed, length = _composed(settings, allow=True, **wanted)
     _put(settings, composed, length)
 
 
 @override.command()
 @_setting_options
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-def deny(
-    *,
-    config: Path,
-    tiers: tuple[str, ...],
-    every: bool,
-    lasts: str,
-    reason: str,
-    by: str | None,
-    yes: bool,
-) -> None:
+def deny(*, config: Path, yes: bool, **wanted: Any) -> None:  # noqa: ANN401 - `_setting_options`
     """Deny, even while etcd has room. Asks for confirmation on a terminal.
 
     Exit codes: 0 in force, 1 Redis does not answer or you answered no, 2 bad configuration or
@@ -126,10 +108,10 @@ def deny(
       shield-evaluator override deny --all --for 1h --reason "etcd is being restored" --yes
     """  # noqa: D301 - click's mark for lines to keep is a backspace
     settings = load_settings(config)
-    chosen = _tiers(settings, tiers, every=every)
-    composed, length = _composed(allow=False, tiers=chosen, lasts=lasts, reason=reason, by=by)
+    composed, length = _composed(settings, allow=False, **wanted)
     if not yes and sys.stdin.isatty():
-        scope = "every tier" if chosen is None else f"tier {', '.join(chosen)}"
+        tiers = composed.tiers
+        scope = "every tier" if tiers is None else f"tier {', '.join(tiers)}"
         question = f"Deny all new runs of {scope} in {settings.cluster} for {length}?"
         with interruptible():
             try:
@@ -210,14 +192,21 @@ def _tiers(
 
 
 def _composed(
-    *, allow: bool, tiers: tuple[str, ...] | None, lasts: str, reason: str, by: str | None
+    settings: EvaluatorSettings,
+    *,
+    allow: bool,
+    tiers: tuple[str, ...],
+    every: bool,
+    lasts: str,
+    reason: str,
+    by: str | None,
 ) -> tuple[Override, Duration]:
-    now = datetime.now(UTC)
+    chosen, now = _tiers(settings, tiers, every=every), datetime.now(UTC)
     try:
         length = _length(lasts)
         composed = Override(
             allow=allow,
-            tiers=tiers,
+            tiers=chosen,
             reason=_line("--reason", reason, MAX_REASON),
             by=_line("--by", _user() if by is None else by, MAX_BY),
             since=now,

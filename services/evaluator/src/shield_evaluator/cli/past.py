@@ -31,7 +31,7 @@ from shield_evaluator.prometheus.response import PrometheusError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shield_evaluator.backtest.samples import Grid
+    from shield_evaluator.prometheus.range_query import Grid
     from shield_evaluator.settings import EvaluatorSettings
 
 Command = TypeVar("Command", bound="Callable[..., Any]")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from shield_evaluator.prometheus.alert_rules import AlertRules, parse_alert_rules, parse_start_time
-from shield_evaluator.prometheus.range_query import RangeAnswer, Window, parse_range
+from shield_evaluator.prometheus.range_query import Grid, RangeAnswer, parse_range
 from shield_evaluator.prometheus.response import Answer, PrometheusError, parse
 from shield_evaluator.prometheus.transport import FINAL, Request, Transport
 
@@ -74,12 +74,12 @@ class PrometheusClient:
             better=lambda new, best: new.usable_members > best.usable_members,
         )
 
-    async def query_range(self, expression: str, window: Window, *, budget: float) -> RangeAnswer:
-        """Evaluate an expression over a span of time.
+    async def query_range(self, expression: str, grid: Grid, *, budget: float) -> RangeAnswer:
+        """Evaluate an expression at each step of a grid.
 
         Args:
             expression: PromQL that gives an instant vector at each step.
-            window: the span; a longer one than it may be has to be split.
+            grid: the steps; more of them than one query takes have to be split.
             budget: seconds for all tries of all URLs.
 
         Raises:
@@ -87,9 +87,9 @@ class PrometheusClient:
         """
         form = {
             "query": expression,
-            "start": f"{window.start_ms / 1000:.3f}",
-            "end": f"{window.end_ms / 1000:.3f}",
-            "step": f"{window.step_ms / 1000:.3f}",
+            "start": f"{grid.start_ms / 1000:.3f}",
+            "end": f"{grid.end_ms / 1000:.3f}",
+            "step": f"{grid.step_ms / 1000:.3f}",
         }
         return await self._send(
             Request(

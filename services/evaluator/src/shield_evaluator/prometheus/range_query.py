@@ -1,4 +1,4 @@
-"""Range queries: the window, and the answer as types.
+"""Range queries: the steps that they are for, and the answer as types.
 
 Source of the form: https://prometheus.io/docs/prometheus/latest/querying/api/#range-vectors
 """
@@ -21,13 +21,13 @@ MAX_POINTS: Final = 11_000
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A span of time in even steps.
+class Grid:
+    """Even steps through time.
 
     Attributes:
-        start_ms: its first step, Unix milliseconds.
-        step_ms: length of a step, milliseconds.
-        steps: number of steps, at most `MAX_POINTS`.
+        start_ms: the first step, Unix milliseconds.
+        step_ms: milliseconds from one to the next.
+        steps: how many; one query takes at most `MAX_POINTS`.
     """
 
     start_ms: int
@@ -36,13 +36,17 @@ class Window:
 
     @property
     def end_ms(self) -> int:
-        """Its last step, Unix milliseconds."""
-        return self.start_ms + (self.steps - 1) * self.step_ms
+        """The last step, Unix milliseconds."""
+        return self.at(self.steps - 1)
+
+    def at(self, index: int) -> int:
+        """Return a step's time, Unix milliseconds."""
+        return self.start_ms + index * self.step_ms
 
 
 @dataclass(frozen=True, slots=True)
 class RangeSeries:
-    """One series over a window.
+    """One series over a range.
 
     Attributes:
         labels: its label set.

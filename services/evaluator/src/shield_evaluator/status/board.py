@@ -108,11 +108,7 @@ class Board:
         }
         if result is not None:
             body["held"] = msgspec.to_builtins(result.held)
-            body["problems"] = {
-                name: observation.problem
-                for name, observation in result.observations.items()
-                if observation.problem is not None
-            }
+            body["problems"] = self.snapshot().problems
             body["latches"] = [
                 {"tier": tier, "signal": signal, "state": latch.state.value}
                 for (tier, signal), latch in result.state.latches.items()
