@@ -2,44 +2,24 @@
 
 import shutil
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
 
-from shield_common.decision import Decision, TierDecision
-from shield_controller.core.mirror import config_map
 from tests.e2e.objects import pipeline_run_definition
+from tests.kyverno.decisions import RELENG, TEAM, mirrored, moment
 from tests.rig.kubernetes import installed
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "docs" / "examples" / "kyverno"
 POLICIES: Final = ("clusterpolicy", "validatingpolicy")
 SECONDS: Final = 120
-TEAM, RELENG = "team-a", "team-a-releng"
 
 
 @pytest.fixture(scope="session")
 def kyverno() -> str:
-    return installed("kyverno")
-
-
-def moment(age: float) -> datetime:
-    return datetime.now(UTC) - timedelta(seconds=age)
-
-
-def mirrored(tiers: dict[str, bool], age: float) -> dict[str, Any]:
-    """Return the ConfigMap of a decision."""
-    decisions = {
-        name: TierDecision(allow=allow, since=moment(age), reason="" if allow else "etcd is full")
-        for name, allow in tiers.items()
-    }
-    decision = Decision(
-        cluster="test", epoch=1, sequence=1, ttl_ms=300_000, allow=tiers["standard"],
-        evaluated_at=moment(age), tiers=decisions, signals={},
-    )  # fmt: skip
-    return config_map(decision, namespace="etcd-shield", name="etcd-shield-decision")
+    return str(Path(installed("kyverno")) / "kubectl-kyverno")
 
 
 def run_in(namespace: str) -> dict[str, Any]:

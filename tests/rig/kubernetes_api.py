@@ -19,10 +19,10 @@ _LONGEST_LINE = 4 * 1024 * 1024  # of a watch: an object of 3 MiB, and more
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _CLUSTER_WIDE = {
-    "APIService", "ClusterQueue", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
-    "MutatingWebhookConfiguration", "Namespace", "Node", "PriorityClass", "ResourceFlavor",
-    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
+    "APIService", "ClusterPolicy", "ClusterQueue", "ClusterRole", "ClusterRoleBinding",
+    "CustomResourceDefinition", "MutatingWebhookConfiguration", "Namespace", "Node",
+    "PriorityClass", "ResourceFlavor", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingPolicy", "ValidatingWebhookConfiguration",
 }  # fmt: skip
 
 Object = dict[str, Any]
