@@ -1,14 +1,18 @@
 """One installation for all scenarios: a kube-apiserver takes too long to start for each."""
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.e2e.installation import USUAL, Installation, install
+from tests.e2e.installation import CHART, RELEASE, START_SECONDS, USUAL, Installation, install
+from tests.e2e.judge import CLOSED, DENIED, PLACE, POLICY, RELENG, TEAM, VALUES, Judge
+from tests.e2e.objects import namespace
 from tests.rig.kubernetes import installed
 from tests.rig.lifetime import Rig
+from tests.rig.services import Controller
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +40,39 @@ async def shield(installation: Installation) -> Installation:
     """The installation as every scenario finds it: everything runs and admits."""
     await installation.decide(USUAL, deny=False)
     return installation
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def release(installation: Installation) -> AsyncIterator[Judge]:
+    await installation.api.apply(*(namespace(name) for name in (PLACE, TEAM, RELENG)))
+    await installation.commands.helm(
+        "install", RELEASE, str(CHART), f"--namespace={PLACE}", given=VALUES
+    )
+    yield Judge(installation)
+    done = await installation.commands.helm_uninstall(RELEASE, f"--namespace={PLACE}")
+    assert 0 == done.status, done.err
+    assert HTTPStatus.NOT_FOUND == (await installation.api.get(POLICY)).status
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def judge(release: Judge, shield: Installation) -> Judge:
+    """The second release, denying all tiers but the critical one."""
+    assert release.shield is shield
+    await release.decide(CLOSED)
+    await release.wait_for(DENIED, saying="standard is full")
+    return release
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def controller(judge: Judge, tmp_path: Path) -> AsyncIterator[Controller]:
+    """A controller that mirrors the first release's decision for this one."""
+    config = judge.shield.controller.config
+    publish = {"kubernetes": True, "namespace": PLACE, "decision": "decision"}
+    made = Controller(
+        judge.shield.rig, {**config, "publish": publish},
+        judge.shield.controller.kubeconfig, name=f"controller-{tmp_path.name}",
+    )  # fmt: skip
+    await made.start(within=START_SECONDS)
+    yield made
+    await made.stop(within=START_SECONDS)
+    await judge.shield.decide(USUAL, deny=False)

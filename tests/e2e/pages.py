@@ -22,3 +22,25 @@ def commands(page: Path, start: str) -> list[list[str]]:
     blocks = re.findall(r"(?ms)^ *```\w*\n(.*?)^ *```$", page.read_text())
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines if line.strip().startswith(start)]
+
+
+def section(page: Path, heading: str) -> str:
+    """Return a section of a page, from its heading to the next of the same level."""
+    match = re.search(rf"(?ms)^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", page.read_text())
+    assert match is not None, f"{page}: {heading}"
+    return match.group(1)
+
+
+def shell_commands(text: str) -> list[list[str]]:
+    """Return all commands of helm and kubectl in a text's code blocks, in their order."""
+    blocks = re.findall(r"(?ms)^ *```\w*\n(.*?)^ *```$", text)
+    lines = (line.strip().removeprefix("$ ") for line in "\n".join(blocks).splitlines())
+    return [shlex.split(line) for line in lines if line.startswith(("helm ", "kubectl "))]
+
+
+def values_in(text: str) -> dict[str, dict[str, Any]]:
+    """Return the values files of a text, by the last name of a file before each."""
+    files = {}
+    for match in re.finditer(r"(?ms)`([\w-]+\.yaml)`[^`]*:\n\n```yaml\n(.*?)^```$", text):
+        files[match.group(1)] = yaml.safe_load(match.group(2))
+    return files

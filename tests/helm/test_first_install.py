@@ -229,6 +229,9 @@ POLICY = {
         ({"hold": {"enabled": True}}, "`shield-controller release --all` before one"),
         (POLICY, f"kubectl -n {NAMESPACE} get decisions"),
         (POLICY, "Admitted runs are not counted and not paced"),
+        ({**POLICY, "admission": "both"}, f"kubectl -n {NAMESPACE} get decisions"),
+        ({**POLICY, "admission": "both"}, "The webhook refuses beside it"),
+        ({**POLICY, "admission": "both"}, "If no admitter answers, every new PipelineRun is"),
         ({**POLICY, "admission": "none"}, "nothing of this release refuses a run"),
     ],
 )

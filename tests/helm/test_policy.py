@@ -96,6 +96,18 @@ def test_without_a_decision_in_force_on_unknown_speaks(
     assert variable(rendered, "allow").startswith(f"!variables.inForce ? {bit} :")
 
 
+@pytest.mark.parametrize("mode", ["warn", "audit"])
+def test_a_policy_that_only_warns_or_audits_refuses_nothing_without_a_decision(
+    chart: Chart, mode: str
+) -> None:
+    # The API server refuses for a missing object whatever the binding's actions are.
+    config = {"mode": mode, "freshness": {"on_unknown": "deny"}}
+    rendered = render(chart, {"admitter": {"config": config}})
+    name = f"{NAMESPACE}-etcd-shield-{mode}"
+    assert "Allow" == binding(rendered, name)["paramRef"]["parameterNotFoundAction"]
+    assert "Ignore" == policy(rendered, name)["failurePolicy"]
+
+
 def test_it_judges_what_the_webhook_would_be_asked_about(chart: Chart) -> None:
     changes = {
         "webhook": {
@@ -240,6 +252,29 @@ def test_what_a_policy_cannot_do_is_refused_with_a_sentence(
     chart: Chart, values: dict[str, Any], sentence: str
 ) -> None:
     assert sentence in refusal(chart, overlaid(POLICY, values))
+
+
+def test_with_admission_both_webhook_and_policy_judge_the_same(chart: Chart) -> None:
+    rendered = render(chart, {"admission": "both"})
+    assert ["evaluator", "admitter", "controller"] == rendered.services()
+    (webhook,) = rendered.one("ValidatingWebhookConfiguration")["webhooks"]
+    assert webhook["rules"] == policy(rendered)["matchConstraints"]["resourceRules"]
+    assert "kubernetes: true" in rendered.config("controller")
+    rendered.one("CustomResourceDefinition")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({}, "admission=both cannot answer 429 (set admitter.config.denial.code=403)"),
+        ({**POLICY, "hold": {"enabled": True}}, "admission is both, but runs are held"),
+    ],
+    ids=["answers", "holding"],
+)
+def test_what_a_policy_cannot_do_is_refused_beside_a_webhook_too(
+    chart: Chart, values: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in refusal(chart, overlaid(values, {"admission": "both"}))
 
 
 def test_a_kubernetes_without_policies_is_refused(chart: Chart) -> None:

@@ -2,12 +2,17 @@
 
 {{/* Non-empty when the API server asks admitters. */}}
 {{- define "etcd-shield.admitter.needed" -}}
-{{- if eq .Values.admission "webhook" -}}true{{- end -}}
+{{- if has .Values.admission (list "webhook" "both") -}}true{{- end -}}
+{{- end -}}
+
+{{/* Non-empty when a policy inside the API server judges. */}}
+{{- define "etcd-shield.policy.needed" -}}
+{{- if has .Values.admission (list "policy" "both") -}}true{{- end -}}
 {{- end -}}
 
 {{/* Non-empty when the decision is mirrored into a Decision object. */}}
 {{- define "etcd-shield.publish.object" -}}
-{{- if or .Values.publish.kubernetes (eq .Values.admission "policy") -}}true{{- end -}}
+{{- if or .Values.publish.kubernetes (include "etcd-shield.policy.needed" .) -}}true{{- end -}}
 {{- end -}}
 
 {{- define "etcd-shield.controller.needed" -}}

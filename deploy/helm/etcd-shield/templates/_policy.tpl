@@ -89,9 +89,17 @@ The ValidatingAdmissionPolicy of `admission: policy`, in CEL. What CEL cannot do
 {{- if ne .mode "enforce" }}-{{ .mode }}{{ end -}}
 {{- end -}}
 
-{{/* Unless the user says otherwise, a policy that cannot be evaluated refuses nothing, as an expired decision does. */}}
+{{/*
+etcd-shield.policy.onUnknown (dict "root" $ "mode" "enforce"): `allow` or `deny`, without a decision. The API server refuses for a missing
+object, or with the failure policy, whatever the actions of the binding are, so a policy that only warns or audits has to allow.
+*/}}
+{{- define "etcd-shield.policy.onUnknown" -}}
+{{- ternary .root.Values.admitter.config.freshness.on_unknown "allow" (eq .mode "enforce") -}}
+{{- end -}}
+
+{{/* Unless the user says otherwise, a policy that cannot be evaluated says the same as without a decision. */}}
 {{- define "etcd-shield.policy.failurePolicy" -}}
-{{- .Values.webhook.failurePolicy | default (ternary "Fail" "Ignore" (eq .Values.admitter.config.freshness.on_unknown "deny")) -}}
+{{- .root.Values.webhook.failurePolicy | default (ternary "Fail" "Ignore" (eq (include "etcd-shield.policy.onUnknown" .) "deny")) -}}
 {{- end -}}
 
 {{/* The end of a message: where to read more. */}}

@@ -1,16 +1,16 @@
 {{/* Checks of `admission`, of holding, and of what the controller mirrors. */}}
 
-{{/* What `admission: policy` cannot do, all of it in one sentence, so that one attempt shows everything. */}}
+{{/* What a policy (`admission: policy` or `both`) cannot do, all of it in one sentence, so that one attempt shows everything. */}}
 {{- define "etcd-shield.checks.admission" -}}
 {{- $config := .Values.admitter.config -}}
 {{- if ne .Values.admission "webhook" -}}
 {{- if .Values.hold.enabled -}}
-{{- fail (printf "admission is %s, but runs are held by the admitters' webhook: set hold.enabled=false, or admission=webhook." .Values.admission) -}}
+{{- fail (printf "admission is %s, but runs are held by the admitters' webhook alone: set hold.enabled=false, or admission=webhook." .Values.admission) -}}
 {{- end -}}
 {{- end -}}
-{{- if eq .Values.admission "policy" -}}
+{{- if include "etcd-shield.policy.needed" . -}}
 {{- if not (semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version) -}}
-{{- fail (printf "admission=policy needs Kubernetes 1.30 or newer; this is %s." .Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "admission=%s needs Kubernetes 1.30 or newer; this is %s." .Values.admission .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
 {{- $cannot := list -}}
 {{- if ne (int $config.denial.code) 403 -}}
@@ -39,13 +39,13 @@
 {{- $cannot = append $cannot (printf "match the patterns %s (write them with one *, or as *text*)" (join ", " $hard)) -}}
 {{- end -}}
 {{- if $cannot -}}
-{{- fail (printf "admission=policy cannot %s. docs/admission.md compares policy and webhook." (join "; nor " $cannot)) -}}
+{{- fail (printf "admission=%s cannot %s. docs/admission.md compares policy and webhook." .Values.admission (join "; nor " $cannot)) -}}
 {{- end -}}
 {{- if eq (include "etcd-shield.policy.modes" .) "{}" -}}
-{{- fail "admission=policy, but admitter.config.mode is off for every tier: there is nothing to judge. Set admission=none, or webhook.enabled=false to judge later." -}}
+{{- fail (printf "admission=%s, but admitter.config.mode is off for every tier: there is nothing to judge. Set admission=none, or webhook.enabled=false to judge later." .Values.admission) -}}
 {{- end -}}
 {{- if and (eq $config.freshness.on_unknown "deny") (eq .Values.webhook.failurePolicy "Ignore") -}}
-{{- fail "admission=policy: freshness.on_unknown is deny, but webhook.failurePolicy is Ignore, with which a missing Decision object admits. Set webhook.failurePolicy to Fail or leave it empty." -}}
+{{- fail (printf "admission=%s: freshness.on_unknown is deny, but webhook.failurePolicy is Ignore, with which a missing Decision object admits. Set webhook.failurePolicy to Fail or leave it empty." .Values.admission) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -64,8 +64,8 @@
 {{- if and $mirrors (lt (include "etcd-shield.seconds" .Values.evaluator.config.ttl | float64) 120.0) -}}
 {{- fail "evaluator.config.ttl must be at least 2m where the decision is mirrored (publish, or admission=policy): the controller renews an unchanged one once a minute." -}}
 {{- end -}}
-{{- if and (eq .Values.admission "policy") (lt (include "etcd-shield.policy.expiredAfter" . | int) 120) -}}
-{{- fail "admitter.config.freshness.expired_after must be at least 2m with admission=policy: the controller renews an unchanged decision once a minute." -}}
+{{- if and (include "etcd-shield.policy.needed" .) (lt (include "etcd-shield.policy.expiredAfter" . | int) 120) -}}
+{{- fail (printf "admitter.config.freshness.expired_after must be at least 2m with admission=%s: the controller renews an unchanged decision once a minute." .Values.admission) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
