@@ -18,7 +18,7 @@ from shield_common.decision_age import FreshnessLimits
 from shield_common.store.settings import RedisSettings
 from shield_controller.metrics import Metrics as ControllerMetrics
 from shield_controller.settings import ControllerSettings
-from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.plan import OnBlind, Plan, RoomPlan, SignalPlan, Threshold, Unit
 from shield_evaluator.metrics import Metrics as EvaluatorMetrics
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
@@ -75,7 +75,10 @@ class Exposed(NamedTuple):
 
 def evaluator_registry() -> CollectorRegistry:
     """Return an evaluator's registry after its first samples."""
-    threshold = Threshold(set=0.9, reset=0.8, warn=0.8)
+    room = RoomPlan(
+        target=0.88, run_cost=4 * 1024**2, lag_ms=30_000, grows_over_ms=900_000, spend_ms=60_000
+    )
+    threshold = Threshold(set=0.9, reset=0.8, warn=0.8, room=room)
     signal = SignalPlan(members=3, blind_after_ms=120_000, on_blind=OnBlind.HOLD, unit=Unit.RATIO)
     plan = Plan(
         signals={"db-file": signal},

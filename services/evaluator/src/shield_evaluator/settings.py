@@ -61,9 +61,10 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
         run_cost: bytes that one admitted run adds to etcd at its peak, revisions included
             (``4Mi``); `shield-evaluator calibrate` finds it. Without it, no room is computed.
         target: value up to which admitted runs may fill etcd; 0.02 below ``set`` unless given.
-        lag: how long nothing of a new run can be in a sample: scrape interval plus interval.
-        grows_over: over how long a run writes.
-        spend: over how long the room that is left is handed out.
+        lag: how long nothing of a new run can be in a sample: scrape interval plus interval; 30s
+            unless given.
+        grows_over: over how long a run writes; 15m unless given.
+        spend: over how long the room that is left is handed out; 1m unless given.
         reopen: room in runs at which a tier opens that was closed for lack of room; 1% of what fits
             below ``target``, at least 2, unless given.
         full: at or above, runs are denied even where they would be held; half way from ``set`` to 1
