@@ -127,6 +127,7 @@ class Admitter:
             max_connections=self._max_connections(),
             time=asyncio.get_running_loop().time,
             random=random.random,
+            call_soon=asyncio.get_running_loop().call_soon,
             client_names=settings.tls.client_names,
             on_handshake_failure=self._metrics.count_handshake_failure,
         )

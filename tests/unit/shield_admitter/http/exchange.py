@@ -3,11 +3,14 @@
 import asyncio
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shield_admitter.http.connection import Connection
 from shield_admitter.http.messages import RequestHead, Response, error_response
 from shield_admitter.http.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -88,11 +91,13 @@ class Exchange(Server):
     def __init__(self, **changes: Any) -> None:
         self.now = 0.0
         self.echo = Echo()
+        self.turns: list[Callable[[], None]] = []
         options: dict[str, Any] = {
             "context": None,
             "max_connections": 10,
             "time": lambda: self.now,
             "random": lambda: 0.5,
+            "call_soon": self.turns.append,
         }
         super().__init__(self.echo, **(options | changes))
         self.transport = Transport()
@@ -111,10 +116,23 @@ class Exchange(Server):
         self.connection.connection_made(self.transport)
 
     def receive(self, *parts: bytes) -> list[str]:
-        """Let the connection receive bytes; return all its answers so far."""
+        """Let the connection receive bytes and all that follows; return all its answers so far."""
         for part in parts:
             self.connection.data_received(part)
+            while self.turns:
+                self.turn()
+        return self.answers()
+
+    def answers(self) -> list[str]:
+        """Return all answers so far."""
         return answers(self.transport.written)
+
+    def turn(self) -> None:
+        """Let one turn of the event loop pass."""
+        functions = self.turns.copy()
+        self.turns.clear()
+        for function in functions:
+            function()
 
     def wait(self, seconds: float) -> None:
         """Set the clock forward, and let deadlines that have passed take effect."""

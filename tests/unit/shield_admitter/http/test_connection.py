@@ -41,6 +41,43 @@ def test_pipelined_requests_are_answered_in_their_order(exchange: Exchange) -> N
     assert [b"abc", b"xyz", b"abc", b"abc"] == exchange.echo.bodies
 
 
+@pytest.mark.shows("trial S3")
+def test_one_request_of_a_segment_is_answered_in_each_turn_of_the_event_loop(
+    exchange: Exchange,
+) -> None:
+    seen = []
+    exchange.connection.data_received(REQUEST * 3)
+    for _ in range(3):
+        seen.append((len(exchange.answers()), exchange.transport.reading))
+        exchange.turn()
+    assert [(1, False), (2, False), (3, True)] == seen
+
+
+def test_bytes_that_arrive_while_requests_wait_are_put_behind_them(exchange: Exchange) -> None:
+    other = REQUEST.replace(b"abc", b"xyz")
+    exchange.connection.data_received(REQUEST * 2)
+    assert ["200"] * 3 == exchange.receive(other)
+    assert [b"abc", b"abc", b"xyz"] == exchange.echo.bodies
+
+
+def test_a_client_that_reads_again_is_not_read_from_while_its_requests_wait(
+    exchange: Exchange,
+) -> None:
+    exchange.connection.data_received(REQUEST * 2)
+    exchange.connection.pause_writing()
+    exchange.connection.resume_writing()
+    assert not exchange.transport.reading
+    exchange.turn()
+    assert exchange.transport.reading
+
+
+def test_requests_that_wait_are_dropped_with_the_connection(exchange: Exchange) -> None:
+    exchange.connection.data_received(REQUEST * 2)
+    exchange.connection.connection_lost(None)
+    exchange.turn()
+    assert ["200"] == exchange.answers()
+
+
 def test_what_follows_chunks_in_the_same_segment_ends_the_connection(exchange: Exchange) -> None:
     assert ["200"] == exchange.receive(IN_CHUNKS + REQUEST)
     assert "closed" == exchange.transport.ended

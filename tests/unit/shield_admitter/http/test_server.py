@@ -1,5 +1,6 @@
 """Accepting, evicting and draining, on real sockets and with a clock that is set."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -40,6 +41,7 @@ class Site:
             max_connections=ROOM,
             time=lambda: self.now,
             random=lambda: 0.5,
+            call_soon=asyncio.get_running_loop().call_soon,
         )
 
     async def client(self, *, sends: bytes = b"") -> socket.socket:
@@ -270,7 +272,12 @@ async def test_connections_end_after_different_numbers_of_requests(
     random: float, expected: int
 ) -> None:
     server = Server(
-        Echo(), context=None, max_connections=1, time=lambda: 0.0, random=lambda: random
+        Echo(),
+        context=None,
+        max_connections=1,
+        time=lambda: 0.0,
+        random=lambda: random,
+        call_soon=asyncio.get_running_loop().call_soon,
     )
     await server.start(f"{LOOPBACK}:0")
     with socket.create_connection((LOOPBACK, server.port)) as client:
@@ -294,6 +301,13 @@ async def test_connections_end_after_different_numbers_of_requests(
 
 
 async def test_an_address_in_use_is_an_error(site: Site) -> None:
-    other = Server(Echo(), context=None, max_connections=1, time=lambda: 0.0, random=lambda: 0.5)
+    other = Server(
+        Echo(),
+        context=None,
+        max_connections=1,
+        time=lambda: 0.0,
+        random=lambda: 0.5,
+        call_soon=asyncio.get_running_loop().call_soon,
+    )
     with pytest.raises(OSError, match="cannot listen"):
         await other.start(f"{LOOPBACK}:{site.server.port}")

@@ -18,6 +18,8 @@ callbacks concern one known request. The end of a body in chunks is known to the
 follows it in the same segment is not read, and ends the connection.
 
 A request is answered inside the callback that brings its last byte; there is no task per request.
+What was sent behind it in the same segment waits for the next turn of the event loop, because a
+segment can hold thousands of requests, which would delay all other clients.
 Deadlines are numbers that the server's sweep compares with the clock twice a second, because a
 timer per request costs more than reading the request. Besides the state's deadline there is one for
 writing: bytes that the client does not take for `WRITE_SECONDS` end the connection in any state.
@@ -104,6 +106,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._forbidden: Response | None = None
         self._received = b""  # of a head, or of the empty line before it
+        self._behind = b""  # sent behind a request that was answered in this turn of the loop
         self._head = RequestHead(b"", b"")
         self._body = bytearray()
         self._reserved = 0
@@ -147,9 +150,11 @@ class Connection(asyncio.Protocol):
         self._server.connection_closed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse one piece after the other; the callbacks below do the rest."""
-        while data and self.state < _LINGER:
-            data = self._receive_body(data) if self.state is _BODY else self._receive_head(data)
+        """Parse up to the end of one request; the callbacks below do the rest."""
+        if self._behind:
+            self._behind += data
+        else:
+            self._receive(data)
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read."""
@@ -159,7 +164,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Read again."""
         self._write_paused = False
-        self._transport.resume_reading()
+        if not self._behind:
+            self._transport.resume_reading()
 
     # Called by the server.
 
@@ -212,6 +218,24 @@ class Connection(asyncio.Protocol):
         return False
 
     # Received bytes, cut into pieces.
+
+    def _receive(self, data: bytes) -> None:
+        """Parse one piece after the other, up to the end of a request."""
+        requests_left = self._requests_left
+        while data and self.state < _LINGER and self._requests_left == requests_left:
+            data = self._receive_body(data) if self.state is _BODY else self._receive_head(data)
+        if data and self.state < _LINGER:
+            self._behind = data
+            self._transport.pause_reading()
+            self._server.call_soon(self._receive_behind)
+
+    def _receive_behind(self) -> None:
+        """Go on with the next request, unless the connection ended meanwhile."""
+        data, self._behind = self._behind, b""
+        if self.state < _LINGER:
+            if not self._write_paused:
+                self._transport.resume_reading()
+            self._receive(data)
 
     def _receive_head(self, data: bytes) -> bytes:
         """Parse bytes up to the end of a head; return what follows it."""

@@ -46,6 +46,7 @@ class Server:
         draining: every answer asks its client to close the connection.
         date: the Date header line of answers.
         time: the clock of all deadlines, in seconds.
+        call_soon: calls a function in the next turn of the event loop.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Server:
         max_connections: int,
         time: Callable[[], float],
         random: Callable[[], float],
+        call_soon: Callable[[Callable[[], None]], object],
         client_names: Sequence[str] = (),
         on_handshake_failure: Callable[[], None] = lambda: None,
     ) -> None:
@@ -67,6 +69,7 @@ class Server:
             max_connections: handshakes included.
             time: a monotonic clock, in seconds.
             random: a random number from 0 to 1.
+            call_soon: the event loop's.
             client_names: a client's certificate must have one of these names; empty allows any.
             on_handshake_failure: called for every failed TLS handshake.
         """
@@ -75,6 +78,7 @@ class Server:
         self.draining = False
         self.date = b""
         self.time = time
+        self.call_soon = call_soon
         self._random = random
         self._context = context
         self._max_connections = max_connections
