@@ -50,7 +50,9 @@ if TYPE_CHECKING:
 
     from shield_common.decision import Decision, TierDecision
 
-DEFAULT_MAX_RATE: Final = 1.0  # runs a second: `release.max_rate` unless it is set
+# Runs a second, `release.max_rate` unless it is set. Shares of the room are the brake; this bounds
+# the requests to the API server.
+DEFAULT_MAX_RATE: Final = 5.0
 # Four times the 250 ms in which an admitter counts, which leaves time for the evaluator's cycle.
 SETTLE_MS: Final = 1_000
 MINUTES: Final = 5  # over which the rate of releases is averaged

@@ -72,7 +72,8 @@ class ReleaseSettings(SettingsStruct, frozen=True, kw_only=True):
     """How fast held runs are released.
 
     Attributes:
-        max_rate: the most runs that are released, however much room there is.
+        max_rate: the most runs that are released, however much room there is. Keep it above the
+            rate at which runs are created.
     """
 
     max_rate: Rate = Rate(DEFAULT_MAX_RATE)

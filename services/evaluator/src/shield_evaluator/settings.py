@@ -43,7 +43,8 @@ TARGET_BELOW_SET: Final = 0.02
 DEFAULT_LAG: Final = Duration(30)  # Prometheus' usual scrape interval
 DEFAULT_GROWS_OVER: Final = Duration(900)  # Konflux runs write for 5 to 20 minutes
 DEFAULT_SPEND: Final = Duration(60)  # long against the lag of counting, short against a run
-MAX_SLOTS: Final = 100_000  # held runs; 7 GiB of an etcd, which none has to spare
+DEFAULT_SLOTS: Final = 5_000  # held runs; the floods of `simulate --scenario all` need up to 3,834
+MAX_SLOTS: Final = 100_000  # 7 GiB of an etcd, which none has to spare
 ROOM_KEYS: Final = ("target", "lag", "grows_over", "spend", "reopen")
 
 
@@ -139,11 +140,11 @@ class HoldSettings(SettingsStruct, frozen=True, kw_only=True):
     Attributes:
         enabled: whether decisions let admitters hold runs. Needs shield-controller, which starts
             them: without its reports nothing is held.
-        max_runs: the most held runs of all tiers together; 1,000 take some 75 MiB in etcd.
+        max_runs: the most held runs of all tiers together; each takes up to 76 KiB in etcd.
     """
 
     enabled: bool = False
-    max_runs: Annotated[int, Meta(ge=1, le=MAX_SLOTS)] = 1000
+    max_runs: Annotated[int, Meta(ge=1, le=MAX_SLOTS)] = DEFAULT_SLOTS
 
 
 class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):

@@ -90,6 +90,27 @@ def test_the_table_says_when_etcd_is_full_and_what_runs_cost() -> None:
     assert "A simulated run writes 2.0 MiB; run_cost is 1.0 MiB." in result.stdout
 
 
+def test_runs_lost_for_want_of_slots_come_with_the_slots_that_hold_all() -> None:
+    flood = (*TINY, "--patient", "0%")
+    result = _simulate(*flood, "--hold", "9", "--output", "json")
+    (simulation,) = json.loads(result.stdout)["simulations"]
+    lost = simulation["variants"]["latches, room, holding"]["tiers"]["standard"]["lost"]
+    needed = simulation["max_runs_needed"]
+
+    one_less = _simulate(*flood, "--hold", f"{needed - 1}").stdout
+    enough = _simulate(*flood, "--hold", f"{needed}").stdout
+
+    assert 0 < lost
+    assert f" of 240 runs lost for want of slots; max_runs {needed} would hold all." in one_less
+    assert "lost for want of slots" not in enough
+
+
+def test_where_etcd_is_full_no_number_of_slots_holds_all() -> None:
+    result = _simulate("--rate", "1/s", "--for", "1m", "--in-use", "95%", "--hold", "9")
+
+    assert "no max_runs would hold all, because etcd is at `full`" in result.stdout
+
+
 def test_a_configuration_without_run_cost_is_tried_without_room(tmp_path: Path) -> None:
     config = tmp_path / "evaluator.yaml"
     config.write_text(EXAMPLE.read_text().replace(", run_cost: 4Mi", ""))

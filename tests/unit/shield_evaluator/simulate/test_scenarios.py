@@ -2,10 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+import yaml
 
+from shield_common.allowance import DEFAULT_MAX_RATE
 from shield_evaluator.core.plan import Plan
+from shield_evaluator.settings import DEFAULT_SLOTS
 from shield_evaluator.simulate.loop import simulate
 from shield_evaluator.simulate.outcome import Outcome, TierOutcome
 from shield_evaluator.simulate.readings import readings_of
@@ -13,6 +17,7 @@ from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
 from shield_evaluator.simulate.variants import only, with_holding, with_run_cost
 from shield_evaluator.simulate.world import HOUR, RunModel
 
+CHART = Path(__file__).parents[4] / "deploy" / "helm" / "etcd-shield" / "values.yaml"
 RIGHT = RunModel().cost
 LATCHES = only(default_plan(), ["standard"])
 # Long scenarios have slow floods: a cycle every 15 s shows the same, and the test is quick.
@@ -30,6 +35,11 @@ def _outcomes(plan: Plan) -> dict[str, Outcome]:
             world = dataclasses.replace(world, watching=watching)
         found[scenario.name] = simulate(world, plan, readings).outcome
     return found
+
+
+def _holding(run_cost: int) -> dict[str, Outcome]:
+    """Return the outcomes with as many slots as the chart has."""
+    return _outcomes(with_holding(with_run_cost(LATCHES, run_cost), DEFAULT_SLOTS))
 
 
 def _outages(outcomes: Mapping[str, Outcome]) -> dict[str, int]:
@@ -62,8 +72,8 @@ def test_b7_with_a_run_cost_that_is_wrong_by_two_etcd_never_fills(factor: float)
 
 
 def test_with_holding_no_run_is_lost_no_tier_flaps_and_etcd_never_fills() -> None:
-    """S1, B7: as many may be held as the longest of the floods needs."""
-    outcomes = _outcomes(with_holding(with_run_cost(LATCHES, RIGHT), 6_000))
+    """S1, B7, with the slots and the rate of the chart."""
+    outcomes = _holding(RIGHT)
 
     assert {} == _outages(outcomes)
     assert dict.fromkeys(outcomes, 0) == {name: outcome.lost for name, outcome in outcomes.items()}
@@ -75,6 +85,32 @@ def test_with_holding_no_run_is_lost_no_tier_flaps_and_etcd_never_fills() -> Non
         tier.arrived == tier.admitted + tier.waiting and tier.denied == tier.paced == 0
         for tier in _standard(outcomes)
     )
+
+
+def test_the_chart_has_the_slots_and_the_rate_that_the_scenarios_are_tried_with() -> None:
+    values = yaml.safe_load(CHART.read_text())
+
+    assert DEFAULT_SLOTS == values["hold"]["maxRuns"]
+    assert f"{60 * DEFAULT_MAX_RATE:g}/m" == values["release"]["maxRate"]
+
+
+def test_b7_with_holding_and_half_the_run_cost_only_the_fullest_etcd_closes_twice() -> None:
+    outcomes = _holding(RIGHT // 2)
+    flaps = {name: outcome.tiers["standard"].flaps for name, outcome in outcomes.items()}
+
+    assert {} == _outages(outcomes)
+    assert dict.fromkeys(outcomes, 0) == {name: outcome.lost for name, outcome in outcomes.items()}
+    assert 0 == sum(tier.closed_by_latch_seconds for tier in _standard(outcomes))
+    assert dict.fromkeys(outcomes, 0) | {"burst-above-62-percent": 1} == flaps
+
+
+def test_b7_with_holding_and_double_the_run_cost_only_twelve_hours_use_up_the_slots() -> None:
+    outcomes = _holding(2 * RIGHT)
+
+    assert {} == _outages(outcomes)
+    assert {"twelve-hours-1-per-second"} == {n for n, outcome in outcomes.items() if outcome.lost}
+    assert 0 == sum(tier.closed_by_latch_seconds for tier in _standard(outcomes))
+    assert 0 == sum(tier.flaps for tier in _standard(outcomes))
 
 
 def test_runs_beyond_the_slots_are_refused_and_lost_again() -> None:

@@ -11,9 +11,9 @@ from shield_evaluator.core.plan import (
     OnBlind,
     Plan,
     SignalPlan,
-    Threshold,
     Unit,
 )
+from shield_evaluator.settings import ThresholdSettings
 from shield_evaluator.simulate.world import HOUR, MINUTE, Arrivals, EtcdModel, Watching, World
 
 if TYPE_CHECKING:
@@ -103,16 +103,16 @@ def default_plan() -> Plan:
         signals={FILE_SIGNAL: signal, IN_USE_SIGNAL: signal},
         tiers={
             "critical": {
-                FILE_SIGNAL: Threshold(set=0.97, reset=0.93),
-                IN_USE_SIGNAL: Threshold(set=0.92, reset=0.87),
+                FILE_SIGNAL: ThresholdSettings(set=0.97, reset=0.93).threshold(),
+                IN_USE_SIGNAL: ThresholdSettings(set=0.92, reset=0.87).threshold(),
             },
             "standard": {
-                FILE_SIGNAL: Threshold(set=0.90, reset=0.80),
-                IN_USE_SIGNAL: Threshold(set=0.85, reset=0.75),
+                FILE_SIGNAL: ThresholdSettings(set=0.90, reset=0.80).threshold(),
+                IN_USE_SIGNAL: ThresholdSettings(set=0.85, reset=0.75).threshold(),
             },
             "background": {
-                FILE_SIGNAL: Threshold(set=0.85, reset=0.75),
-                IN_USE_SIGNAL: Threshold(set=0.75, reset=0.65),
+                FILE_SIGNAL: ThresholdSettings(set=0.85, reset=0.75).threshold(),
+                IN_USE_SIGNAL: ThresholdSettings(set=0.75, reset=0.65).threshold(),
             },
         },
         default_tier="standard",
