@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ class World:
         self.results: list[tuple[str, str]] = []
         self.feed = feed(lambda: self.now_ms)
         self.is_leader = True
+        self.server_clock = self.own_clock = NOON
         self.held = HeldRuns(self.api, time=lambda: 0.0, random=lambda: 0.0)  # type: ignore[arg-type]  # the part that it needs
         self.releaser = Releaser(
             settings(**({"release": FAST} | fields)),
@@ -42,7 +44,8 @@ class World:
             feed=self.feed,
             events=self,  # type: ignore[arg-type]  # as above
             now_ms=lambda: self.now_ms,
-            server_now=lambda: NOON,
+            server_now=lambda: self.server_clock,
+            own_now=lambda: self.own_clock,
             random=lambda: 0.0,
             is_leader=lambda: self.is_leader,
             on_result=lambda tier, result: self.results.append((tier, result)),
@@ -280,6 +283,46 @@ async def test_an_old_run_is_kept_released_or_cancelled(
 
     assert results == [result for _, result in world.results]
     assert "young" not in world.api.patched
+
+
+@pytest.mark.parametrize("clock", ["server_clock", "own_clock"])
+async def test_a_single_clock_that_jumps_ahead_makes_no_run_too_old(clock: str) -> None:
+    """A cancelled run is lost, and any of several API servers, or a proxy, sends the date."""
+    hold = HoldSettings(max_age=3_600.0, on_max_age="cancel")  # type: ignore[arg-type]  # a float is one
+    world = World(run("young", age=60), hold=hold)
+    setattr(world, clock, NOON + timedelta(days=30))
+
+    await world.round()
+
+    assert [] == world.results
+
+
+async def test_a_cancelled_run_leaves_the_room_to_the_next() -> None:
+    hold = HoldSettings(max_age=60.0, on_max_age="cancel")  # type: ignore[arg-type]  # a float is one
+    world = World(run("old", age=61), run("young", age=59), hold=hold)
+    world.decide(decision(standard=tier(room=1.0)))
+
+    await world.round()
+
+    assert ["cancelled", "released"] == [result for _, result in world.results]
+
+
+async def test_a_namespace_whose_runs_are_stuck_lets_no_newcomer_catch_up() -> None:
+    """Nor does it catch up itself: its turns were offered, and nothing could start."""
+    stuck = run("stuck", age=99, namespace="team-stuck")
+    many = [run(f"many-{number}", age=50 - number) for number in range(8)]
+    world = World(stuck, *many, release=ReleaseSettings(max_rate=0.6))  # type: ignore[arg-type]  # a float is one
+    world.api.refuse = lambda each: REFUSED if "stuck" == each.name else None
+    world.decide(OPEN)
+    for _ in range(2):
+        await world.round(seconds=5)
+    newcomers = [run(f"new-{number}", namespace="team-new") for number in range(4)]
+    world.api.add(*newcomers)
+    world.api.patched.clear()
+    await world.round(seconds=5)
+    await world.round(seconds=5)
+
+    assert ["many-5", "new-0", "many-6", "new-1"] == world.api.patched[:4]
 
 
 async def test_a_controller_that_loses_its_lease_lets_the_next_old_run_alone() -> None:

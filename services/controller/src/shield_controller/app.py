@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shield_common import logs
-from shield_common.clock import now_ms
+from shield_common.clock import now_ms, utc_now
 from shield_common.config.reload import SettingsReloader
 from shield_common.decision_feed import DecisionFeed
 from shield_common.filewatch import FileWatch
@@ -188,6 +188,7 @@ class Controller:
             events=events,
             now_ms=now_ms,
             server_now=lambda: self._client.now,
+            own_now=utc_now,
             random=random.random,
             is_leader=self._is_leader,
             on_result=self._metrics.count_result,

@@ -66,6 +66,7 @@ class Releaser:
         events: Events,
         now_ms: Callable[[], int],
         server_now: Callable[[], datetime],
+        own_now: Callable[[], datetime],
         random: Callable[[], float],
         is_leader: Callable[[], bool],
         on_result: Callable[[str, str], None] = lambda _tier, _result: None,
@@ -80,6 +81,7 @@ class Releaser:
             events: for the owners of runs.
             now_ms: a monotonic clock.
             server_now: the API server's wall clock.
+            own_now: this machine's wall clock.
             random: a random number from 0 to 1, for jitter.
             is_leader: whether this controller may act.
             on_result: called with tier and result of every attempt.
@@ -91,6 +93,7 @@ class Releaser:
         self._events = events
         self._now_ms = now_ms
         self._server_now = server_now
+        self._own_now = own_now
         self._random = random
         self._is_leader = is_leader
         self._on_result = on_result
@@ -166,7 +169,7 @@ class Releaser:
         self._checked = {uid: seen for uid, seen in self._checked.items() if uid in present}
         self.stuck.keep(present)
         self._postponed.keep(present)
-        self.served.update(self._held.all)
+        self.served.update(self._held.all, is_stuck=self._has_failed)
 
     async def _check_changed(self) -> None:
         """Read the runs whose spec was changed: their owner may have cancelled or started them."""
@@ -193,7 +196,9 @@ class Releaser:
         hold = self._settings.hold
         if hold.on_max_age == "keep":
             return
-        now = self._server_now()
+        # A run that is cancelled is lost. So the clock of one machine alone makes none too old:
+        # the date comes from any of several API servers, or from a proxy.
+        now = min(self._server_now(), self._own_now())
         for run in self.in_order():
             if age_seconds(run.created, now) < hold.max_age:
                 continue
@@ -219,6 +224,9 @@ class Releaser:
                 age = format_duration(age_seconds(run.created, self._server_now()))
                 await self._attempt(run, release_patch, note=f"etcd has room; held for {age}")
                 self._tick()
+
+    def _has_failed(self, run: HeldRun) -> bool:
+        return run.uid in self.stuck or run.uid in self._postponed
 
     def _is_due(self, run: HeldRun) -> bool:
         """Return whether a run may be tried now: it did not fail, or its next try has come."""
@@ -278,7 +286,8 @@ class Releaser:
         self._done.add(run.uid)
         if outcome is not Outcome.RELEASED:
             return
-        self.allowance.count(run.tier, now_ms=self._now_ms())
-        self.served.count(run)
+        if not cancels:  # a cancelled run writes nothing, and was not its namespace's turn
+            self.allowance.count(run.tier, now_ms=self._now_ms())
+            self.served.count(run)
         self._log.info("cancelled" if cancels else "released", run=name, tier=run.tier, why=note)
         await self._events.write(run, events.CANCELLED if cancels else events.RELEASED, note)

@@ -13,7 +13,9 @@ same order as taking runs one after the other and counting each for its namespac
 with 500 held runs and one with 2 take turns.
 
 ``served`` counts releases. A namespace that had no held run starts with the lowest count of its
-tier's namespaces, so it does not catch up on turns from before.
+tier's namespaces, so it does not catch up on turns from before. A namespace of which no run can
+start for now (they are all stuck) is level with the others in the same way: its count neither stays
+behind nor holds down the count with which newcomers begin.
 
 How many of them may start now is decided in `shield_common.allowance`.
 """
@@ -24,7 +26,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from shield_common.decision import Decision
     from shield_controller.core.runs import HeldRun
@@ -41,10 +43,23 @@ class Served:
     def __init__(self) -> None:
         self._counts: dict[TierNamespace, int] = {}
 
-    def update(self, runs: Iterable[HeldRun]) -> None:
-        """Forget namespaces without held runs, and let new ones begin level with the others."""
-        waiting = {(run.tier, run.namespace) for run in runs}
-        known = {key: count for key, count in self._counts.items() if key in waiting}
+    def update(
+        self, runs: Iterable[HeldRun], *, is_stuck: Callable[[HeldRun], bool] = lambda _run: False
+    ) -> None:
+        """Forget namespaces without held runs, and let new ones begin level with the others.
+
+        Args:
+            runs: held runs in any order.
+            is_stuck: whether a run cannot start for now.
+        """
+        waiting: set[TierNamespace] = set()
+        startable: set[TierNamespace] = set()
+        for run in runs:
+            key = (run.tier, run.namespace)
+            waiting.add(key)
+            if key not in startable and not is_stuck(run):
+                startable.add(key)
+        known = {key: count for key, count in self._counts.items() if key in startable}
         least: dict[str, int] = {}
         for (tier, _), count in known.items():
             least[tier] = min(count, least.get(tier, count))
