@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit, advance
 from shield_evaluator.core.latches_document import LatchesDocumentError, decode, encode
+from shield_evaluator.core.slots import SlotsState
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, TIER, at, complete, one_latch
 
 STATE = ShieldState(
@@ -40,6 +41,30 @@ def test_e5_times_are_encoded_as_ages() -> None:
     early = advance(plan, ShieldState(), {SIGNAL: complete(0.95)}, at(0))
     document = msgspec.json.decode(encode(early, now_ms=at(3).ms, order=(1, 1)))
     assert 3_000 == document["latches"][TIER][SIGNAL]["above_age_ms"]
+
+
+def test_bits_and_slots_are_stored_under_these_names() -> None:
+    slots = SlotsState(
+        is_known=True,
+        is_stalled=True,
+        held={TIER: 1},
+        counted={TIER: 2},
+        per_minute={TIER: 3.0},
+        full=frozenset({(TIER, SIGNAL)}),
+        implausible=("other",),
+    )
+    bit = TierBit(allow=False, since=EPOCH, latched=True)
+    state = ShieldState(tiers={TIER: bit}, slots=slots)
+    document = msgspec.json.decode(encode(state, now_ms=0, order=(1, 1)))
+    assert ["allow", "since", "latched"] == list(document["tiers"][TIER])
+    assert {
+        "is_known": True,
+        "is_stalled": True,
+        "held": {TIER: 1},
+        "counted": {TIER: 2},
+        "per_minute": {TIER: 3.0},
+        "full": [[TIER, SIGNAL]],
+    } == document["slots"]
 
 
 def test_a_document_without_an_order_has_the_lowest() -> None:

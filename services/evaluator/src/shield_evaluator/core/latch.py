@@ -96,7 +96,7 @@ class Latch(Struct, frozen=True, gc=False):
 
 
 class TierBit(Struct, frozen=True, gc=False):
-    """One tier's bit.
+    """One tier's bit; stored as it is.
 
     Attributes:
         allow: whether the tier admits.
