@@ -44,6 +44,7 @@ from shield_common.store.settings import MAX_TIMEOUT, RedisSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+    from contextlib import AbstractAsyncContextManager
 
 
 T = TypeVar("T")
@@ -72,11 +73,9 @@ class RedisStore:
         """See `DecisionReader`."""
         return await self._stored(self._keys.decision)
 
-    @asynccontextmanager
-    async def subscribe_decisions(self) -> AsyncIterator[RedisSubscription]:
+    def subscribe_decisions(self) -> AbstractAsyncContextManager[RedisSubscription]:
         """See `DecisionReader`."""
-        async with self._subscribe(self._keys.decision, skip_empty=True) as subscription:
-            yield subscription
+        return self._subscribe(self._keys.decision, skip_empty=True)
 
     async def claim_lease(
         self, holder: str, lease_ms: int, *, above: int = 0, after_loss: bool = True
@@ -145,11 +144,9 @@ class RedisStore:
         key = self._keys.override
         return bool(await self._script(scripts.CLEAR_OVERRIDE, (key,), key))
 
-    @asynccontextmanager
-    async def subscribe_overrides(self) -> AsyncIterator[RedisSubscription]:
+    def subscribe_overrides(self) -> AbstractAsyncContextManager[RedisSubscription]:
         """See `OverrideStore`."""
-        async with self._subscribe(self._keys.override) as subscription:
-            yield subscription
+        return self._subscribe(self._keys.override)
 
     async def add_admitted(self, counts: Mapping[str, int]) -> None:
         """See `AdmittedCounter`."""
