@@ -181,7 +181,7 @@ async def recover(stack: Stack) -> None:
 
 
 async def inquire(stack: Stack, *, count: int, per_second: float, namespace: str) -> None:
-    """Ask `count` times and store nothing.
+    """Ask `count` times as `--dry-run=server` does: nothing is stored, and no room is used up.
 
     Raises:
         RigError: A review was not answered.
@@ -189,9 +189,10 @@ async def inquire(stack: Stack, *, count: int, per_second: float, namespace: str
     for number in range(count):
         if number:
             await asyncio.sleep(1 / per_second)
-        await stack.is_admitted(review_of(number, TYPICAL, namespace))
+        await stack.is_admitted(review_of(number, TYPICAL, namespace, dry_run=True))
     counts = stack.tally.counts
-    click.echo(f"{counts['admitted']} admitted, {counts['denied']} denied")
+    paced = f", {counts['paced']} paced" if counts["paced"] else ""
+    click.echo(f"{counts['admitted']} admitted, {counts['denied']} denied{paced}")
     if counts["unanswered"]:
         raise RigError(f"{counts['unanswered']} of {count} reviews were not answered")
 

@@ -13,11 +13,18 @@ def run_name(number: int) -> str:
     return f"orders-on-push-{number:06}"
 
 
-def review_of(number: int, size: int, namespace: str = NAMESPACE) -> bytes:
+def review_of(
+    number: int, size: int, namespace: str = NAMESPACE, *, dry_run: bool = False
+) -> bytes:
     """Return the AdmissionReview, `size` bytes long, that creates the run of that number."""
-    name = run_name(number)
     return admission_review(
-        ReviewRequest(uid=str(uuid.uuid4()), name=name, namespace=namespace, size=size)
+        ReviewRequest(
+            uid=str(uuid.uuid4()),
+            name=run_name(number),
+            namespace=namespace,
+            size=size,
+            dry_run=dry_run,
+        )
     )
 
 

@@ -116,7 +116,7 @@ def play_command(context: click.Context, per_second: float, within: float) -> No
 @click.option("--namespace", default=NAMESPACE, show_default=True, help="Decides on the tier.")
 @click.pass_context
 def ask_command(context: click.Context, count: int, per_second: float, namespace: str) -> None:
-    """Ask whether a PipelineRun would be admitted, and store nothing."""
+    """Ask whether a PipelineRun would be admitted, as a dry run: nothing is stored."""
     _play(
         context,
         lambda stack: inquire(stack, count=count, per_second=per_second, namespace=namespace),
