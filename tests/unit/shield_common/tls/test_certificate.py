@@ -125,6 +125,12 @@ def test_a_file_without_a_certificate_is_refused(tmp_path: Path, content: bytes)
         read(tmp_path, content)
 
 
+def test_a_certificate_of_another_version_is_refused(tmp_path: Path) -> None:
+    version_3 = b"\xa0\x03\x02\x01\x02"
+    with pytest.raises(CertificateError, match="damaged"):
+        read(tmp_path, wrapped(VALID.replace(version_3, version_3[:-1] + b"\x01", 1)))
+
+
 @pytest.mark.filterwarnings("ignore")  # cryptography warns about oddities that it still reads
 @given(st.integers(0, len(VALID) - 1), st.integers(0, 255))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -63,7 +63,7 @@ def read_certificate(path: Path) -> Certificate:
             not_after=certificate.not_valid_after_utc,
             names=_names(certificate),
         )
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise CertificateError(f"holds a damaged certificate: {error}") from error
 
 
