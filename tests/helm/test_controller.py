@@ -227,7 +227,7 @@ def test_its_image_needs_a_registry_too(chart: Chart) -> None:
         name: {"image": {"registry": "r.example.com"}} for name in ("evaluator", "admitter")
     }
     with pytest.raises(
-        RenderError, match=r"controller\.image: etcd-shield-controller:0\.1\.0 names"
+        RenderError, match=r"controller\.image: etcd-shield-controller:0\.2\.0 names"
     ):
         chart.render(HOLD, services, images=False)
 

@@ -53,11 +53,11 @@ def says(body: Any, *, status: int = 200, headers: dict[str, str] | None = None)
     return answer
 
 
-def bytes_of(content: bytes) -> Answer:
+def bytes_of(content: bytes, *, status: int = 200) -> Answer:
     """Answer with bytes."""
 
     async def answer(_request: web.Request) -> web.StreamResponse:
-        return web.Response(body=content, content_type="application/json")
+        return web.Response(status=status, body=content, content_type="application/json")
 
     return answer
 

@@ -186,6 +186,20 @@ async def test_an_overloaded_api_server_says_when_to_come_back(
     assert (429, seconds, "too many requests") == (error.status, error.retry_after, str(error))
 
 
+@pytest.mark.shows("H8")
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>busy</html>", b"\xff", b'{"message": 5}', b'{"a": ' + b"[" * 3000],
+    ids=["empty", "HTML", "no UTF-8", "another type", "nested"],
+)
+async def test_an_error_in_another_form_has_its_status(
+    stub: Stub, client: KubernetesClient, body: bytes
+) -> None:
+    stub.answers.append(bytes_of(body, status=503))
+    error = await failure(client)
+    assert (503, "503 Service Unavailable") == (error.status, str(error))
+
+
 async def test_no_answer_is_no_status(stub: Stub, client: KubernetesClient) -> None:
     stub.answers += [hangs_up, hangs_up]  # aiohttp sends a GET again once
 

@@ -259,7 +259,7 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 async def _error(response: aiohttp.ClientResponse) -> KubernetesError:
     try:
         message = msgspec.json.decode(await _read(response), type=_Status).message
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         message = ""
     return KubernetesError(
         response.status,
