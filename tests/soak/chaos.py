@@ -30,6 +30,7 @@ class Chaos:
     timeline: Timeline
     recovery: float
     _active: list[Fault] = field(default_factory=list)
+    _broken_at: dict[str, float] = field(default_factory=dict)
     _broken_until: dict[str, float] = field(default_factory=dict)
     _forgot_at: float = float("-inf")
     _hurt_at: float = float("-inf")
@@ -40,6 +41,14 @@ class Chaos:
         if any(server in fault.victims for fault in self._active):
             return True
         return self._broken_until.get(server.name, float("-inf")) + self.recovery >= since
+
+    def broken_since(self, servers: Sequence[Server], since: float) -> float:
+        """Return when the first of those servers broke that are excused, and `since` otherwise.
+
+        What one of them was asked before it broke may come about when it is mended.
+        """
+        broke = [self._broken_at[s.name] for s in servers if self.excused(s, since)]
+        return min([since, *broke])
 
     async def run(self, plan: Draws, *, until: float) -> None:
         """Run one stream of faults; none begins after `until`, and each is mended."""
@@ -64,6 +73,8 @@ class Chaos:
 
     async def _run(self, fault: Fault, seconds: float) -> None:
         self._active.append(fault)
+        for victim in fault.victims:
+            self._broken_at[victim.name] = self.timeline.now
         self.model.disturb()
         self.room.disturb()
         self.timeline.tell(f"{fault.name}, for {seconds:.1f} s")

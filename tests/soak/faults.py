@@ -5,8 +5,9 @@ ready again. Which ones run, when and for how long is drawn from one seeded gene
 """
 
 import asyncio
+import itertools
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -93,8 +94,7 @@ def catalogue(stack: Stack) -> list[Fault]:
         ]
     for admitter in stack.admitters:
         faults += [
-            Fault(name=f"{admitter.name} killed", victims=[admitter], act=_killing(admitter)),
-            Fault(name=f"{admitter.name} frozen", victims=[admitter], act=_freezing(admitter)),
+            *faults_of(admitter),
             Fault(name=f"{admitter.name} restarted", victims=[admitter], act=_restarting(admitter)),
         ]
     clocks = {server.name: server.clock for server in stack.evaluators}
@@ -111,6 +111,18 @@ def catalogue(stack: Stack) -> list[Fault]:
     return faults
 
 
+def faults_of(*servers: Server) -> list[Fault]:
+    """Return the faults of further servers, in a fixed order."""
+    return [
+        fault
+        for server in servers
+        for fault in (
+            Fault(name=f"{server.name} killed", victims=[server], act=_killing(server)),
+            Fault(name=f"{server.name} frozen", victims=[server], act=_freezing(server)),
+        )
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draw:
     """One fault of the plan: how long to wait before it, and how long it lasts, in seconds."""
@@ -121,16 +133,24 @@ class Draw:
 
 
 def draws(seed: int, kinds: int) -> "Draws":
-    """Return the endless plan of a seed."""
-    return Draws(random.Random(seed), kinds)
+    """Return the endless plan of a seed, which draws any of so many faults each time."""
+    chance = random.Random(seed)
+    return Draws(chance, (chance.randrange(kinds) for _ in itertools.count()))
+
+
+def deck(seed: int, numbers: Sequence[int]) -> "Draws":
+    """Return the endless plan of a seed in which each fault comes once before any comes again."""
+    chance = random.Random(seed)
+    shuffled = (chance.sample(numbers, len(numbers)) for _ in itertools.count())
+    return Draws(chance, itertools.chain.from_iterable(shuffled))
 
 
 class Draws:
     """Draws one fault after the other; the same seed gives the same plan."""
 
-    def __init__(self, chance: random.Random, kinds: int) -> None:
+    def __init__(self, chance: random.Random, numbers: Iterator[int]) -> None:
         self._chance = chance
-        self._kinds = kinds
+        self._numbers = numbers
 
     def next(self) -> Draw:
         """Draw the next fault."""
@@ -139,7 +159,7 @@ class Draws:
         return Draw(
             pause=self._chance.choice((0.2, 1.0, 3.0, 12.0)) * self._chance.uniform(0.7, 1.3),
             lasts=self._chance.choice((0.2, 1.0, 4.0, 8.0)) * self._chance.uniform(0.7, 1.3),
-            number=self._chance.randrange(self._kinds),
+            number=next(self._numbers),
         )
 
 

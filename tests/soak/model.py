@@ -67,6 +67,10 @@ class Model:
         self._disturbances -= 1
         self._calm_since = max(self._calm_since, at)
 
+    def is_disturbed(self, at: float) -> bool:
+        """Whether something is broken, or was within `settle` seconds before `at`."""
+        return self._disturbances > 0 or at - self._calm_since < self.bounds.settle
+
     def lost(self, at: float) -> None:
         """All memory of the latches may be gone."""
         self._remember(at, EVERYTHING)

@@ -12,11 +12,17 @@ and how many of etcd's bytes somebody else wrote. Two answers are wrong whatever
 - "etcd has no room", although there has long been plenty: `plenty` of what fits is free for
   `settle` seconds, while nothing was disturbed.
 
+A third one is wrong while everything works: the evaluator reserves for a run from soon after its
+start until `lasts` seconds later, and for no other.
+
 Nothing is said about *paced* runs: room is handed out over time, so a burst is paced on an empty
 etcd as well.
 """
 
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+
+_SEEN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,9 @@ class RoomBounds:
         settle: Seconds that a healthy shield may take to see that there is room.
         forgets: Seconds for which lost reservations may show.
         write_bytes: What one write of a run adds to etcd.
+        lasts: Seconds for which the evaluator reserves for a run.
+        counted: Seconds after which it does at the latest, and after which that shows.
+        unseen: Runs that may be counted although their start is not seen yet, or the other way.
     """
 
     quota: int
@@ -40,6 +49,9 @@ class RoomBounds:
     settle: float
     forgets: float
     write_bytes: int
+    lasts: float
+    counted: float
+    unseen: int
 
 
 @dataclass
@@ -58,6 +70,7 @@ class RoomModel:
     _disturbances: int = 0
     _calm_since: float = float("-inf")
     _lost_at: float = float("-inf")
+    _starts: list[float] = field(default_factory=list)
 
     def disturb(self) -> None:
         """Something is broken from now on."""
@@ -71,6 +84,25 @@ class RoomModel:
     def lost(self, at: float) -> None:
         """All memory of reservations may be gone."""
         self._lost_at = at
+
+    def begin(self, at: float, writes: int) -> None:
+        """A run starts, and is going to write so often."""
+        self.left += writes
+        self._starts.append(at)
+
+    def may_reserve(self, at: float, runs: float) -> bool:
+        """Return whether the evaluator may be reserving for so many runs at a time."""
+        bounds = self.bounds
+        longest = bounds.lasts + bounds.counted
+        if self._disturbances or at - self._calm_since < bounds.settle + longest:
+            return True
+        most = self._started(at - longest, at)
+        # A start is seen a little after it was counted.
+        least = self._started(at - bounds.lasts + _SEEN_SECONDS, at - bounds.counted)
+        return least - bounds.unseen <= runs <= most + bounds.unseen
+
+    def _started(self, since: float, until: float) -> int:
+        return bisect_right(self._starts, until) - bisect_left(self._starts, since)
 
     def look(self, at: float, usage: float) -> float | None:
         """Take one look at etcd.

@@ -1,7 +1,7 @@
-"""The servers of the soak: two evaluators, three admitters, and what they stand between."""
+"""The servers of an act: evaluators, admitters, and what they stand between."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.rig.certificates import Authority
 from tests.rig.clock import faketime_library
@@ -12,23 +12,44 @@ from tests.rig.redis import RedisServer
 from tests.rig.server import start_all
 from tests.rig.services import Config, JumpyAdmitter, JumpyEvaluator
 
-# Half of the quota is left above `set`, so that a flood of 1 MB/s may go unseen for half a minute
-# before etcd is full: no fault here lasts that long.
-QUOTA_BYTES = 64 * MEBIBYTE
 SET = 0.5
 RESET = 0.3
 # A run is its object and six more of 19 KB over three seconds. etcd's pages and tree make 22 KiB of
-# each. About 180 runs fit below the target.
+# each. About 180 runs fit below the target of 64 MiB.
 TARGET = 0.44
 WRITES_PER_RUN = 6
 WRITE_EVERY = 0.5
 WRITE_BYTES = 22 * 1024
 RUN_COST = (1 + WRITES_PER_RUN) * WRITE_BYTES
+LAG_SECONDS = 2
+GROWS_OVER_SECONDS = WRITES_PER_RUN * WRITE_EVERY
 SPEND_SECONDS = 2
 LEASE_SECONDS = 3
 CLUSTER = "soak"
-EVALUATORS = 2
-ADMITTERS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an act starts.
+
+    Attributes:
+        quota_bytes: etcd's `--quota-backend-bytes`.
+        evaluators: How many.
+        admitters: How many.
+        evaluator: What the evaluators' configuration has besides.
+        admitter: What the admitters' configuration has besides.
+    """
+
+    quota_bytes: int
+    evaluators: int
+    admitters: int
+    evaluator: Config = field(default_factory=dict)
+    admitter: Config = field(default_factory=dict)
+
+
+# Half of the quota is left above `set`, so that a flood of 1 MB/s may go unseen for half a minute
+# before etcd is full: no fault here lasts that long.
+ROOM_PLAN = Plan(quota_bytes=64 * MEBIBYTE, evaluators=2, admitters=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +64,12 @@ class Stack:
     admitters: Sequence[JumpyAdmitter]
 
 
-async def start(rig: Rig) -> Stack:
+async def start(rig: Rig, plan: Plan) -> Stack:
     """Start everything and wait until the first decision is there.
+
+    Args:
+        rig: Ends the servers at the latest.
+        plan: What is started.
 
     Raises:
         ProgramMissingError: Something is not installed.
@@ -52,20 +77,24 @@ async def start(rig: Rig) -> Stack:
     """
     faketime_library()
     authority = Authority(rig.directory / "certificates")
-    etcd = EtcdServer(rig, quota_bytes=QUOTA_BYTES)
+    etcd = EtcdServer(rig, quota_bytes=plan.quota_bytes)
     await start_all(etcd)
     options = PrometheusOptions(jobs={"etcd": [etcd.target]}, scrape_interval="1s")
     prometheus = PrometheusServer(rig, options=options)
     redis = RedisServer(rig)
     await start_all(prometheus, redis)
     await prometheus.wait_scraped()
+    evaluator_config, admitter_config = (
+        _evaluator_config(prometheus, redis),
+        _admitter_config(redis),
+    )
     evaluators = [
-        JumpyEvaluator(rig, _evaluator_config(prometheus, redis), f"evaluator-{number}")
-        for number in range(1, EVALUATORS + 1)
+        JumpyEvaluator(rig, evaluator_config | plan.evaluator, f"evaluator-{number}")
+        for number in range(1, plan.evaluators + 1)
     ]
     admitters = [
-        JumpyAdmitter(rig, _admitter_config(redis), authority.server(name), name)
-        for name in (f"admitter-{number}" for number in range(1, ADMITTERS + 1))
+        JumpyAdmitter(rig, admitter_config | plan.admitter, authority.server(name), name)
+        for name in (f"admitter-{number}" for number in range(1, plan.admitters + 1))
     ]
     await start_all(*evaluators, *admitters)
     return Stack(
@@ -85,8 +114,8 @@ def _evaluator_config(prometheus: PrometheusServer, redis: RedisServer) -> Confi
         "reset": RESET,
         "target": TARGET,
         "run_cost": f"{RUN_COST // 1024}Ki",
-        "lag": "2s",
-        "grows_over": f"{WRITES_PER_RUN * WRITE_EVERY:g}s",
+        "lag": f"{LAG_SECONDS}s",
+        "grows_over": f"{GROWS_OVER_SECONDS:g}s",
         "spend": f"{SPEND_SECONDS}s",
     }
     return {

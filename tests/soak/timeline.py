@@ -1,4 +1,4 @@
-"""What happened when, in the soak's own seconds, and what was wrong with it."""
+"""What happened when, in the soak's own seconds, and what was wrong with it; one for each act."""
 
 import time
 from collections import Counter
@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Timeline:
-    """Events and counts of one soak.
+    """Events and counts of one act.
 
     Attributes:
+        act: The act's name.
         show: Called with each line as it happens.
         answers: Number of answers by kind.
         lines: All lines that were shown.
         wrong: Descriptions of answers that the model calls wrong, and of missing ones.
     """
 
+    act: str
     show: Callable[[str], None]
     answers: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -30,7 +32,7 @@ class Timeline:
 
     def tell(self, what: str) -> None:
         """Note an event."""
-        line = f"{self.now:7.1f} s  {what}"
+        line = f"{self.now:7.1f} s  {self.act:7}  {what}"
         self.lines.append(line)
         self.show(line)
 

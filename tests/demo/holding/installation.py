@@ -93,7 +93,7 @@ async def start_cluster(
     await balancer.start()
     controller = Controller(rig, controller_config, server.kubeconfig)
     await controller.start()
-    for configuration in await asyncio.to_thread(_webhooks, balancer.port, ca_file):
+    for configuration in await asyncio.to_thread(webhooks, balancer.port, ca_file):
         await server.api.create(configuration)
 
     async def called() -> bool:
@@ -108,9 +108,22 @@ async def start_cluster(
     return Cluster(server=server, balancer=balancer, controller=controller)
 
 
-def _webhooks(port: int, ca_file: Path) -> list[Object]:
-    """Return the chart's webhook configurations, with the address of a port on loopback."""
-    rendered = Chart(built_helm()).render({"hold": {"enabled": True}})
+def decision_definition() -> Object:
+    """Return the chart's definition of Decision objects."""
+    rendered = Chart(built_helm()).render({"publish": {"kubernetes": True}})
+    return rendered.one("CustomResourceDefinition")
+
+
+def webhooks(port: int, ca_file: Path, *, timeout: int = 3) -> list[Object]:
+    """Return the chart's webhook configurations, with the address of a port on loopback.
+
+    Args:
+        port: Of the admitters' Service.
+        ca_file: Of the admitters' certificates.
+        timeout: Seconds that the API server gives an admitter.
+    """
+    values = {"hold": {"enabled": True}, "webhook": {"timeoutSeconds": timeout}}
+    rendered = Chart(built_helm()).render(values)
     configurations = [rendered.one(kind) for kind in _WEBHOOKS]
     ca = base64.b64encode(ca_file.read_bytes()).decode()
     for configuration in configurations:

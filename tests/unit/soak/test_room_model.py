@@ -5,7 +5,16 @@ import pytest
 from tests.soak.room_model import RoomBounds, RoomModel
 
 BOUNDS = RoomBounds(
-    quota=1000, target=0.4, slack=0.05, plenty=0.2, settle=5.0, forgets=10.0, write_bytes=10
+    quota=1000,
+    target=0.4,
+    slack=0.05,
+    plenty=0.2,
+    settle=5.0,
+    forgets=10.0,
+    write_bytes=10,
+    lasts=5.0,
+    counted=2.0,
+    unseen=1,
 )
 
 
@@ -69,3 +78,38 @@ def test_while_disturbed_and_shortly_after_it_may_close(model: RoomModel) -> Non
     model.calm(60)
     assert model.may_close(64)
     assert not model.may_close(65)
+
+
+@pytest.mark.parametrize(
+    ("at", "runs", "expected"),
+    [
+        pytest.param(10, 0, True, id="not counted yet"),
+        pytest.param(10, 4, True, id="counted before they are seen"),
+        pytest.param(10, 5, False, id="more than there are"),
+        pytest.param(12, 2, True, id="one is not counted yet"),
+        pytest.param(12, 1, False, id="not counted for long"),
+        pytest.param(14, 1, False, id="forgotten too early"),
+        pytest.param(14.1, 0, True, id="finished"),
+        pytest.param(17, 3, True, id="finished and still shown"),
+        pytest.param(17.1, 2, False, id="not finished for long"),
+    ],
+)
+def test_reservations_are_those_of_runs_that_write(
+    model: RoomModel, at: float, runs: int, *, expected: bool
+) -> None:
+    for _ in range(3):
+        model.begin(10, 7)
+
+    assert expected == model.may_reserve(at, runs)
+    assert 21 == model.left
+
+
+def test_nothing_is_said_of_reservations_while_and_shortly_after_something_is_broken(
+    model: RoomModel,
+) -> None:
+    model.disturb()
+    assert model.may_reserve(60, 99)
+
+    model.calm(60)
+    assert model.may_reserve(71, 99)
+    assert not model.may_reserve(72, 99)
