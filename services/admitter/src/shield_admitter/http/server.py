@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import socket
 from email.utils import formatdate
 from functools import partial
@@ -223,10 +222,10 @@ class Server:
         requests must not push out the API server's idle connection.
         """
         victim = min(self._connections, key=_eviction_order)
-        rank, _ = _eviction_order(victim)
-        if rank is _Rank.BODY:
+        if victim.state is State.BODY:
             return False
-        if rank is _Rank.USED and any(other.state is State.BODY for other in self._connections):
+        is_used = victim.state is State.IDLE and not victim.is_fresh
+        if is_used and any(other.state is State.BODY for other in self._connections):
             return False
         self._evict(victim, self._connections[victim])
         return True
@@ -275,29 +274,21 @@ class Server:
         self.date = b"Date: %s\r\n" % formatdate(usegmt=True).encode("ascii")
 
 
-class _Rank(enum.IntEnum):
-    """The order of eviction. Within a rank the oldest connection is first."""
-
-    UNFINISHED = 0  # a handshake or a head that is not complete
-    REJECTED = 1  # the client may still read the answer
-    FRESH = 2  # has not sent a request yet
-    USED = 3  # idle between requests
-    BODY = 4  # never evicted: the body has a short deadline
-
-
+# The order of eviction; within a rank the oldest connection is first.
 _RANKS: Final = {
-    State.HANDSHAKE: _Rank.UNFINISHED,
-    State.HEAD: _Rank.UNFINISHED,
-    State.LINGER: _Rank.REJECTED,
-    State.CLOSING: _Rank.REJECTED,
-    State.IDLE: _Rank.USED,
-    State.BODY: _Rank.BODY,
+    State.HANDSHAKE: 0,
+    State.HEAD: 0,
+    State.LINGER: 1,  # the client may still read the answer
+    State.CLOSING: 1,
+    State.IDLE: 3,
+    State.BODY: 4,  # never evicted: the body has a short deadline
 }
+_FRESH_RANK: Final = 2  # has not sent a request yet
 
 
-def _eviction_order(connection: Connection) -> tuple[_Rank, float]:
+def _eviction_order(connection: Connection) -> tuple[int, float]:
     is_silent = connection.state is State.IDLE and connection.is_fresh
-    return _Rank.FRESH if is_silent else _RANKS[connection.state], connection.deadline
+    return _FRESH_RANK if is_silent else _RANKS[connection.state], connection.deadline
 
 
 def _certificate_names(certificate: dict[str, Any]) -> frozenset[str]:
