@@ -100,7 +100,7 @@ def admitter_registry() -> CollectorRegistry:
         limits=FreshnessLimits(30_000, 300_000),
         allow_unknown=True,
     )
-    metrics = AdmitterMetrics(policy, now_ms=lambda: 0)
+    metrics = AdmitterMetrics(policy)
     metrics.create_task_series(["follow"])
     return metrics.registry
 

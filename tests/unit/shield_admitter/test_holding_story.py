@@ -71,7 +71,7 @@ class Admitter:
             slots=self._slots,
             counts=self.counts,
             is_serving=lambda: True,
-            metrics=Metrics(settings.policy(), now_ms=self._now_ms),
+            metrics=Metrics(settings.policy()),
             denial_log=DenialLog(now_ms=self._now_ms),
             now_ms=self._now_ms,
             utc_now=lambda: datetime.now(UTC),

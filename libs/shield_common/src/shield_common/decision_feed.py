@@ -136,6 +136,11 @@ class DecisionFeed:
         return self.cached if self.freshness.in_force else None
 
     @property
+    def age_seconds(self) -> float:
+        """Age of the cached decision; infinite without one."""
+        return float("inf") if self.cached is None else self.cached.age_ms(self._now_ms()) / 1000
+
+    @property
     def silence_limit(self) -> float:
         """Seconds without a message after which a subscription counts as dead."""
         interval = DEFAULT_INTERVAL_MS if self.cached is None else self.cached.decision.interval_ms

@@ -86,7 +86,7 @@ class Admitter:
         self._settings = settings
         self._log = logs.get(__name__)
         policy = settings.policy()
-        self._metrics = Metrics(policy, now_ms=now_ms)
+        self._metrics = Metrics(policy)
         certificate = settings.tls.load_certificate(on_reload=self._certificate_reloaded)
         self._store = RedisStore(settings.redis, cluster=settings.cluster)
         self._pacing = Pacing()

@@ -25,18 +25,15 @@ from shield_admitter.core.verdict import (
 )
 from shield_admitter.http.messages import Rejection
 from shield_admitter.tally import CounterTally, HistogramTally
-from shield_common.decision_age import Freshness, freshness
+from shield_common.decision_age import Freshness
 from shield_common.decision_feed import DOCUMENT_RESULTS, SOURCES
 from shield_common.metrics import PREFIX, ServiceMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shield_admitter.admission_counts import AdmissionCounts
     from shield_admitter.core.hold import Mutation
     from shield_admitter.core.verdict import Policy, Verdict
     from shield_admitter.http.server import Server
-    from shield_common.decision_age import CachedDecision
     from shield_common.decision_feed import DecisionFeed
     from shield_common.tls.contexts import ServerCertificate
 
@@ -73,16 +70,14 @@ class Metrics(ServiceMetrics):
     each scrape, from `read_from` on.
     """
 
-    def __init__(self, policy: Policy, *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, policy: Policy) -> None:
         """Create all series.
 
         Args:
             policy: the tiers, and what an absent decision means.
-            now_ms: a monotonic clock, for the age of the decision.
         """
         super().__init__("shield-admitter")
         self._policy = policy
-        self._now_ms = now_ms
         self._feed: DecisionFeed | None = None
         self._requests = CounterTally(
             f"{PREFIX}admission_requests",
@@ -125,6 +120,11 @@ class Metrics(ServiceMetrics):
     ) -> None:
         """Read the state of these parts at each scrape."""
         self._feed = feed
+        self._decision_age.set_function(lambda: feed.age_seconds)
+        for state in Freshness:
+            self._decision_freshness.labels(state).set_function(
+                partial(_has_freshness, feed, state)
+            )
         self._redis_up.set_function(lambda: float(feed.problem is None))
         self._pending_counts.set_function(lambda: float(counts.unflushed.total()))
         self._connections.set_function(lambda: float(server.connections))
@@ -185,17 +185,15 @@ class Metrics(ServiceMetrics):
         )
         self.gauge(
             "allow", "1 while this admitter admits the default tier, 0 while it denies."
-        ).set_function(self._allows_default_tier)
-        self.gauge(
+        ).set_function(lambda: self._allows(self._policy.default_tier))
+        self._decision_age = self.gauge(
             "decision_age_seconds", "Age of the cached decision; +Inf without one."
-        ).set_function(self._age_seconds)
-        states = self.gauge(
+        )
+        self._decision_freshness = self.gauge(
             "decision_freshness",
             "1 for the cached decision's present freshness.",
             {"state": tuple(Freshness)},
         )
-        for state in Freshness:
-            states.labels(state).set_function(partial(self._has_freshness, state))
 
     def _create_room_series(self) -> None:
         self._paced = CounterTally(
@@ -260,24 +258,12 @@ class Metrics(ServiceMetrics):
                 self._requests.create(Outcome.ADMITTED, tier, reason)
             self._tier_allow.labels(tier).set_function(partial(self._allows, tier))
 
-    def _cached(self) -> CachedDecision | None:
-        return None if self._feed is None else self._feed.cached
-
-    def _freshness(self) -> Freshness:
-        return freshness(self._cached(), self._policy.limits, now_ms=self._now_ms())
-
     def _allows(self, tier: str) -> float:
-        cached = self._cached()
-        if cached is None or not self._freshness().in_force:
+        cached = None if self._feed is None else self._feed.in_force
+        if cached is None:
             return float(self._policy.allow_unknown)
         return float(allows(cached.decision, tier))
 
-    def _allows_default_tier(self) -> float:
-        return self._allows(self._policy.default_tier)
 
-    def _age_seconds(self) -> float:
-        cached = self._cached()
-        return float("inf") if cached is None else cached.age_ms(self._now_ms()) / 1000
-
-    def _has_freshness(self, state: Freshness) -> float:
-        return float(self._freshness() is state)
+def _has_freshness(feed: DecisionFeed, state: Freshness) -> float:
+    return float(feed.freshness is state)
