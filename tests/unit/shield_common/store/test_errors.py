@@ -16,6 +16,16 @@ async def test_an_error_of_redis_is_a_store_error() -> None:
     assert "connection" == raised.value.kind
 
 
+@pytest.mark.shows("trial T11")
+@pytest.mark.parametrize("error", [redis.exceptions.MovedError, redis.exceptions.AskError])
+async def test_a_node_of_a_redis_cluster_that_is_asked_alone_is_named(
+    error: type[redis.exceptions.AskError],
+) -> None:
+    with pytest.raises(StoreError, match=r"set redis\.cluster to true") as raised, translated():
+        raise error("3999 10.0.0.1:6381")
+    assert "other" == raised.value.kind
+
+
 @pytest.mark.parametrize("error", [None, redis.exceptions.ConnectionError("gone")])
 async def test_a_cancellation_that_the_client_swallowed_is_not_lost(
     error: Exception | None,

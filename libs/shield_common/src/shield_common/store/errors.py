@@ -92,6 +92,8 @@ def _raise_if_lost(task: asyncio.Task[object] | None, known: int) -> None:
 
 def _sentence(error: Exception) -> str:
     """Return an error in one short line."""
+    if isinstance(error, redis_errors.AskError):  # and MovedError, which name a node and no reason
+        return "Redis is a node of a Redis Cluster: set redis.cluster to true"
     text = " ".join(str(error).split()) or type(error).__name__
     return truncate(printable(text), _MAX_MESSAGE)
 
