@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.installation import CHART, RELEASE, START_SECONDS, USUAL, Installation, install
-from tests.e2e.judge import CLOSED, DENIED, PLACE, POLICY, RELENG, TEAM, VALUES, Judge
+from tests.e2e.judge import CLOSED, DECISION, DENIED, PLACE, POLICY, RELENG, TEAM, VALUES, Judge
 from tests.e2e.objects import namespace
 from tests.rig.kubernetes import installed
 from tests.rig.lifetime import Rig
@@ -75,4 +75,6 @@ async def controller(judge: Judge, tmp_path: Path) -> AsyncIterator[Controller]:
     await made.start(within=START_SECONDS)
     yield made
     await made.stop(within=START_SECONDS)
+    # What it wrote is not the tests' to change.
+    await judge.api.delete(DECISION)
     await judge.shield.decide(USUAL, deny=False)

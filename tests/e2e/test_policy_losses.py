@@ -118,8 +118,9 @@ async def test_k2_without_the_definition_on_unknown_may_refuse(
     try:
         await careful.wait_for(UNPROCESSABLE, saying="no params found")
         if is_made_again:
+            # The API server finds the kind no more, or waits for objects of it in vain.
             await careful.make_again()
-            await careful.wait_for(UNPROCESSABLE, saying="failed to find resource")
+            await careful.wait_for(UNPROCESSABLE, saying="failed to configure")
     finally:
         await careful.shield.upgrade({})
     await careful.decide_once_defined(OPEN)
