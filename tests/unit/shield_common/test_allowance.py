@@ -226,16 +226,9 @@ def test_missed_decisions_go_on_granting_shares_until_the_room_is_used() -> None
     assert 9 == sum(released)
 
 
-def test_runs_that_the_decision_does_not_know_wait_while_admitters_use_the_shares() -> None:
-    budget = allowance(rate=100.0)
-    budget.follow(
-        decision(admitters=4, standard=tier(room=120.0, share=2.5, hold=hold(0))), since_ms=0
-    )
-
-    assert not budget.permits("standard")
-
-
-@pytest.mark.parametrize("entry_hold", [None, hold(stalled=True)], ids=["off", "stalled"])
+@pytest.mark.parametrize(
+    "entry_hold", [None, hold(0), hold(stalled=True)], ids=["off", "none-known", "stalled"]
+)
 def test_beside_admitters_that_admit_a_release_has_one_share(entry_hold: TierHold | None) -> None:
     budget = allowance(rate=100.0)
     budget.follow(

@@ -20,12 +20,10 @@ How many may start is bounded by five things:
       held runs in the decision     each admitter     releases
       some                          nothing           N shares
       some, but holding stalled     1 share           1 share
-      none                          1 share           nothing
-      not in the decision           1 share           1 share
+      none, or not stated           1 share           1 share
 
-  A run that was just held waits for the decision that knows of it. Holding is stalled while the
-  controller's reports are missing. In the last row the evaluator does not hold, and what was held
-  before starts all the same.
+  Holding is stalled while the controller's reports are missing. None are held in a decision that
+  does not know of them yet, or while all of them are stuck.
 - `release.max_rate`, a token bucket that holds at most what one interval brings, and at least one.
 
 Runs whose label names no tier of the decision follow its default bit, the least room of the tiers
@@ -148,11 +146,8 @@ class Allowance:
 
     def _is_in_pace(self, decision: Decision, tier: str) -> bool:
         """Return whether the shares permit one more run; always where nothing is paced."""
-        entry = decision.tiers.get(tier)
-        bucket = self._buckets.get(_UNKNOWN_TIERS if entry is None else tier)
-        if bucket is None:
-            return True
-        return bucket.has_run and (entry is None or _shares(decision, entry) > 0)
+        bucket = self._buckets.get(tier if tier in decision.tiers else _UNKNOWN_TIERS)
+        return bucket is None or bucket.has_run
 
     def _grant(self) -> None:
         """Grant the shares that are due by now; forget the tiers that are not paced."""
@@ -187,9 +182,8 @@ def _portions(decision: Decision) -> Iterator[tuple[str, TierDecision, float]]:
 def _shares(decision: Decision, entry: TierDecision) -> float:
     """Return how many shares of a tier releases may use; see the table above."""
     hold = entry.hold
-    if hold is None or hold.stalled:
-        return 1.0
-    return float(decision.admitters or 1) if hold.held > 0 else 0.0
+    is_queue = hold is not None and hold.held > 0 and not hold.stalled
+    return float(decision.admitters or 1) if is_queue else 1.0
 
 
 def _admitting(decision: Decision) -> list[TierDecision]:

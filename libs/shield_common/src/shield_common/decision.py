@@ -50,7 +50,8 @@ class TierHold(Struct, frozen=True, kw_only=True):
     Attributes:
         slots: how many more runs may be held; the same for every tier, which share them.
         share: slots that one admitter may use until the next decision, whatever the tiers.
-        held: runs of the tier that are held: those reported, and those held since the report.
+        held: runs of the tier that are held and can start: those reported, without the stuck ones,
+            and those held since the report.
         wait_seconds: how long a run that is held now will wait; null if that is not known.
         full: etcd is so full that newcomers are denied although there may be slots.
         stalled: the controller has stopped reporting, so held runs may wait for ever; newcomers

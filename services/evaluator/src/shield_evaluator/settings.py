@@ -43,7 +43,7 @@ TARGET_BELOW_SET: Final = 0.02
 DEFAULT_LAG: Final = Duration(30)  # Prometheus' usual scrape interval
 DEFAULT_GROWS_OVER: Final = Duration(900)  # Konflux runs write for 5 to 20 minutes
 DEFAULT_SPEND: Final = Duration(60)  # long against the lag of counting, short against a run
-DEFAULT_SLOTS: Final = 5_000  # held runs; the floods of `simulate --scenario all` need up to 3,834
+DEFAULT_SLOTS: Final = 5_000  # held runs; the floods of `simulate --scenario all` need up to 3,838
 MAX_SLOTS: Final = 100_000  # 7 GiB of an etcd, which none has to spare
 ROOM_KEYS: Final = ("target", "lag", "grows_over", "spend", "reopen")
 
@@ -167,8 +167,9 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
         ttl: how long a decision lives in Redis.
         status_url: where a person finds out more; part of every decision, and of the denials
             of an admitter without a ``denial.url``.
-        admitters: how many admitters share the room; counted from Redis' subscriptions unless
-            given. Give it with a Redis Cluster, which only counts those at one node.
+        admitters: how many admitters share the room, one more with a controller; counted from
+            Redis' subscriptions unless given. Give it with a Redis Cluster, which only counts those
+            at one node.
         hold: how many runs may wait as pending runs instead of being denied.
         runbook_url: where docs/runbook.md is published; the status page links to its sections.
         metrics: where metrics, probes and the status page are served.

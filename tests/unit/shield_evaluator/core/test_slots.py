@@ -123,6 +123,17 @@ def test_a_report_that_cannot_be_read_is_not_one_that_expired() -> None:
     assert hold.wait_seconds is not None
 
 
+def test_runs_that_cannot_start_take_slots_but_make_no_newcomer_wait() -> None:
+    """One stuck run must not turn every further run of its tier into a held one."""
+    tiers = {"standard": TierReport(held=3, stuck=3), "critical": TierReport(held=5, stuck=1)}
+    found = HeldReport(reported_at=EPOCH, tiers=tiers)
+
+    for state in (after(learned(found)), after(learned(found), HeldReading(is_read=False))):
+        assert 0 == hold_of(state).held
+        assert 4 == hold_of(state, "critical").held
+        assert MOST - 8 == hold_of(state).slots
+
+
 def test_a_report_ends_the_standstill() -> None:
     state = after(learned(report(40)), learned(), learned(report(12)))
     assert (12, False) == (hold_of(state).held, hold_of(state).stalled)

@@ -21,6 +21,9 @@ counters gained since comes on top:
 So without reports slots only shrink. Holding is then *stalled* in every tier: newcomers of an open
 tier do not queue behind runs that may never be released.
 
+Stuck runs take slots as the others do, but newcomers do not queue behind them: until somebody mends
+a run that the API server refuses to start, nothing would be gained by that.
+
 A tier is *full* while one of its signals is at or above ``full``. As for latches, a partial
 observation may make it full but not end that, and an unusable one changes nothing.
 
@@ -55,6 +58,7 @@ class SlotsState(Struct, frozen=True, omit_defaults=True):
         is_known: whether a report of held runs was ever read.
         is_stalled: whether the last report has expired.
         held: held runs by tier, as last reported, and those held since.
+        stuck: how many of those could not be started, by tier, as last reported.
         counted: the admitters' counters of held runs, by tier; None before the first reading.
         per_minute: by tier, how many runs are released in a minute, as last reported.
         full: tiers and signals that are at or above ``full``.
@@ -64,6 +68,7 @@ class SlotsState(Struct, frozen=True, omit_defaults=True):
     is_known: bool = False
     is_stalled: bool = False
     held: Mapping[str, int] = field(default_factory=dict)
+    stuck: Mapping[str, int] = field(default_factory=dict)
     counted: Mapping[str, int] | None = None
     per_minute: Mapping[str, float] = field(default_factory=dict)
     full: frozenset[tuple[str, str]] = frozenset()
@@ -111,6 +116,7 @@ def advance(
             is_known=state.is_known,
             is_stalled=reading.is_read or state.is_stalled,
             held={tier: state.held.get(tier, 0) + grown.get(tier, 0) for tier in tiers},
+            stuck=state.stuck,
             counted=counted,
             per_minute={} if reading.is_read else state.per_minute,
             full=full,
@@ -129,6 +135,7 @@ def advance(
             tier: (reported[tier].held if tier in reported else 0) + since.get(tier, 0)
             for tier in {*reported, *since}
         },
+        stuck={tier: entry.stuck for tier, entry in reported.items() if entry.stuck},
         counted=counted,
         per_minute={tier: entry.released_per_minute for tier, entry in reported.items()},
         full=full,
@@ -148,7 +155,8 @@ def tier_hold(plan: Plan, state: SlotsState, tier: str, *, admitters: int) -> Ti
     if plan.max_held is None or not state.is_known:
         return None
     slots = max(0, plan.max_held - held_in_all(state))
-    held = min(state.held.get(tier, 0), MAX_HELD)
+    held = max(0, state.held.get(tier, 0) - state.stuck.get(tier, 0))
+    held = min(held, MAX_HELD)
     rate = state.per_minute.get(tier, 0.0)
     wait = None
     if rate > 0 and not state.is_stalled:

@@ -106,7 +106,8 @@ class Shield:
                 sequence=self._cycles,
                 ttl_ms=interval_ms,
                 interval_ms=interval_ms,
-                admitters=self._watching.admitters,
+                # The controller of held runs subscribes to decisions as well, and has a share.
+                admitters=self._watching.admitters + (plan.max_held is not None),
             ),
         )
         self._fill(self._decision)
