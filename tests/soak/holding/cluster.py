@@ -50,6 +50,7 @@ class Cluster:
     timeline: Timeline
     is_creating: bool = True
     unfinished: int = 0
+    _unsure_since: float | None = None
     _judging: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def create(self) -> None:
@@ -80,6 +81,7 @@ class Cluster:
         while True:
             await asyncio.sleep(_OBSERVE_SECONDS)
             sent = self.timeline.now
+            self._note_leader(sent)
             with suppress(*_NO_ANSWER):
                 shown = await self.stack.api_server.api.get(DECISION_PATH)
                 if HTTPStatus.OK == shown.status:
@@ -164,11 +166,18 @@ class Cluster:
             self.timeline.blame(f"{name} was released while only denying was possible")
 
     def _judge_object(self, spec: Object, sent: float) -> None:
-        if self._may_lack_leader(sent):
-            return
-        if not self.runs.may_show(sent, self.timeline.now, allow=spec["allow"]):
+        since = self._unsure_since or sent
+        if not self.runs.may_show(since, self.timeline.now, allow=spec["allow"]):
             self.timeline.blame(f"the Decision object says allow={spec['allow']}: {spec['reason']}")
         self.timeline.answers["decisions read"] += 1
+
+    def _note_leader(self, at: float) -> None:
+        """Note since when no controller may have written the Decision object."""
+        if not self._may_lack_leader(at):
+            self._unsure_since = None
+        elif self._unsure_since is None:
+            since = at - TAKEOVER_SECONDS
+            self._unsure_since = self.chaos.broken_since(self.stack.releasing, since)
 
     def _may_lack_leader(self, since: float) -> bool:
         releasing = self.stack.releasing

@@ -24,7 +24,7 @@ class Operator:
 
     Attributes:
         closed_seconds: How long a latch stays closed.
-        rounds: How often a latch closed, and everything that was held was released.
+        rounds: How often a latch was closed for a while.
         may_close: Whether another round may begin.
     """
 
@@ -39,9 +39,8 @@ class Operator:
         """Close and open the shield in turn, until cancelled."""
         while True:
             await self._use_up_room()
-            has_closed = await self._close()
+            self.rounds += await self._close()
             await self._open()
-            self.rounds += has_closed
 
     async def _use_up_room(self) -> None:
         while not (self.runs.waiting and self.may_close):
