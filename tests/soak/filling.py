@@ -1,6 +1,7 @@
 """What fills etcd and what empties it again, and looks at how full it is."""
 
 import asyncio
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -74,7 +75,9 @@ class Filling:
             for evaluator in self.stack.evaluators:
                 with suppress(NoAnswerError):
                     runs = await evaluator.metric("etcd_shield_reserved_runs", tier="standard")
-                    if runs is not None and not self.room.may_reserve(self.timeline.now, runs):
+                    if runs is None or math.isnan(runs):  # another evaluator decides
+                        continue
+                    if not self.room.may_reserve(self.timeline.now, runs):
                         self.timeline.blame(f"{evaluator.name} reserves for {runs:g} runs")
 
     async def write_on(self) -> None:
