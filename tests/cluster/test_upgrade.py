@@ -12,7 +12,7 @@ from tests.cluster.images import Builder
 from tests.cluster.load import creations
 from tests.cluster.node import Node
 from tests.cluster.release import CHART, OLD, Release, judging_only, overlaid, readme_values
-from tests.rig.old_version import old_sources
+from tests.rig.old_version import missing_history, old_sources
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,6 +24,8 @@ REACHABLE_REDIS = {"redis": {"extraConfig": "protected-mode no"}}
 @pytest_asyncio.fixture(loop_scope="session")
 async def old(node: Node, builder: Builder, tmp_path: Path) -> AsyncIterator[Release]:
     """A release of version 0.1.0 that admits."""
+    if reason := missing_history():
+        pytest.skip(reason)
     for image in await old_images(builder):
         await node.containerd.load(image)
     chart = await old_sources(tmp_path) / CHART.relative_to(Path(__file__).parents[2])

@@ -15,7 +15,7 @@ from tests.integration.admitter.load import Load
 from tests.integration.evaluator.installation import CLUSTER, Installation, config, installed
 from tests.rig.certificates import Authority
 from tests.rig.lifetime import Rig
-from tests.rig.old_version import OldAdmitter, OldEvaluator, old_packages
+from tests.rig.old_version import OldAdmitter, OldEvaluator, missing_history, old_packages
 from tests.rig.redis import RedisServer
 from tests.rig.server import start_all
 from tests.rig.services import Admitter, Config, Evaluator
@@ -162,6 +162,8 @@ class Site:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if reason := missing_history():
+        pytest.skip(reason)
     return await old_packages(tmp_path_factory.mktemp("old"))
 
 
