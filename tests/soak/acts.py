@@ -71,17 +71,18 @@ EMPTY_SECONDS = 180.0
 # An interval of each service, and the mirror's own retry of 5 s.
 DELAY_SECONDS = 8.0
 
-Act = Callable[[Timeline, float, int], Coroutine[Any, Any, None]]
+Act = Callable[[Timeline, float, int, asyncio.Barrier], Coroutine[Any, Any, None]]
 Load = Callable[[], Coroutine[Any, Any, None]]
 
 
-async def play_room(timeline: Timeline, seconds: float, seed: int) -> None:
+async def play_room(timeline: Timeline, seconds: float, seed: int, ready: asyncio.Barrier) -> None:
     """Play the act on latches, room and counting.
 
     Args:
         timeline: Where everything is written.
         seconds: For how long.
         seed: Draws the faults.
+        ready: Where acts wait for each other's servers: their start would take the load's CPU.
 
     Raises:
         RigError: A server is missing, or did not come back.
@@ -105,6 +106,7 @@ async def play_room(timeline: Timeline, seconds: float, seed: int) -> None:
             traffic.judge,
             traffic.operate,
         )
+        await ready.wait()
         timeline.tell("everything is up; the faults begin")
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
@@ -114,7 +116,9 @@ async def play_room(timeline: Timeline, seconds: float, seed: int) -> None:
         _close(timeline, rounds=filling.rounds)
 
 
-async def play_holding(timeline: Timeline, seconds: float, seed: int) -> None:
+async def play_holding(
+    timeline: Timeline, seconds: float, seed: int, ready: asyncio.Barrier
+) -> None:
     """Play the act on held runs, the controller and the Decision object.
 
     It ends once everything that was held has started, after some more than `seconds`.
@@ -123,6 +127,7 @@ async def play_holding(timeline: Timeline, seconds: float, seed: int) -> None:
         timeline: Where everything is written.
         seconds: For how long.
         seed: Draws the faults.
+        ready: Where acts wait for each other's servers: their start would take the load's CPU.
 
     Raises:
         RigError: A server is missing, or did not come back.
@@ -142,6 +147,7 @@ async def play_holding(timeline: Timeline, seconds: float, seed: int) -> None:
             filling.look, filling.observe, filling.write_on, cluster.create, cluster.start_runs,
             cluster.observe, operator.operate,
         )  # fmt: skip
+        await ready.wait()
         timeline.tell("everything is up; the faults begin")
         async with asyncio.TaskGroup() as group:
             # What releases runs is broken as often as all the rest.

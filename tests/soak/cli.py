@@ -67,6 +67,7 @@ def main(minutes: float, seed: int | None, acts: tuple[str, ...], report: Path |
 
 
 async def _play(timelines: dict[str, Timeline], *, seconds: float, seed: int) -> None:
+    ready = asyncio.Barrier(len(timelines))
     async with asyncio.TaskGroup() as acts:
         for name, timeline in timelines.items():
-            acts.create_task(ACTS[name](timeline, seconds, seed))
+            acts.create_task(ACTS[name](timeline, seconds, seed, ready))
