@@ -1,10 +1,12 @@
 """Servers for the contract, started once for all of its tests."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 import pytest_asyncio
 
+from shield_common.config.types import Duration
 from shield_common.store.redis import RedisStore
 from shield_common.store.settings import RedisSettings, SentinelSettings
 from tests.integration.store.deployments import Deployment, InMemory, OnRedis, Site
@@ -15,11 +17,14 @@ from tests.rig.redis_cluster import ClusterNode, form_cluster
 from tests.rig.redis_sentinel import MASTER_NAME, RedisSentinel, replica_of
 from tests.rig.server import start_all
 
+# The contract is about answers, not about how fast a busy machine gives them.
+PATIENT: Final = Duration(2)
+
 
 async def _single(rig: Rig) -> OnRedis:
     server = RedisServer(rig)
     await server.start()
-    return OnRedis(RedisSettings(url=server.url), [server])
+    return OnRedis(RedisSettings(url=server.url, timeout=PATIENT), [server])
 
 
 async def _sentinel(rig: Rig) -> OnRedis:
@@ -29,13 +34,14 @@ async def _sentinel(rig: Rig) -> OnRedis:
     sentinel = RedisSentinel(rig, master)
     await start_all(replica, sentinel)
     addresses = SentinelSettings(master=MASTER_NAME, addresses=(sentinel.address,))
-    return OnRedis(RedisSettings(url="redis:///0", sentinel=addresses), [master, replica])
+    settings = RedisSettings(url="redis:///0", sentinel=addresses, timeout=PATIENT)
+    return OnRedis(settings, [master, replica])
 
 
 async def _cluster(rig: Rig) -> OnRedis:
     nodes = [ClusterNode(rig, f"node-{number}") for number in range(3)]
     await form_cluster(nodes)
-    return OnRedis(RedisSettings(url=nodes[0].url, cluster=True), nodes)
+    return OnRedis(RedisSettings(url=nodes[0].url, cluster=True, timeout=PATIENT), nodes)
 
 
 @pytest_asyncio.fixture(

@@ -17,7 +17,7 @@ def test_nothing_is_held_unless_holding_is_on() -> None:
     assert read(changed("interval", "5s")).plan().max_held is None
     assert read(changed("hold", {"max_runs": 50})).plan().max_held is None
     assert 50 == read(changed("hold", {"enabled": True, "max_runs": 50})).plan().max_held
-    assert 1000 == read(changed("hold", {"enabled": True})).plan().max_held
+    assert 5000 == read(changed("hold", {"enabled": True})).plan().max_held
 
 
 def test_full_is_half_way_from_set_to_the_quota_unless_given() -> None:
