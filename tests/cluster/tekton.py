@@ -17,6 +17,7 @@ from tests.rig.waiting import wait_until
 RUNS = "/apis/tekton.dev/v1/namespaces/{}/pipelineruns"
 _NAMESPACE = "tekton-pipelines"
 _DEPLOYMENTS = DEPLOYMENTS.format(_NAMESPACE)
+_DEFAULTS = f"/api/v1/namespaces/{_NAMESPACE}/configmaps/config-defaults"
 _DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/pipelineruns.tekton.dev"
 _PROGRAMS = ("controller", "webhook", "entrypoint", "true")
 # What a controller and a webhook need of config/: neither events, nor resolvers, nor scaling.
@@ -82,6 +83,14 @@ async def install(node: Node, builder: Builder, directory: Path) -> None:
         return HTTPStatus.CREATED == (await node.api.create(real_run(), dry_run=True)).status
 
     await wait_until(answers, within=_START_SECONDS, what="Tekton's webhook", every=0.5)
+
+
+async def set_pod_template(node: Node, template: Object | None) -> None:
+    """Change the template that Tekton's webhook writes into every run that it sees."""
+    text = None if template is None else json.dumps(template)
+    reply = await node.api.patch(_DEFAULTS, {"data": {"default-pod-template": text}})
+    if HTTPStatus.OK != reply.status:
+        raise RigError(f"Tekton's defaults could not be changed: {reply.message}")
 
 
 async def wait_succeeded(node: Node, *names: str, place: str = TEAM) -> None:

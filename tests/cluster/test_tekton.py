@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,6 +13,7 @@ from tests.cluster.images import Builder
 from tests.cluster.objects import TEAM
 from tests.cluster.release import Release, is_held
 from tests.rig.kubernetes import installed
+from tests.rig.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,6 +22,13 @@ HELD_RUNS = 6
 HOLDING = {"hold": {"enabled": True}, "release": {"maxRate": "10/s"}}
 # Above `set` of db-in-use, 85 percent, and well below where nothing is held any more, 92.5 percent.
 HOLDING_FROM = 0.88
+# What Pipelines-as-Code does with a run of its own queue when its turn comes.
+STARTED = {
+    "spec": {"status": None},
+    "metadata": {"annotations": {"pipelinesascode.tekton.dev/state": "started"}},
+}
+KUEUE = {"kueue.x-k8s.io/queue-name": "runs"}
+POD_TEMPLATE = {"nodeSelector": {"kubernetes.io/os": "linux"}}
 MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 
@@ -79,6 +88,58 @@ async def test_runs_held_while_etcd_is_full_all_run_after_it_has_room(holding: R
         assert set(names) == await pending(holding)
     await tekton.wait_succeeded(holding.node, *names)
     assert set() == await pending(holding)
+
+
+@pytest.mark.shows("H2", "H3", "H4")
+async def test_held_runs_can_be_changed_and_cancelled_and_nobody_else_starts_them(
+    holding: Release,
+) -> None:
+    api = holding.node.api
+    async with full_etcd(holding, to=HOLDING_FROM):
+        cancelled, deleted, labelled, started, *others = await hold_runs(holding)
+        changes: dict[str, dict[str, Any]] = {
+            cancelled: {"spec": {"status": "Cancelled"}},
+            labelled: {"metadata": {"labels": {"team": "orders"}}},
+            started: STARTED,
+        }
+        for name, change in changes.items():
+            reply = await api.patch(f"{RUNS}/{name}", change)
+            assert HTTPStatus.OK == reply.status, reply.message
+        await api.delete(f"{RUNS}/{deleted}")
+        assert {labelled, started, *others} == await pending(holding)
+        run = tekton.real_run()
+        run["metadata"]["labels"] = KUEUE
+        assert HTTPStatus.TOO_MANY_REQUESTS == (await api.create(run)).status
+    await tekton.wait_succeeded(holding.node, labelled, started, *others)
+    runs = {run["metadata"]["name"]: run for run in await api.items(RUNS)}
+    assert deleted not in runs
+    assert "False" == tekton.outcome(runs[cancelled])
+
+
+@pytest.mark.shows("H6")
+async def test_runs_that_tekton_refuses_to_start_are_stuck_until_it_takes_them(
+    holding: Release,
+) -> None:
+    """Its webhook lets nothing in `spec` change, and writes a changed default there itself."""
+    node = holding.node
+
+    async def refused() -> bool:
+        reply = await node.api.patch(f"{RUNS}/{names[0]}", {"metadata": {"labels": {"a": "b"}}})
+        return HTTPStatus.BAD_REQUEST == reply.status
+
+    async def all_stuck() -> bool:
+        return len(names) == await holding.metric("controller", "etcd_shield_stuck_runs")
+
+    try:
+        async with full_etcd(holding, to=HOLDING_FROM):
+            names = await hold_runs(holding)
+            await tekton.set_pod_template(node, POD_TEMPLATE)
+            await wait_until(refused, within=90, what="Tekton's webhook to see its new default")
+        await wait_until(all_stuck, within=90, what="all runs to be stuck")
+        assert set(names) == await pending(holding)
+    finally:
+        await tekton.set_pod_template(node, None)
+    await tekton.wait_succeeded(node, *names)
 
 
 @pytest.mark.shows("H7")
