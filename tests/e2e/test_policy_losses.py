@@ -27,7 +27,7 @@ UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 async def test_k2_while_the_evaluator_is_away_the_decision_expires(judge: Judge) -> None:
-    # Nobody writes a newer one.
+    # No newer decision is written.
     await judge.decide(CLOSED, ttl=10, reason="the last word")
     await judge.wait_for(DENIED, saying="the last word")
     await judge.wait_for(CREATED)

@@ -272,9 +272,9 @@ async def test_the_webhook_refuses_until_kyverno_s_policy_is_there(switching: Sw
     shield = switching.shield
     await switching.decide(deny=True)
     commands = switching.commands("Kyverno")
-    there, removal, back = commands[:3], commands[3], commands[4:]
+    to_kyverno, removal, to_webhook = commands[:3], commands[3], commands[4:]
     async with switching.asking() as replies:
-        for command in there:
+        for command in to_kyverno:
             await switching.run(command)
     assert [] == [reply.message for reply in replies if REFUSED not in reply.message]
     assert await exists(shield, "/apis/policies.kyverno.io/v1/validatingpolicies/etcd-shield")
@@ -287,7 +287,7 @@ async def test_the_webhook_refuses_until_kyverno_s_policy_is_there(switching: Sw
     assert HTTPStatus.CREATED == (await ask(shield)).status
     assert "deny" == (await config_map(shield.api, CONFIG_MAP))["standard"]
 
-    for number, command in enumerate(back):
+    for number, command in enumerate(to_webhook):
         await switching.run(command)
         if number == 0:
             await switching.decide(deny=True)

@@ -28,7 +28,7 @@ _DAY_SECONDS = 86_400
 
 
 def room(data: bytes) -> None:
-    """Nobody admits, holds or releases more runs than the document hands out."""
+    """Admissions, held runs and releases stay within what the document hands out."""
     decision = _taken(data)
     if decision is None:
         return
@@ -48,8 +48,8 @@ def decision_objects(data: bytes) -> None:
     problems = [error.message for error in _schema.iter_errors(document)]
     assert not problems, problems
     spec = document["spec"]
-    told = {"": spec["allow"], **{tier: state["allow"] for tier, state in spec["tiers"].items()}}
-    assert bits(decision) == told
+    tiers = {tier: state["allow"] for tier, state in spec["tiers"].items()}
+    assert {"": spec["allow"], **tiers} == bits(decision)
     shown = datetime.strptime(spec["evaluatedAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     # UTC has no such day where the first or the last one of the calendar is in another zone.
     tolerance = 1 if 1 < shown.year < 9999 else _DAY_SECONDS
@@ -81,7 +81,7 @@ def _admits_within_share(decision: Decision, tier: str) -> None:
         else:
             assert 1 <= retry_seconds(wait, 0.5) <= 2 * MAX_WAIT_SECONDS
     if entry.share is None:  # paces nothing
-        assert admitted == _ENOUGH
+        assert _ENOUGH == admitted
     else:  # a new bucket begins with a run where there is room for it
         part = (entry.room or 0.0) / (decision.admitters or 1)
         assert admitted <= 1 + max(entry.share, part)

@@ -85,8 +85,6 @@ async def policy(
 ) -> AsyncIterator[dict[str, Any]]:
     """One of the examples."""
     thing = yaml.safe_load((EXAMPLES / f"{request.param}.yaml").read_text())
-
-    # Kyverno's own webhook for policies is there a moment after it is ready.
     await api.apply(thing)
     yield thing
     await api.delete(f"{collection_of(thing)}/{thing['metadata']['name']}")

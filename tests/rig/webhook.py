@@ -14,7 +14,7 @@ import aiohttp
 from tests.rig.errors import RigError
 from tests.rig.probing import silence_as_no_answer
 
-# What only a paced run is told.
+# Only the refusal of a paced run says this.
 _PACED = "yours may start then"
 # The API server's own default for a webhook.
 _LIMIT = aiohttp.ClientTimeout(total=10.0)

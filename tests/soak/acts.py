@@ -62,9 +62,9 @@ ROOM_BOUNDS = RoomBounds(
     counted=COUNTED_SECONDS,
     unseen=UNSEEN_RUNS,
 )
-# Faults stop that long before the end, so that the last answers are given by a healthy shield.
+# Faults stop this long before the end, so that the last answers are given by a healthy shield.
 CALM_END_SECONDS = 25.0
-# Creations stop that long before the end, so that all that is held can start.
+# Creations stop this long before the end, so that all that is held can start.
 NO_MORE_RUNS_SECONDS = 20.0
 # For a queue of some hundred runs, however slowly they are released, and two busy cores.
 EMPTY_SECONDS = 180.0
@@ -121,7 +121,7 @@ async def play_holding(
 ) -> None:
     """Play the act on held runs, the controller and the Decision object.
 
-    It ends once everything that was held has started, after some more than `seconds`.
+    It ends once every held run has started, which is a little after `seconds`.
 
     Args:
         timeline: Where everything is written.

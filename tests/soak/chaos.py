@@ -43,7 +43,7 @@ class Chaos:
         return self._broken_until.get(server.name, float("-inf")) + self.recovery >= since
 
     def broken_since(self, servers: Sequence[Server], since: float) -> float:
-        """Return when the first of those servers broke that are excused, and `since` otherwise.
+        """Return the earliest of `since` and the times at which the excused servers broke.
 
         What one of them was asked before it broke may come about when it is mended.
         """

@@ -28,7 +28,7 @@ class Fault:
     Attributes:
         name: What the timeline calls it.
         victims: Who may fail to answer meanwhile.
-        act: Breaks, waits so many seconds, mends.
+        act: Breaks something, waits for the given seconds, and mends it.
         forgets: Redis loses its data; together with a broken evaluator the latches may be lost.
         hurts_evaluator: The evaluator that remembers the latches may be away.
         blinds: Prometheus' samples of etcd may be missing or late.
@@ -133,13 +133,13 @@ class Draw:
 
 
 def draws(seed: int, kinds: int) -> "Draws":
-    """Return the endless plan of a seed, which draws any of so many faults each time."""
+    """Return the endless plan of a seed: every fault is a random one of `kinds`."""
     chance = random.Random(seed)
     return Draws(chance, (chance.randrange(kinds) for _ in itertools.count()))
 
 
 def deck(seed: int, numbers: Sequence[int]) -> "Draws":
-    """Return the endless plan of a seed in which each fault comes once before any comes again."""
+    """Return the endless plan of a seed: round after round of all faults, each in random order."""
     chance = random.Random(seed)
     shuffled = (chance.sample(numbers, len(numbers)) for _ in itertools.count())
     return Draws(chance, itertools.chain.from_iterable(shuffled))

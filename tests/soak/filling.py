@@ -32,7 +32,7 @@ def review_of(number: int, uid: str = "step") -> bytes:
 
 @dataclass
 class Filling:
-    """Everything that writes to etcd, and what the models are told of it.
+    """Writes to etcd, empties it, looks at it, and informs the models.
 
     Attributes:
         usage: The fullest signal's value at the last look.

@@ -38,8 +38,8 @@ class RoomBounds:
         forgets: Seconds for which lost reservations may show.
         write_bytes: What one write of a run adds to etcd.
         lasts: Seconds for which the evaluator reserves for a run.
-        counted: Seconds after which it does at the latest, and after which that shows.
-        unseen: Runs that may be counted although their start is not seen yet, or the other way.
+        counted: Seconds within which a start is counted and its reservation shows.
+        unseen: Runs that may be counted although their start is not seen yet, or the reverse.
     """
 
     quota: int
@@ -86,12 +86,12 @@ class RoomModel:
         self._lost_at = at
 
     def begin(self, at: float, writes: int) -> None:
-        """A run starts, and is going to write so often."""
+        """A run starts, and has that number of writes left."""
         self.left += writes
         self._starts.append(at)
 
     def may_reserve(self, at: float, runs: float) -> bool:
-        """Return whether the evaluator may be reserving for so many runs at a time."""
+        """Return whether the evaluator may reserve for that number of runs at that time."""
         bounds = self.bounds
         longest = bounds.lasts + bounds.counted
         if self._disturbances or at - self._calm_since < bounds.settle + longest:

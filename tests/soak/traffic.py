@@ -155,7 +155,7 @@ class Traffic:
         if not right:
             self.timeline.blame(
                 f"{told.admitter} {told.said.value}: a review of {told.sent:.1f} s, answered"
-                f" {told.received:.1f} s, when only {words(possible)} was possible"
+                f" {told.received:.1f} s, when only {_words(possible)} was possible"
             )
 
 
@@ -167,6 +167,5 @@ def _said(answer: Answer) -> Said:
     return Said.NO_ROOM if NO_ROOM in answer.message else Said.DENIED
 
 
-def words(possible: frozenset[bool]) -> str:
-    """Return which bits are possible, for people."""
+def _words(possible: frozenset[bool]) -> str:
     return " or ".join("admitting" if bit else "denying" for bit in sorted(possible))

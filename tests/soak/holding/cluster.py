@@ -1,4 +1,4 @@
-"""Those who use the API server: clients that create runs, a stand-in for Tekton, and observers."""
+"""The users of the API server: clients that create runs, a stand-in for Tekton, and observers."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ from tests.soak.holding.stack import DECISION_PATH, HoldingStack
 from tests.soak.timeline import Timeline
 
 CREATIONS_PER_SECOND = 5
-# So many clients; none creates another run before it has created one.
+# Runs that are being created at the same time; each is tried again until it exists.
 CLIENTS = 20
 # After a refusal, an error or a lost answer clients come back, ever more rarely, as client-go does.
 PATIENCE_SECONDS = 1.0
@@ -89,7 +89,7 @@ class Cluster:
                     self._judge_object(shown.body["spec"], sent)
 
     async def finish(self) -> Sequence[RunState]:
-        """Return every run that the API server has; it works again.
+        """Return every run that the API server has; no fault may be active.
 
         Raises:
             RefusedError: It refused the list.

@@ -138,7 +138,7 @@ class Runs:
         return Seen(starts=True, was_held=True, wrong=wrong)
 
     def may_release(self, since: float, at: float) -> bool:
-        """Return whether a release may be right that came about after `since` and before `at`."""
+        """Return whether a release between `since` and `at` may be right."""
         return ADMIT in self.model.possible(since - self.delay, at)
 
     def may_refuse(self, sent: float) -> bool:
@@ -149,7 +149,7 @@ class Runs:
         """Return whether the Decision object may have a bit.
 
         Args:
-            since: From when on it may not have been written, but for `delay`.
+            since: Since when the object may be out of date, apart from `delay`.
             at: When it was read.
             allow: The bit.
         """
