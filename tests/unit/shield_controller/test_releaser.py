@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from shield_common.config.types import Duration, Rate
 from shield_common.decision import Decision
 from shield_common.decision_age import CachedDecision
 from shield_controller.core.runs import HeldRun, NotARunError
@@ -21,7 +22,7 @@ from tests.unit.shield_controller.fakes import FakeRuns
 
 REFUSED = KubernetesError(400, "admission webhook denied the request: validation failed")
 OPEN = decision(standard=tier(room=100.0))
-FAST = ReleaseSettings(max_rate=100.0)  # type: ignore[arg-type]  # a float is one
+FAST = ReleaseSettings(max_rate=Rate(100.0))
 
 
 class World:
@@ -245,7 +246,7 @@ async def test_refused_runs_use_up_the_rate() -> None:
     """A controller without the right to patch does not send a thousand requests a round."""
     world = World(
         *(run(f"run-{number}") for number in range(50)),
-        release=ReleaseSettings(max_rate=1.0),  # type: ignore[arg-type]  # a float is one
+        release=ReleaseSettings(max_rate=Rate(1.0)),
     )
     world.api.refuse = lambda _each: KubernetesError(403, "forbidden")
     world.decide(OPEN)
@@ -275,7 +276,7 @@ async def test_a_run_that_left_meanwhile_is_no_error() -> None:
 async def test_an_old_run_is_kept_released_or_cancelled(
     on_max_age: Any, results: list[str]
 ) -> None:
-    hold = HoldSettings(max_age=60.0, on_max_age=on_max_age)  # type: ignore[arg-type]  # a float is one
+    hold = HoldSettings(max_age=Duration(60.0), on_max_age=on_max_age)
     world = World(run("old", age=61), run("young", age=59), hold=hold)
     world.decide(decision(standard=tier(allow=False)))
 
@@ -288,7 +289,7 @@ async def test_an_old_run_is_kept_released_or_cancelled(
 @pytest.mark.parametrize("clock", ["server_clock", "own_clock"])
 async def test_a_single_clock_that_jumps_ahead_makes_no_run_too_old(clock: str) -> None:
     """A cancelled run is lost, and any of several API servers, or a proxy, sends the date."""
-    hold = HoldSettings(max_age=3_600.0, on_max_age="cancel")  # type: ignore[arg-type]  # a float is one
+    hold = HoldSettings(max_age=Duration(3_600.0), on_max_age="cancel")
     world = World(run("young", age=60), hold=hold)
     setattr(world, clock, NOON + timedelta(days=30))
 
@@ -298,7 +299,7 @@ async def test_a_single_clock_that_jumps_ahead_makes_no_run_too_old(clock: str) 
 
 
 async def test_a_cancelled_run_leaves_the_room_to_the_next() -> None:
-    hold = HoldSettings(max_age=60.0, on_max_age="cancel")  # type: ignore[arg-type]  # a float is one
+    hold = HoldSettings(max_age=Duration(60.0), on_max_age="cancel")
     world = World(run("old", age=61), run("young", age=59), hold=hold)
     world.decide(decision(standard=tier(room=1.0)))
 
@@ -311,7 +312,7 @@ async def test_a_namespace_whose_runs_are_stuck_lets_no_newcomer_catch_up() -> N
     """Nor does it catch up itself: its turns were offered, and nothing could start."""
     stuck = run("stuck", age=99, namespace="team-stuck")
     many = [run(f"many-{number}", age=50 - number) for number in range(8)]
-    world = World(stuck, *many, release=ReleaseSettings(max_rate=0.6))  # type: ignore[arg-type]  # a float is one
+    world = World(stuck, *many, release=ReleaseSettings(max_rate=Rate(0.6)))
     world.api.refuse = lambda each: REFUSED if "stuck" == each.name else None
     world.decide(OPEN)
     for _ in range(2):
@@ -326,7 +327,7 @@ async def test_a_namespace_whose_runs_are_stuck_lets_no_newcomer_catch_up() -> N
 
 
 async def test_a_controller_that_loses_its_lease_lets_the_next_old_run_alone() -> None:
-    hold = HoldSettings(max_age=60.0, on_max_age="release")  # type: ignore[arg-type]  # a float is one
+    hold = HoldSettings(max_age=Duration(60.0), on_max_age="release")
     world = World(run("one", age=99), run("two", age=98), hold=hold)
 
     def lose_the_lease(_run: HeldRun) -> None:
@@ -342,7 +343,7 @@ async def test_a_controller_that_loses_its_lease_lets_the_next_old_run_alone() -
 async def test_other_settings_apply_from_the_next_round_on() -> None:
     world = World(*(run(f"run-{number}") for number in range(9)))
     world.decide(OPEN)
-    world.releaser.apply_settings(settings(release=ReleaseSettings(max_rate=0.2)))  # type: ignore[arg-type]  # a float is one
+    world.releaser.apply_settings(settings(release=ReleaseSettings(max_rate=Rate(0.2))))
 
     await world.round()
 
