@@ -5,22 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.soak.holding.runs import Runs, RunState, Seen
-from tests.soak.model import Bounds, Model
-from tests.soak.room_model import RoomBounds, RoomModel
+from tests.soak.model import Model
+from tests.soak.room_model import RoomModel
+from tests.unit.soak.bounds import BOUNDS, ROOM_BOUNDS
 
-BOUNDS = Bounds(set=0.5, reset=0.3, tolerance=0.02, settle=5.0)
-ROOM = RoomBounds(
-    quota=1000,
-    target=0.4,
-    slack=0.05,
-    plenty=0.2,
-    settle=5.0,
-    forgets=10.0,
-    write_bytes=10,
-    lasts=5.0,
-    counted=2.0,
-    unseen=1,
-)
 STARTED = RunState(name="run-1", uid="a", generation=1, is_pending=False, is_marked=False)
 HELD = replace(STARTED, is_pending=True, is_marked=True)
 RELEASED = replace(STARTED, generation=2)
@@ -29,7 +17,7 @@ RELEASED = replace(STARTED, generation=2)
 @pytest.fixture
 def runs() -> Runs:
     """Runs before an etcd that has long been empty."""
-    made = Runs(model=Model(BOUNDS), room=RoomModel(ROOM), delay=2.0)
+    made = Runs(model=Model(BOUNDS), room=RoomModel(ROOM_BOUNDS), delay=2.0)
     look(made, (0, 0.1), (5, 0.1))
     return made
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.soak.model import ADMIT, DENY, EVERYTHING, Bounds, Model
-
-BOUNDS = Bounds(set=0.5, reset=0.3, tolerance=0.02, settle=5.0)
+from tests.soak.model import ADMIT, DENY, EVERYTHING, Model
+from tests.unit.soak.bounds import BOUNDS
 
 
 def after(*looks: tuple[float, float], model: Model | None = None) -> Model:

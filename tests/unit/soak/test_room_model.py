@@ -2,25 +2,13 @@
 
 import pytest
 
-from tests.soak.room_model import RoomBounds, RoomModel
-
-BOUNDS = RoomBounds(
-    quota=1000,
-    target=0.4,
-    slack=0.05,
-    plenty=0.2,
-    settle=5.0,
-    forgets=10.0,
-    write_bytes=10,
-    lasts=5.0,
-    counted=2.0,
-    unseen=1,
-)
+from tests.soak.room_model import RoomModel
+from tests.unit.soak.bounds import ROOM_BOUNDS
 
 
 @pytest.fixture
 def model() -> RoomModel:
-    return RoomModel(BOUNDS)
+    return RoomModel(ROOM_BOUNDS)
 
 
 def test_runs_may_fill_etcd_up_to_the_target_and_the_slack(model: RoomModel) -> None:
