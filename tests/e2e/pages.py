@@ -19,9 +19,8 @@ def first_values(page: Path) -> dict[str, Any]:
 
 def commands(page: Path, start: str) -> list[list[str]]:
     """Return the commands of a page's code blocks that begin with `start`, as words."""
-    blocks = re.findall(r"(?ms)^ *```\w*\n(.*?)^ *```$", page.read_text())
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line) for line in lines if line.strip().startswith(start)]
+    lines = _code_lines(page.read_text())
+    return [shlex.split(line) for line in lines if line.startswith(start)]
 
 
 def section(page: Path, heading: str) -> str:
@@ -33,8 +32,7 @@ def section(page: Path, heading: str) -> str:
 
 def shell_commands(text: str) -> list[list[str]]:
     """Return all commands of helm and kubectl in a text's code blocks, in their order."""
-    blocks = re.findall(r"(?ms)^ *```\w*\n(.*?)^ *```$", text)
-    lines = (line.strip().removeprefix("$ ") for line in "\n".join(blocks).splitlines())
+    lines = (line.removeprefix("$ ") for line in _code_lines(text))
     return [shlex.split(line) for line in lines if line.startswith(("helm ", "kubectl "))]
 
 
@@ -44,3 +42,10 @@ def values_in(text: str) -> dict[str, dict[str, Any]]:
     for match in re.finditer(r"(?ms)`([\w-]+\.yaml)`[^`]*:\n\n```yaml\n(.*?)^```$", text):
         files[match.group(1)] = yaml.safe_load(match.group(2))
     return files
+
+
+def _code_lines(text: str) -> list[str]:
+    """Return the lines of a text's code blocks; a line that a backslash continues is one."""
+    blocks = re.findall(r"(?ms)^ *```\w*\n(.*?)^ *```$", text)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines]
