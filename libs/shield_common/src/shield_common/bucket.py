@@ -44,7 +44,7 @@ class Bucket:
         shares: float = 1.0,
         missed_intervals: int = 0,
     ) -> None:
-        """Grant what is due to the owner of this bucket under a decision; any number of calls.
+        """Grant the owner's shares of a decision; any number of calls grant them once.
 
         Args:
             decision: the decision in force.
