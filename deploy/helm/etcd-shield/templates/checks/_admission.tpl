@@ -62,7 +62,7 @@
 {{- $mirrors := or .Values.publish.configMap (include "etcd-shield.publish.object" .) -}}
 {{- /* The controller writes an unchanged decision again every 60 s. */}}
 {{- if and $mirrors (lt (include "etcd-shield.seconds" .Values.evaluator.config.ttl | float64) 120.0) -}}
-{{- fail "evaluator.config.ttl must be at least 2m where the decision is mirrored (publish, or admission=policy): the controller renews an unchanged one once a minute." -}}
+{{- fail "evaluator.config.ttl must be at least 2m where the decision is mirrored (publish, or admission=policy or both): the controller renews an unchanged one once a minute." -}}
 {{- end -}}
 {{- if and (include "etcd-shield.policy.needed" .) (lt (include "etcd-shield.policy.expiredAfter" . | int) 120) -}}
 {{- fail (printf "admitter.config.freshness.expired_after must be at least 2m with admission=%s: the controller renews an unchanged decision once a minute." .Values.admission) -}}
