@@ -1,11 +1,14 @@
 """What `explain` says about a request."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
+from shield_admitter.cli import main
 from shield_admitter.cli.explanation import Explanation, explain_request, text_lines
 from shield_admitter.core.review import UserInfo
 from shield_admitter.settings import AdmitterSettings
@@ -143,3 +146,23 @@ def test_a_run_without_a_slot_is_denied() -> None:
 def test_holding_without_a_controller_is_refused() -> None:
     with pytest.raises(SettingsError, match="no held run could start"):
         parse(CONFIG + "hold: {enabled: true}", AdmitterSettings, source="c", environment={})
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "must be a mapping, not nothing"),
+        ("metadata: {}", "the key `kind` is missing"),
+        ("{kind: PipelineRun, metadata: 5}", "metadata: must be a mapping, not a whole number"),
+    ],
+    ids=["empty", "no kind", "metadata"],
+)
+def test_a_file_that_is_no_object_is_refused_in_plain_words(
+    tmp_path: Path, content: str, problem: str
+) -> None:
+    config, subject = tmp_path / "admitter.yaml", tmp_path / "run.yaml"
+    config.write_text(CONFIG)
+    subject.write_text(content)
+    result = CliRunner().invoke(main, ["explain", "--config", str(config), "-f", str(subject)])
+    said = f"shield-admitter: {subject}: not a Kubernetes object: {problem}\n"
+    assert (2, said) == (result.exit_code, result.stderr)

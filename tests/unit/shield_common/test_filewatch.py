@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shield_common.filewatch import FileWatch, fingerprint
+from shield_common.filewatch import MAX_BYTES, FileWatch, fingerprint
 
 
 @pytest.fixture
@@ -82,3 +82,11 @@ async def test_content_that_moves_from_one_file_to_the_next_is_a_change(tmp_path
     one.write_text("a")
     two.write_text("bc")
     assert before != fingerprint([one, two])
+
+
+def test_no_more_of_a_file_is_read_than_settings_may_have(tmp_path: Path) -> None:
+    path = tmp_path / "device"
+    path.write_bytes(bytes(MAX_BYTES))
+    before = fingerprint([path])
+    path.write_bytes(bytes(MAX_BYTES + 1))
+    assert before == fingerprint([path])

@@ -112,7 +112,10 @@ def test_an_address_is_a_host_and_a_port(text: str, address: tuple[str, int]) ->
     assert address == parse_address(text)
 
 
-@pytest.mark.parametrize("text", ["", "9100", "host:", "host:http", "host:65536", "host:-1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "9100", "host:", "host:http", "host:65536", "host:-1", "[::1:9100", "::1]:1", "a b:1"],
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"listen: .* is not host:port"):
         MetricsSettings(listen=text)

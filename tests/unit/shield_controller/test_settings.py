@@ -37,18 +37,21 @@ def test_a_rate_is_written_with_its_unit() -> None:
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ("release: {max_rate: 60}", "release.max_rate: Expected a rate such as 60/m, got a number"),
+        ("release: {max_rate: 60}", "release.max_rate: must be a rate such as 60/m, not a number"),
         ("release: {max_rate: 60/d}", "release.max_rate: '60/d' is not a rate"),
         ("release: {max_rate: 0/s}", "release.max_rate: must be above 0"),
         ("hold: {max_age: 0s}", "hold.max_age: must be above 0s"),
-        ("hold: {on_max_age: drop}", "it takes cancel, keep, release"),
+        ("hold: {on_max_age: drop}", "hold.on_max_age: 'drop' is not one of cancel, keep, release"),
         ("interval: 100ms", "interval: must be at least 200ms and at most 1m"),
         ("interval: 5m", "interval: must be at least 200ms and at most 1m"),
         ("refresh: 0s", "refresh: must be above 0s"),
-        ("publish: {decision: ../secrets}", "publish.decision"),
+        (
+            "publish: {decision: ../secrets}",
+            "publish.decision: has characters that are not allowed here",
+        ),
         ("kueue: {cluster_queues: [Upper]}", "kueue.cluster_queues[0]"),
         ("freshness: {stale_after: 5m}", "stale_after must be above 0s and below expired_after"),
-        ("hold: {max_runs: 7}", "hold: Object contains unknown field `max_runs`"),
+        ("hold: {max_runs: 7}", "hold: unknown key `max_runs`"),
     ],
 )
 def test_a_bad_value_is_named_with_its_path(more: str, problem: str) -> None:

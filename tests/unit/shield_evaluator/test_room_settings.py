@@ -60,6 +60,11 @@ def test_every_room_setting_reaches_the_plan() -> None:
         ),
         pytest.param({"run_cost": "4Mi", "target": 0}, "must be above 0", id="target-of-zero"),
         pytest.param(
+            {"run_cost": "4Mi", "set": 2},
+            "set (2): run_cost needs a target, by default 0.02 below set",
+            id="set-without-target",
+        ),
+        pytest.param(
             {"run_cost": "4Mi", "grows_over": "0s"}, "must be above 0s", id="no-time-to-grow"
         ),
         pytest.param({"run_cost": "4Mi", "spend": "0s"}, "must be above 0s", id="no-time-to-spend"),

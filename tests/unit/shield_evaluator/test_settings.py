@@ -108,14 +108,14 @@ LIMIT = "tiers/standard/db-file"
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        pytest.param("clutser", "x", "unknown field `clutser`", id="a key with a slip"),
-        pytest.param("cluster", MISSING, "missing required field `cluster`", id="no cluster"),
+        pytest.param("clutser", "x", "unknown key `clutser`", id="a key with a slip"),
+        pytest.param("cluster", MISSING, "the key `cluster` is missing", id="no cluster"),
         pytest.param("cluster", "a b", "cluster: ", id="a cluster with a space"),
         pytest.param("cluster", "{x}", "cluster: ", id="a cluster with braces"),
         pytest.param("cluster", "rh01\n", "cluster: ", id="a cluster with a line break"),
         pytest.param("cluster", "", "cluster: ", id="an empty cluster"),
         pytest.param("signals", [], "signals: ", id="no signals"),
-        pytest.param("signals", MISSING, "missing required field `signals`", id="signals left out"),
+        pytest.param("signals", MISSING, "the key `signals` is missing", id="signals left out"),
         pytest.param("tiers", {}, "tiers: ", id="no tiers"),
         pytest.param("tiers/standard", {}, "tiers.standard: has no thresholds", id="empty tier"),
         pytest.param(
@@ -157,12 +157,12 @@ LIMIT = "tiers/standard/db-file"
         ),
         pytest.param(f"{LIMIT}/set", "90%", "tiers.standard.db-file.set: ", id="set as text"),
         pytest.param(f"{LIMIT}/set", True, "tiers.standard.db-file.set: ", id="set as a bool"),
-        pytest.param(f"{LIMIT}/sett", 1, "unknown field `sett`", id="a threshold with a slip"),
+        pytest.param(f"{LIMIT}/sett", 1, "unknown key `sett`", id="a threshold with a slip"),
         pytest.param(
             f"{LIMIT}/set_for", "5 min", "tiers.standard.db-file.set_for: '5 min' is not", id="time"
         ),
         pytest.param(
-            f"{LIMIT}/set_for", 300, "Expected a duration such as 15s, got a number", id="seconds"
+            f"{LIMIT}/set_for", 300, "must be a duration such as 15s, not a number", id="seconds"
         ),
         pytest.param(
             SIGNAL, {"name": "db-file"}, "exactly one of query and alert", id="measures nothing"
@@ -218,6 +218,9 @@ LIMIT = "tiers/standard/db-file"
         ),
         pytest.param("prometheus/urls", ["http://x?a=b"], "must be a base URL", id="a query in it"),
         pytest.param(
+            "prometheus/urls", ["http://a b"], "is not a URL that names a host", id="a space in it"
+        ),
+        pytest.param(
             "prometheus/urls", ["http://x:99999"], "urls[0]: is not a URL", id="an odd port"
         ),
         pytest.param(
@@ -253,7 +256,7 @@ LIMIT = "tiers/standard/db-file"
             "prometheus.basic_auth.username: must have no colon",
             id="a user with a colon",
         ),
-        pytest.param("redis", MISSING, "missing required field `redis`", id="no redis"),
+        pytest.param("redis", MISSING, "the key `redis` is missing", id="no redis"),
         pytest.param("redis/url", "http://redis", "redis.url: must begin with", id="redis by http"),
         pytest.param("redis/timeout", "5s", "timeout: must be above 0s and at most 2s", id="slow"),
         pytest.param("metrics/listen", "9100", "listen: '9100' is not host:port", id="listen"),

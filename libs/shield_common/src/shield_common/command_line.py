@@ -17,6 +17,7 @@ import click
 import msgspec
 from msgspec import Struct
 
+from shield_common import logs
 from shield_common.config.loader import SettingsError, load
 from shield_common.text import printable
 
@@ -129,7 +130,12 @@ class Program:
         sys.exit(code)
 
     def load(self, path: Path, kind: type[T]) -> T:
-        """Read the configuration; a bad one ends the process with `EXIT_BAD_CONFIG`."""
+        """Read the configuration; a bad one ends the process with `EXIT_BAD_CONFIG`.
+
+        Until a service configures its logs, they go to standard error: standard output belongs to a
+        command's result.
+        """
+        logs.configure_command()
         try:
             return load(path, kind, environment=os.environ)
         except SettingsError as error:

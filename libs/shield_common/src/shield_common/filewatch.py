@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # The kubelet refreshes mounted files about once a minute; two more seconds do not matter, and
 # hashing a few KiB every two seconds costs next to nothing.
 POLL_SECONDS: Final = 2.0
+# A configuration file has at most as many (`config.loader.MAX_FILE_BYTES`), and no certificate or
+# password has more; the bound keeps a wrong path, such as a device, from filling the memory.
+MAX_BYTES: Final = 1024 * 1024
 
 
 class FileWatch:
@@ -56,11 +59,12 @@ class FileWatch:
 
 
 def fingerprint(paths: Sequence[Path]) -> bytes:
-    """Digest the content of files; one that cannot be read counts as absent."""
+    """Digest the first `MAX_BYTES` of files; one that cannot be read counts as absent."""
     digest = hashlib.sha256()
     for path in paths:
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES)
         except OSError:
             digest.update(b"-")
         else:

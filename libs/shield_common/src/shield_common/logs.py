@@ -108,6 +108,22 @@ def configure(settings: LogSettings, *, service: str, stream: TextIO | None = No
     set_level(settings.level)
 
 
+def configure_command() -> None:
+    """Send errors to standard error and nothing else, for commands that print what they find.
+
+    Unconfigured, structlog writes to standard output, which belongs to a command's result.
+    """
+    structlog.configure(
+        processors=[
+            _drop_below_error,
+            structlog.stdlib.add_log_level,
+            _escape,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr),
+    )
+
+
 def flush(within: float) -> bool:
     """Wait until all lines are written, at most ``within`` seconds; return whether they are."""
     return _writer.flush(within)
@@ -233,6 +249,12 @@ def _service(service: str) -> Processor:
         return event
 
     return add
+
+
+def _drop_below_error(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    if method not in {"error", "exception", "critical"}:
+        raise structlog.DropEvent
+    return event
 
 
 def _bound(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -94,6 +94,11 @@ class QuotaReader:
         }
         return {signal: quota for signal, quota in quotas.items() if quota is not None}
 
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why quotas could not be read the last time, by their query."""
+        return self._notes.problems
+
     async def _quota(self, expression: str, budget: float) -> float | None:
         known = self._quotas.get(expression)
         now_ms = self._now().ms
@@ -115,11 +120,16 @@ class QuotaReader:
 
 
 class _Episodes:
-    """Logs the begin and the end of an episode, not every cycle of it."""
+    """Logs the start and the end of an episode, not every cycle of it."""
 
     def __init__(self) -> None:
         self._problems: dict[str, str] = {}
         self._log = logs.get(__name__)
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """The problems of now, by what they are about."""
+        return {what: problem for what, problem in self._problems.items() if problem}
 
     def note(self, what: str, problem: str) -> None:
         """Log a problem that is new, or the end of one."""

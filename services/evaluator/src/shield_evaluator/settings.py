@@ -120,6 +120,11 @@ class ThresholdSettings(SettingsStruct, frozen=True, kw_only=True):
         if self.set is None:
             raise ValueError("run_cost: an alert says nothing about room")
         target = self.set - TARGET_BELOW_SET if self.target is None else self.target
+        if self.target is None and not 0 < target <= 1:
+            raise ValueError(
+                f"set ({self.set:g}): run_cost needs a target, by default {TARGET_BELOW_SET:g} "
+                "below set, that is above 0 and at most 1"
+            )
         if target >= self.set:
             raise ValueError(f"target ({target:g}) must be below set ({self.set:g})")
         return RoomPlan(

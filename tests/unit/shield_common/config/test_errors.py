@@ -1,8 +1,10 @@
-"""A mistake in a settings file comes with what the place would have taken."""
+"""A mistake in a settings file is reported in plain words, with the valid values of the field."""
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
 import pytest
+from msgspec import Meta
 
 from shield_common.config.loader import SettingsError, SettingsStruct, parse
 from shield_common.config.types import Name
@@ -11,6 +13,19 @@ from shield_common.config.types import Name
 class Inner(SettingsStruct, frozen=True, kw_only=True):
     mode: Literal["allow", "deny"] = "allow"
     reset: float = 0
+
+
+Short = Annotated[str, Meta(min_length=1, max_length=3, pattern="^[a-z]*$")]
+
+
+class Bounded(SettingsStruct, frozen=True, kw_only=True):
+    seconds: Annotated[int, Meta(ge=1, le=300)] = 30
+    factor: Annotated[float, Meta(gt=0)] | None = None
+    names: Annotated[tuple[Short, ...], Meta(min_length=1)]
+    expires: Annotated[datetime, Meta(tz=True)] | None = None
+    quota: int | str | None = None
+    flag: bool = False
+    inner: Inner | None = None
 
 
 class Outer(SettingsStruct, frozen=True, kw_only=True):
@@ -24,21 +39,21 @@ class Outer(SettingsStruct, frozen=True, kw_only=True):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("intervall: 5s", "Object contains unknown field `intervall`, did you mean `interval`?"),
-        ("colour: red", "Object contains unknown field `colour`"),
+        ("intervall: 5s", "unknown key `intervall`, did you mean `interval`?"),
+        ("colour: red", "unknown key `colour`"),
         (
             "inner: {reste: 1}",
-            "inner: Object contains unknown field `reste`, did you mean `reset`?",
+            "inner: unknown key `reste`, did you mean `reset`?",
         ),
         (
             "tiers: {a: {b.c: {resett: 1}}}",
-            "tiers.a.b.c: Object contains unknown field `resett`, did you mean `reset`?",
+            "tiers.a.b.c: unknown key `resett`, did you mean `reset`?",
         ),
         (
             "rules: [{}, {moder: x}]",
-            "rules[1]: Object contains unknown field `moder`, did you mean `mode`?",
+            "rules[1]: unknown key `moder`, did you mean `mode`?",
         ),
-        ("inner: {mode: denied}", "inner.mode: Invalid enum value 'denied', it takes allow, deny"),
+        ("inner: {mode: denied}", "inner.mode: 'denied' is not one of allow, deny"),
         (
             "name: a b",
             (
@@ -51,4 +66,35 @@ class Outer(SettingsStruct, frozen=True, kw_only=True):
 def test_a_mistake_is_reported_with_the_nearest_valid_name(text: str, said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse(text, Outer, source="shield.yaml", environment={})
+    assert f"shield.yaml: {said}" == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seconds: 3", "the key `names` is missing"),
+        ("seconds: 0", "seconds: must be at least 1"),
+        ("seconds: 301", "seconds: must be at most 300"),
+        ("seconds: 1.5", "seconds: must be a whole number"),
+        ("seconds: soon", "seconds: must be a whole number, not text"),
+        ("seconds: [3]", "seconds: must be a whole number, not a list"),
+        ("seconds:", "seconds: must be a whole number, not nothing"),
+        ("factor: 0", "factor: must be above 0"),
+        ("factor: true", "factor: must be a number, not true or false"),
+        ("names: []", "names: must not be empty"),
+        ("names: a", "names: must be a list, not text"),
+        ("names: ['']", "names[0]: must not be empty"),
+        ("names: [abcd]", "names[0]: must have at most 3 characters"),
+        ("names: [A]", "names[0]: has characters that are not allowed here, or too many"),
+        ("names: [5]", "names[0]: must be text, not a whole number"),
+        ("expires: tomorrow", "expires: must be a time such as 2026-12-01T00:00:00Z"),
+        ("expires: 2026-12-01T00:00:00", "expires: must be a time such as 2026-12-01T00:00:00Z"),
+        ("quota: {}", "quota: must be a whole number or text, not a mapping"),
+        ("flag: yes", "flag: must be true or false, not text"),
+        ("inner: 5", "inner: must be a mapping, not a whole number"),
+    ],
+)
+def test_a_mistake_is_reported_in_plain_words(text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(text, Bounded, source="shield.yaml", environment={})
     assert f"shield.yaml: {said}" == str(caught.value)

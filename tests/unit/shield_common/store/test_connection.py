@@ -31,7 +31,7 @@ def test_a_sensible_configuration_is_taken(settings: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({}, "missing required field `url`"),
+        ({}, "the key `url` is missing"),
         ({"url": "http://redis"}, "url: must begin with redis://"),
         ({"url": "redis:6379"}, "url: must begin with redis://"),
         ({"url": "redis://"}, "url: has no host"),
@@ -68,7 +68,7 @@ def test_a_sensible_configuration_is_taken(settings: dict[str, object]) -> None:
         ),
         (
             {"url": "redis://redis", "sentinel": {"master": "m", "addresses": []}},
-            "sentinel.addresses: Expected `array` of length >= 1",
+            "sentinel.addresses: must not be empty",
         ),
     ],
 )

@@ -76,8 +76,8 @@ def test_bad_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], messa
     ("change", "message"),
     [
         ({"schema": 2}, "a recording of schema 2"),
-        ({"start": "today"}, "not a recording"),
-        ({"step_seconds": 0}, "not a recording"),
+        ({"start": "today"}, "not a recording: start: must be a time such as 20"),
+        ({"step_seconds": 0}, "not a recording: step_seconds: must be above 0"),
         ({"steps": 5}, "has 4 values, not 5"),
         ({"steps": 10**9}, "take a shorter range"),
         ({"queries": []}, "not a recording"),

@@ -52,6 +52,15 @@ def test_a_redis_that_does_not_answer_is_exit_code_1(config: Path) -> None:
     assert result.stdout.endswith("Redis does not let the evaluator connect (PING).\n")
 
 
+def test_what_a_program_reads_is_json_alone_while_prometheus_is_away(config: Path) -> None:
+    room = {"set": 0.9, "reset": 0.8, "run_cost": "4Mi"}
+    document = minimal() | {"tiers": {"standard": {"db-file": room}}}
+    config.write_text(yaml.safe_dump(document | {"prometheus": {"urls": ["http://127.0.0.1:1"]}}))
+    arguments = ["check", "--skip-redis", "--output", "json", "--config", str(config)]
+    trial = json.loads(CliRunner().invoke(main, arguments).stdout)
+    assert ["etcd_server_quota_backend_bytes"] == list(trial["quota_problems"])
+
+
 def test_offline_json_has_the_thresholds(config: Path) -> None:
     arguments = ["check", "--offline", "--output", "json", "--config", str(config)]
     trial = json.loads(CliRunner().invoke(main, arguments).stdout)

@@ -72,8 +72,8 @@ async def test_status_and_page_show_the_same_decision() -> None:
 
 async def test_status_shows_a_bad_configuration_file() -> None:
     world = World()
-    board = board_of(world, world.evaluator(), "tiers: unknown field")
-    assert "tiers: unknown field" == board.status()["config"]
+    board = board_of(world, world.evaluator(), "tiers: unknown key")
+    assert "tiers: unknown key" == board.status()["config"]
 
 
 async def test_a_change_of_a_tier_is_kept() -> None:

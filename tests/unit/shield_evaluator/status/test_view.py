@@ -118,8 +118,8 @@ def test_a_redis_that_does_not_answer_is_the_first_notice() -> None:
 
 
 def test_a_bad_configuration_file_is_a_notice() -> None:
-    text = text_of(replace(denying(), config_problem="tiers: unknown field"))
-    assert "The configuration file is not in force. tiers: unknown field" in text
+    text = text_of(replace(denying(), config_problem="tiers: unknown key"))
+    assert "The configuration file is not in force. tiers: unknown key" in text
 
 
 def test_advice_links_to_sections_of_the_runbook() -> None:

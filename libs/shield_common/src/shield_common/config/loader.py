@@ -178,15 +178,15 @@ def _convert(raw: dict[str, Any], kind: type[T]) -> T:
 def _decode_custom(kind: type, value: object) -> object:
     if kind is Duration:
         if not isinstance(value, str):
-            raise ValueError(f"Expected a duration such as 15s, got {_type_name(value)}")
+            raise ValueError(f"must be a duration such as 15s, not {_type_name(value)}")
         return Duration.parse(value)
     if kind is Size:
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise ValueError(f"Expected a size such as 8Mi, got {_type_name(value)}")
+            raise ValueError(f"must be a size such as 8Mi, not {_type_name(value)}")
         return Size.parse(str(value))
     if kind is Rate:
         if not isinstance(value, str):
-            raise ValueError(f"Expected a rate such as 60/m, got {_type_name(value)}")
+            raise ValueError(f"must be a rate such as 60/m, not {_type_name(value)}")
         return Rate.parse(value)
     raise NotImplementedError(kind)
 

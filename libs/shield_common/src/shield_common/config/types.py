@@ -38,6 +38,7 @@ SIZE_PATTERN: Final = r"^[1-9][0-9]{0,11}(Ki|Mi|Gi|KiB|MiB|GiB)?$"
 _SIZE: Final = re.compile(SIZE_PATTERN)
 RATE_PATTERN: Final = r"^[0-9]{1,9}(\.[0-9]{1,3})?/(s|m|h)$"
 _RATE: Final = re.compile(RATE_PATTERN)
+_NOT_IN_HOST: Final = re.compile(r"[\s\[\]]")
 _RATE_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _SIZE_UNITS: Final = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
@@ -131,17 +132,21 @@ def parse_address(text: str) -> tuple[str, int]:
     bracketed = host.startswith("[") and host.endswith("]")
     # isascii as well: a superscript digit is a digit that int() refuses.
     valid_port = port.isascii() and port.isdigit() and int(port) <= MAX_PORT
-    if not separator or not valid_port:
+    host = host[1:-1] if bracketed else host
+    if not separator or not valid_port or _NOT_IN_HOST.search(host):
         raise ValueError(f"{text!r} is not host:port")
-    return host[1:-1] if bracketed else host, int(port)
+    return host, int(port)
 
 
 def can_be_host(name: str) -> bool:
     """Return whether a resolver accepts the name.
 
-    Python's resolver raises UnicodeError, which clients do not expect, for an empty label
-    (``a..b``) and for a label of more than 63 bytes (RFC 1035, 2.3.4).
+    No name has white space or brackets. Python's resolver raises UnicodeError, which clients do
+    not expect, for an empty label (``a..b``) and for a label of more than 63 bytes (RFC 1035,
+    2.3.4).
     """
+    if _NOT_IN_HOST.search(name):
+        return False
     try:
         name.encode("idna")
     except UnicodeError:

@@ -25,6 +25,7 @@ from shield_admitter.core.run_object import read_object
 from shield_admitter.settings import Operation
 from shield_common.clock import now_ms, utc_now
 from shield_common.command_line import EXIT_BAD_CONFIG, echo, echo_json
+from shield_common.config.errors import plain_with_path
 from shield_common.held import PENDING
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _request(
     try:
         known = msgspec.json.decode(subject, type=_Object)
     except msgspec.DecodeError as error:
-        fail(f"{name}: not a Kubernetes object: {error}", EXIT_BAD_CONFIG)
+        fail(f"{name}: not a Kubernetes object: {plain_with_path(error)}", EXIT_BAD_CONFIG)
     group, _, version = known.apiVersion.rpartition("/")
     return Request(
         uid="explain",

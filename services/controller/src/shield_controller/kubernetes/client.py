@@ -215,6 +215,10 @@ class KubernetesClient:
                     self._api = await self._connect()
                 except (kubernetes_config.ConfigException, OSError, ValueError) as error:
                     raise KubernetesError(NO_ANSWER, f"no credentials: {error}") from error
+                except Exception as error:  # the library raises anything for a misshapen file
+                    # Its message may quote the file, and so a token.
+                    problem = f"the kubeconfig is malformed ({type(error).__name__})"
+                    raise KubernetesError(NO_ANSWER, f"no credentials: {problem}") from error
             return self._api
 
     async def _connect(self) -> ApiClient:

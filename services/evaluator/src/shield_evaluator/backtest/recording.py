@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from shield_common.config.errors import plain_with_path
 from shield_evaluator.backtest.samples import (
     QuerySamples,
     Samples,
@@ -112,7 +113,7 @@ def decode(document: bytes) -> Samples:
             raise SamplesError(f"a recording of schema {schema}, this version knows up to {SCHEMA}")
         recording = msgspec.json.decode(document, type=_Recording)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SamplesError(f"not a recording: {error}") from error
+        raise SamplesError(f"not a recording: {plain_with_path(error)}") from error
     grid = Grid(
         start_ms=round(recording.start.timestamp() * 1000),
         step_ms=max(round(recording.step_seconds * 1000), 1),
@@ -129,11 +130,12 @@ def read(path: Path) -> Samples:
         SamplesError: the file cannot be read, or is not a recording.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise SamplesError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
-        document = path.read_bytes()
+        with path.open("rb") as file:  # a device has no size, so the read is bounded
+            document = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise SamplesError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(document) > MAX_FILE_BYTES:
+        raise SamplesError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
     try:
         return decode(document)
     except SamplesError as error:

@@ -114,6 +114,8 @@ def _tables(trial: Trial) -> Iterator[RenderableType]:
     for name, signal in trial.signals.items():
         if signal.problem is not None:
             yield cell(f"signal {name}: {signal.problem}")
+    for query, problem in trial.quota_problems.items():
+        yield cell(f"no room is known without etcd's quota: {query}: {problem}")
     for operation in trial.redis:
         if operation.problem is not None:
             hint = "" if operation.needed else " (the evaluator runs without it)"

@@ -83,6 +83,7 @@ class Trial(Struct, frozen=True, kw_only=True):
 
     Attributes:
         metrics_source: the section of docs/metrics-sources.md that fits what was queried.
+        quota_problems: query of a quota -> why it cannot be read; without it there is no room.
         redis: what the evaluator needs from Redis; empty if it was not tried.
     """
 
@@ -91,6 +92,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     signals: dict[str, SignalTrial]
     tiers: dict[str, TierTrial]
     metrics_source: str | None = None
+    quota_problems: dict[str, str] = {}
     redis: tuple[TriedOperation, ...] = ()
 
     @property
@@ -112,11 +114,13 @@ class Answers:
         observations: by signal; that of a failed query says why.
         section: the title of the section of docs/metrics-sources.md that applies; None if unknown.
         quotas: signal -> etcd's quota in bytes, where a run cost needs it and it can be read.
+        quota_problems: query of a quota -> why it cannot be read.
     """
 
     observations: Mapping[str, Observation]
     section: str | None = None
     quotas: Mapping[str, float] = field(default_factory=dict)
+    quota_problems: Mapping[str, str] = field(default_factory=dict)
 
 
 async def ask_prometheus(settings: EvaluatorSettings) -> Answers:
@@ -142,6 +146,7 @@ async def ask_prometheus(settings: EvaluatorSettings) -> Answers:
             observations=dict(zip(queries, observations, strict=True)),
             section=await find_section(client, budget=budget),
             quotas=await reader.read(plan, budget=budget),
+            quota_problems=reader.problems,
         )
     finally:
         await client.close()
@@ -169,6 +174,7 @@ def trial_of(
         cluster=settings.cluster,
         default_tier=plan.default_tier,
         metrics_source=None if section is None else link_to(section),
+        quota_problems={} if answers is None else dict(answers.quota_problems),
         signals={
             name: _signal(
                 expression,
