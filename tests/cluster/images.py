@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ _LEFT_OUT = (
 _SOURCES = ("LICENSE", "libs", "requirements", "services")
 _STANDINS = Path(__file__).parent / "standins" / "Dockerfile"
 _SECONDS = 1800.0
+# Tests of another checkout may import an archive that was used so recently.
+_IN_USE_SECONDS = 3600.0
 
 
 class ImageError(RigError):
@@ -166,6 +169,7 @@ class Builder:
             # Two builds at a time are hardly faster, and one may remove layers that another reuses.
             async with self._alone():
                 await self._make(name, context, archive, *options)
+        archive.touch()  # in use
         return Image(name=name, archive=archive)
 
     async def _make(self, name: str, context: Path, archive: Path, *options: str) -> None:
@@ -177,8 +181,9 @@ class Builder:
         if replaced not in {await self._identity(name), ""}:
             # Its layers would stay for ever; those that the new one shares are kept.
             await self._buildah("rmi", "--force", replaced)
-        for older in self._cache.glob(f"{_prefix(name)}-*.tar"):
-            older.unlink()
+        for other in self._cache.glob(f"{_prefix(name)}-*.tar"):
+            if other.stat().st_mtime < time.time() - _IN_USE_SECONDS:
+                other.unlink()
         fresh = self._cache / f"{_prefix(name)}.new"
         fresh.unlink(missing_ok=True)
         await self._buildah("push", "--quiet", name, f"docker-archive:{fresh}:{name}")
