@@ -50,13 +50,24 @@ async def free(node: Node) -> None:
     await node.etcd.client.defragment()
 
 
-async def shrink(node: Node, *, to: float) -> None:
-    """Free ballast until less than a share of the quota is left of etcd's file."""
+async def shrink(node: Node, *, between: tuple[float, float]) -> None:
+    """Bring etcd's file between two shares of its quota; on the way it is never smaller.
+
+    A compaction frees what all writes since the last one have left, which may be much. So the file
+    is rewritten only when the live data alone have the wanted size.
+    """
+    low, high = between
     while True:
-        found = await node.api.items(f"{_BALLAST}?labelSelector={BALLAST_LABEL}%3Dyes")
-        await delete_ballast(node, keep=len(found) - 2)
-        await free(node)
-        if (await node.etcd.client.status()).db_size < to * QUOTA:
+        await node.etcd.client.compact()
+        await asyncio.sleep(_COMMIT_SECONDS)  # etcd counts freed pages at the next write
+        live = (await node.etcd.client.status()).db_size_in_use / QUOTA
+        if live > high:
+            found = await node.api.items(f"{_BALLAST}?labelSelector={BALLAST_LABEL}%3Dyes")
+            await delete_ballast(node, keep=len(found) - 1)
+        elif live < low:
+            assert HTTPStatus.CREATED == (await node.api.create(ballast(_PIECE))).status
+        else:
+            await node.etcd.client.defragment()
             return
 
 
