@@ -27,12 +27,14 @@ class Bucket:
 
     Attributes:
         tokens: how many runs may be admitted now; a fraction is not enough for one.
+        missed_intervals: for how many of these the last decision has granted a share again.
     """
 
-    __slots__ = ("_granted", "_order", "tokens")
+    __slots__ = ("_granted", "_order", "missed_intervals", "tokens")
 
     def __init__(self) -> None:
         self.tokens = 0.0
+        self.missed_intervals = 0
         self._order: tuple[int, int] | None = None
         self._granted = 0.0
 
@@ -78,6 +80,7 @@ class Bucket:
         due = min(share * (1 + missed_intervals), max(share, total))
         self.tokens = min(max(WHOLE_RUN, share), self.tokens + max(0.0, due - self._granted))
         self._granted = max(self._granted, due)
+        self.missed_intervals = missed_intervals
 
     @property
     def has_run(self) -> bool:

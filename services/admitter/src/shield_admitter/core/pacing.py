@@ -59,7 +59,8 @@ class Pacing:
         if entry is None or bucket is None:
             return None
         missed = missed_intervals(decision, age_ms=cached.age_ms(now_ms))
-        if missed:  # the share of the first interval was granted when the decision came
+        # The share of the first interval was granted when the decision came.
+        if missed > bucket.missed_intervals:
             bucket.grant(decision, entry, missed_intervals=missed)
         if bucket.has_run:
             return None

@@ -196,10 +196,11 @@ def judge(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
     rule = first_match(policy.tiers, request)
     tier = policy.default_tier if rule is None else rule.tier
     mode = policy.tier_modes.get(tier, policy.mode)
-    starts_run = request.starts_run and not request.dryRun
+    begins = request.starts_run
+    starts_run = begins and not request.dryRun
     if mode is _OFF:
         return Verdict(ADMITTED, MODE_OFF, tier, present, tier_rule=rule, starts_run=starts_run)
-    exemption = first_match((e for e in policy.exemptions if state.utc_now < e.expires), request)
+    exemption = _exemption(request, policy, state.utc_now)
     if exemption is not None:
         return Verdict(
             ADMITTED,
@@ -214,7 +215,7 @@ def judge(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
     allowed = policy.allow_unknown if decision is None else allows(decision, tier)
     outcome = ADMITTED if allowed else _DENIAL_BY_MODE[mode]
     reason, wait = _reason(decision, tier), None
-    if allowed and decision is not None and cached is not None and request.starts_run:
+    if allowed and decision is not None and cached is not None and begins:
         wait = state.pacing.wait_seconds(tier, cached, now_ms=state.now_ms)
     if wait is not None:
         outcome, reason = _PACING_BY_MODE[mode], ROOM
@@ -255,6 +256,14 @@ def _is_judged(request: Request, policy: Policy) -> bool:
         and (request.kind.kind in policy.kinds or "*" in policy.kinds)
         and (request.operation != UPDATE or request.starts_run)
     )
+
+
+def _exemption(request: Request, policy: Policy, utc_now: datetime) -> Exemption | None:
+    """Return the first exemption that matches and has not expired."""
+    for exemption in policy.exemptions:
+        if utc_now < exemption.expires and exemption.matcher.matches(request):
+            return exemption
+    return None
 
 
 def _reason(decision: Decision | None, tier: str) -> Reason:
