@@ -274,7 +274,12 @@ def test_a4_a_mutated_request_is_a_request_or_rejected(data: st.DataObject) -> N
 HEADS = [
     GO,
     GO.replace(b" 3\r\n", b" 7\r\n") + b"defg",
+    GO.replace(b" 3\r\n", b" 0\r\n").removesuffix(b"abc"),
     GO.replace(b" 3\r\n", b" 003\r\n"),
+    GO.replace(b"Content-Length", b"content-length"),
+    GO.replace(b"Accept-Encoding: gzip", b"Connection: close"),
+    GO.replace(b"Accept-Encoding: gzip", b"Expect: 100-continue"),
+    GO.replace(b"/validate", b"/no"),
     GO.replace(b" 3\r\n", b" 3x\r\n"),
     GO.replace(b"timeout=10s", b"timeout=3s"),
     GO.replace(b"Accept-Encoding: gzip", b"Content-Length: 3"),

@@ -13,9 +13,10 @@ A connection is always in one state, and each state has a deadline:
     LINGER     the client to read why it was rejected   abort
     CLOSING    the peer to confirm the end              abort
 
-The parser stops at the end of a request, and one that was sent behind it is parsed afterwards, so
-callbacks concern one known request. The end of a body in chunks is known to the parser alone: what
-follows it in the same segment is not read, and ends the connection.
+A head that differs from an earlier one in Content-Length alone is not parsed again
+(`head.KnownHeads`); any other gets a parser of its own. A body whose length was declared is counted
+here. The end of a body in chunks is known to the parser alone: what follows it in the same segment
+is not read, and ends the connection.
 
 A request is answered inside the callback that brings its last byte; there is no task per request.
 What was sent behind it in the same segment waits for the next turn of the event loop, because a
@@ -84,7 +85,7 @@ _HEAD_END: Final = b"\r\n\r\n"
 
 
 class _OverError(Exception):
-    """Raised in a parser callback to stop parsing behind the end of a request."""
+    """Raised in a parser callback for bytes behind the end of a body in chunks."""
 
 
 class Connection(asyncio.Protocol):
@@ -119,7 +120,7 @@ class Connection(asyncio.Protocol):
     def _reset(self) -> None:
         """Forget the head and the sizes of the request before."""
         self._target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: list[tuple[bytes, bytes]] = []  # but for Content-Length
         self._head_response: Response | None = None  # known before the body
         self._length = 0  # bytes of the body, if it is not chunked
         self._chunks = 0
@@ -222,8 +223,17 @@ class Connection(asyncio.Protocol):
     def _receive(self, data: bytes) -> None:
         """Parse one piece after the other, up to the end of a request."""
         requests_left = self._requests_left
-        while data and self.state < _LINGER and self._requests_left == requests_left:
-            data = self._receive_body(data) if self.state is _BODY else self._receive_head(data)
+        try:
+            while data and self.state < _LINGER and self._requests_left == requests_left:
+                data = self._receive_body(data) if self.state is _BODY else self._receive_head(data)
+        except RejectedError as error:
+            self._reject(error)
+        except _OverError:
+            self.close()
+        except Exception:  # noqa: BLE001 - a bug must not become a connection that hangs
+            logs.get(__name__).exception("parsing a request failed")
+            self._enter(_CLOSING)
+            self.abort()
         if data and self.state < _LINGER:
             self._behind = data
             self._transport.pause_reading()
@@ -238,60 +248,77 @@ class Connection(asyncio.Protocol):
             self._receive(data)
 
     def _receive_head(self, data: bytes) -> bytes:
-        """Parse bytes up to the end of a head; return what follows it."""
-        known, received = len(self._received), self._received + data
+        """Read bytes up to the end of a head; return what follows it."""
+        parsed, received = len(self._received), self._received + data
         if self.state is _IDLE:
             if received[0] in _EMPTY_LINE:
-                # RFC 9112, 2.2: one empty line before a request is ignored. llhttp ignores more.
-                if _EMPTY_LINE.startswith(received):
-                    self._received = received
+                received = self._skip_empty_line(received)
+                if not received:
                     return b""
-                received = received.removeprefix(_EMPTY_LINE)
-            known = 0
-            self._enter(_HEAD)
-            if received[0] in _EMPTY_LINE:
-                self._reject(not_http("empty lines before the request"))
-                return b""
             if self._write_paused:  # it sends further requests without reading its answers
                 self._enter(_CLOSING)
                 self.abort()
                 return b""
-        end = received.find(_HEAD_END, max(0, known - len(_HEAD_END)), limits.MAX_HEAD)
-        if end < 0:
-            received = received[: limits.MAX_HEAD + 1]
-        self._received = received
-        self._parse(received[known:])
-        if self.state is _IDLE:
-            return b"" if self._head.is_chunked else received[end + len(_HEAD_END) + self._length :]
+            parsed = 0
+        end = received.find(_HEAD_END, max(0, parsed - len(_HEAD_END)), limits.MAX_HEAD)
+        head, behind = received[: limits.MAX_HEAD + 1], b""
+        if end >= 0:
+            end += len(_HEAD_END)
+            head, behind = received[:end], received[end:]
+        if parsed == 0:
+            known = self._server.known_heads.find(head)
+            if known is not None:
+                self._reset()
+                self._head_complete(*known)
+                return behind
+            self._parser = HttpRequestParser(self)
+            self._enter(_HEAD)
+        self._received = head
+        self._parse(head[parsed:])
         if self.state is _HEAD and end >= 0:  # HTTP/2, whose preface llhttp knows
-            self._reject(not_http("not an HTTP/1.1 request"))
-        elif self.state is _HEAD and len(received) > limits.MAX_HEAD:
+            raise not_http("not an HTTP/1.1 request")
+        if self.state is _HEAD and len(head) > limits.MAX_HEAD:
             message = f"the head is larger than {limits.MAX_HEAD} bytes"
-            self._reject(not_http(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
-        return b""
+            raise not_http(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        return behind
+
+    def _skip_empty_line(self, received: bytes) -> bytes:
+        """Return the bytes behind an empty line; none if it is not complete.
+
+        RFC 9112, 2.2: one empty line before a request is ignored. llhttp ignores more.
+        """
+        if _EMPTY_LINE.startswith(received):
+            self._received = received
+            return b""
+        received = received.removeprefix(_EMPTY_LINE)
+        if received[0] in _EMPTY_LINE:
+            raise not_http("empty lines before the request")
+        return received
 
     def _receive_body(self, data: bytes) -> bytes:
-        """Parse bytes up to the end of a body; return what follows it."""
+        """Read bytes up to the end of a body; return what follows it."""
         if self._head.is_chunked:
             self._framing += len(data)
             self._parse(data)
             if self._framing > limits.MAX_FRAMING and self.state is _BODY:
-                self._reject(not_http("too many bytes around the body's chunks"))
+                raise not_http("too many bytes around the body's chunks")
             return b""
         missing = self._length - len(self._body)
-        self._parse(data[:missing])
+        self.on_body(data[:missing])
+        if len(self._body) == self._length:
+            self.on_message_complete()
         return data[missing:]
 
     def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except HttpParserCallbackError as error:
-            self._callback_failed(error.__context__)
+            raise error.__context__ or error from None
         except HttpParserUpgrade:
             pass  # on_headers_complete has rejected it
         except HttpParserError as error:  # the message is llhttp's own and quotes nothing
             if self.state < _LINGER:  # otherwise it is about bytes behind the last request
-                self._reject(not_http(str(error)))
+                raise not_http(str(error)) from None
 
     # Called by the parser.
 
@@ -320,23 +347,33 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Check the head, and answer now if that is enough."""
-        parser, handler = self._parser, self._server.handler
+        parser = self._parser
         head = validate_head(
-            parser.get_method(), self._target, parser.get_http_version(), tuple(self._headers)
+            parser.get_method(),
+            self._target,
+            parser.get_http_version(),
+            self._headers,
+            keep_alive=parser.should_keep_alive(),
         )
         # Another protocol's name (RTSP) and further spaces do not show in the callbacks.
         if not self._received.startswith(head.request_line):
             raise not_http("not an HTTP/1.1 request line")
         if parser.should_upgrade():
             raise not_http("protocol upgrades are not supported")
+        self._server.known_heads.add(self._received, head)
+        self._head_complete(head, self._length)
+
+    def _head_complete(self, head: RequestHead, length: int) -> None:
+        """Answer now if the head is enough; otherwise wait for the body."""
+        handler = self._server.handler
         self._received = b""
-        self._head = head
+        self._head, self._length = head, length
         response = handler.check_head(head) if self._forbidden is None else self._forbidden
         if response is not None:
-            if self._length > 0 or head.is_chunked:
+            if length > 0 or head.is_chunked:
                 raise RejectedError(response, None)
             self._head_response = response
-        elif self._length > handler.max_body:
+        elif length > handler.max_body:
             raise self._body_too_large()
         self._enter(_BODY)
         if head.expects_continue and response is None:
@@ -373,7 +410,7 @@ class Connection(asyncio.Protocol):
             or self._requests_left <= 0
             or self._head.method != b"POST"
             or self._server.draining
-            or not self._parser.should_keep_alive()
+            or not self._head.keep_alive
         )
         self._enter(_IDLE)
         self._write(response, close=close)
@@ -393,18 +430,6 @@ class Connection(asyncio.Protocol):
         message = f"the body is larger than {self._server.handler.max_body} bytes"
         response = error_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
         return RejectedError(response, Rejection.TOO_LARGE)
-
-    def _callback_failed(self, error: BaseException | None) -> None:
-        if isinstance(error, RejectedError):
-            self._reject(error)
-        elif isinstance(error, _OverError):
-            if self._head.is_chunked:
-                self.close()
-            self._parser = HttpRequestParser(self)
-        else:
-            logs.get(__name__).error("parsing a request failed", exc_info=error)
-            self._enter(_CLOSING)
-            self.abort()
 
     def _reject(self, error: RejectedError) -> None:
         """Answer a request whose rest is not read, and give the client time to read the answer."""

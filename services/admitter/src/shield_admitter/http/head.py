@@ -9,11 +9,13 @@ explains request smuggling).
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from shield_admitter.http.messages import Rejection, RequestHead, Response, error_response
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 # Headers that are read and must not be repeated. llhttp itself refuses a second Content-Length.
@@ -22,6 +24,9 @@ _SINGLE_HEADERS: Final = (b"host", b"content-type", b"transfer-encoding", b"expe
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?", re.ASCII
 )
+
+# As Go writes it. Nine digits are more than any body may have, and the parser has to see a zero.
+_LENGTH: Final = re.compile(rb"\r\nContent-Length: ([1-9][0-9]{0,8})\r\n")
 
 
 class RejectedError(Exception):
@@ -43,11 +48,13 @@ def not_http(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Rejec
     return RejectedError(error_response(status, message), Rejection.HTTP)
 
 
-# A client sends the same head with every request, apart from Content-Length, and checking a head
-# takes longer than parsing it.
-@lru_cache(maxsize=64)
 def validate_head(
-    method: bytes, target: bytes, version: str, headers: tuple[tuple[bytes, bytes], ...]
+    method: bytes,
+    target: bytes,
+    version: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    *,
+    keep_alive: bool,
 ) -> RequestHead:
     """Return the head, or reject what llhttp accepts and two servers could read differently.
 
@@ -56,6 +63,7 @@ def validate_head(
         target: as sent.
         version: ``1.1`` or another.
         headers: names and values, without Content-Length.
+        keep_alive: as llhttp understands version and Connection.
     """
     if version not in _VERSIONS:
         raise not_http("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
@@ -87,4 +95,39 @@ def validate_head(
         request_line=b"%s %s HTTP/%s\r\n" % (method, target, version.encode("ascii")),
         is_chunked=coding is not None,
         expects_continue=expectation is not None,
+        keep_alive=keep_alive,
     )
+
+
+class KnownHeads:
+    """Heads that were accepted before, by their bytes.
+
+    A client sends the same head with every request, apart from Content-Length. Parsing and checking
+    it takes as much CPU as all that comes after the review's decoding, so it is done once
+    (docs/adr/0180). Every byte but the digits of that length has to be the same.
+    """
+
+    def __init__(self, limit: int = 64) -> None:
+        self._heads: dict[tuple[bytes, bytes], RequestHead] = {}
+        self._limit = limit
+
+    def find(self, head: bytes) -> tuple[RequestHead, int] | None:
+        """Return a head and the length of its body in bytes; None if it has to be parsed.
+
+        Args:
+            head: from the request line to the empty line.
+        """
+        found = _LENGTH.search(head)
+        if found is None:
+            return None
+        known = self._heads.get((head[: found.start(1)], head[found.end(1) :]))
+        return None if known is None else (known, int(found[1]))
+
+    def add(self, head: bytes, accepted: RequestHead) -> None:
+        """Keep a head that was accepted, if it declares a length. The oldest makes room for it."""
+        found = _LENGTH.search(head)
+        if found is None:
+            return
+        if len(self._heads) >= self._limit:
+            del self._heads[next(iter(self._heads))]
+        self._heads[head[: found.start(1)], head[found.end(1) :]] = accepted

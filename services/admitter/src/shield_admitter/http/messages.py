@@ -24,6 +24,7 @@ class RequestHead(Struct, frozen=True):
         request_line: the only accepted spelling of its first line.
         is_chunked: whether the body comes in chunks.
         expects_continue: whether the client waits for 100 Continue.
+        keep_alive: whether the client may send another request on the connection.
     """
 
     method: bytes
@@ -33,6 +34,7 @@ class RequestHead(Struct, frozen=True):
     request_line: bytes = b""
     is_chunked: bool = False
     expects_continue: bool = False
+    keep_alive: bool = True
 
 
 class Response(Struct, frozen=True):

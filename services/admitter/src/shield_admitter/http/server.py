@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shield_admitter.http import limits
 from shield_admitter.http.connection import Connection, State
+from shield_admitter.http.head import KnownHeads
 from shield_admitter.http.messages import Rejection, error_response
 from shield_common import logs
 from shield_common.lifecycle import BackgroundTask
@@ -42,6 +43,7 @@ class Server:
     Attributes:
         handler: answers the requests.
         body_memory: memory for large bodies, shared by all connections.
+        known_heads: heads that need not be parsed again, of all connections.
         draining: every answer asks its client to close the connection.
         date: the Date header line of answers.
         time: the clock of all deadlines, in seconds.
@@ -74,6 +76,7 @@ class Server:
         """
         self.handler = handler
         self.body_memory = limits.BodyMemory()
+        self.known_heads = KnownHeads()
         self.draining = False
         self.date = b""
         self.time = time

@@ -1,0 +1,69 @@
+"""A head that was accepted before is not parsed again, and no other head is taken for it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shield_admitter.http.head import KnownHeads
+from shield_admitter.http.messages import RequestHead
+from tests.unit.shield_admitter.http.exchange import Exchange
+
+BEFORE = b"POST /validate HTTP/1.1\r\nHost: x\r\nContent-Length: "
+BEHIND = b"\r\nAccept: */*\r\n\r\n"
+ACCEPTED = RequestHead(b"POST", b"/validate")
+
+
+def heads(*added: bytes, limit: int = 2) -> KnownHeads:
+    """Return heads of which these were accepted."""
+    known = KnownHeads(limit)
+    for head in added:
+        known.add(head, ACCEPTED)
+    return known
+
+
+@given(st.integers(1, 999_999_999))
+def test_it_is_known_with_any_other_length(length: int) -> None:
+    known = heads(BEFORE + b"3" + BEHIND)
+    assert (ACCEPTED, length) == known.find(BEFORE + b"%d" % length + BEHIND)
+
+
+@given(st.data())
+def test_a11_with_another_byte_anywhere_it_is_not_known(data: st.DataObject) -> None:
+    head = bytearray(BEFORE + b"3" + BEHIND)
+    at = data.draw(st.integers(0, len(head) - 1).filter(lambda at: at != len(BEFORE)))
+    head[at] = data.draw(st.integers(0, 255).filter(lambda byte: byte != head[at]))
+    assert heads(BEFORE + b"3" + BEHIND).find(bytes(head)) is None
+
+
+@given(st.binary(max_size=12).filter(lambda digits: not digits.isdigit()))
+def test_a11_with_a_length_that_is_no_number_it_is_not_known(digits: bytes) -> None:
+    assert heads(BEFORE + b"3" + BEHIND).find(BEFORE + digits + BEHIND) is None
+
+
+def test_a_length_of_zero_is_left_to_the_parser() -> None:
+    assert heads(BEFORE + b"3" + BEHIND).find(BEFORE + b"0" + BEHIND) is None
+
+
+def test_a_head_without_a_length_is_not_kept() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert heads(head).find(head) is None
+
+
+def test_the_oldest_head_makes_room_for_a_new_one() -> None:
+    first, second, third = (BEFORE + b"3" + BEHIND + tail for tail in (b"", b"a", b"b"))
+    known = heads(first, second, third)
+    assert [None, (ACCEPTED, 3), (ACCEPTED, 3)] == [known.find(h) for h in (first, second, third)]
+
+
+def test_a5_a_known_head_is_judged_anew_by_the_handler(exchange: Exchange) -> None:
+    request = BEFORE + b"3" + BEHIND + b"abc"
+    assert ["200"] == exchange.receive(request)
+    exchange.echo.max_body = 2
+    assert ["200", "413 close"] == exchange.receive(request)
+
+
+def test_clients_share_the_heads_that_are_known(exchange: Exchange) -> None:
+    exchange.receive(BEFORE + b"3" + BEHIND + b"abc")
+    assert exchange.known_heads.find(BEFORE + b"4" + BEHIND) is not None
+    exchange.reconnect(max_requests=10)
+    assert ["200"] == exchange.receive(BEFORE + b"4" + BEHIND, b"ab", b"cd")
+    assert [b"abc", b"abcd"] == exchange.echo.bodies
