@@ -35,7 +35,7 @@ _PASSED_ON: Final = {"ignore_unknown_options": True, "help_option_names": []}
 def main(
     ctx: click.Context, *, namespace: str, context: str | None, kubeconfig: str | None
 ) -> None:
-    """Ask and steer an etcd-shield through kubectl.
+    """See and control etcd-shield through kubectl.
 
     Options of the cluster go before the subcommand: kubectl shield --context prod status.
 
@@ -58,7 +58,10 @@ def main(
 )
 @click.pass_context
 def status(ctx: click.Context, *, tier: str | None, watch: bool, output: str | None) -> None:
-    """Show what the shield does now: tiers, signals, since when and why."""
+    """Show what the shield does now.
+
+    For each tier whether it admits or denies, since when and why; also signals, room and override.
+    """
     arguments = [f"--tier={tier}"] * bool(tier) + ["--watch"] * watch
     arguments += [f"--output={output}"] * bool(output)
     _end(ctx.obj().run_in("evaluator", "shield-evaluator", "status", *arguments))
@@ -73,7 +76,7 @@ def status(ctx: click.Context, *, tier: str | None, watch: bool, output: str | N
 )
 @click.pass_context
 def queue(ctx: click.Context, *, namespace: str | None, output: str | None) -> None:
-    """List the runs that are held, in the order in which they start.
+    """List held runs in the order in which they start.
 
     Asks the controller. Where there is none, lists held PipelineRuns by their label, the oldest
     first; nothing starts these but a controller or you.
@@ -111,7 +114,9 @@ def explain(
     namespace: str | None,
     output: str,
 ) -> None:
-    """Explain how an object would be judged now: its tier, the rule, the verdict.
+    """Explain how an object would be judged now.
+
+    Shows its tier, the rule that sets it, and the verdict.
 
     Exit codes: 0 admitted, 3 denied, 2 bad object or usage.
     """
@@ -128,7 +133,9 @@ def explain(
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def override(ctx: click.Context, *, arguments: tuple[str, ...]) -> None:
-    """Allow or deny by hand for a limited time: allow, deny, clear, show.
+    """Allow or deny by hand for a limited time.
+
+    Its commands are allow, deny, clear and show.
 
     All arguments are those of `shield-evaluator override`, whose --help this shows. The override
     names you as the one who set it, unless --by does.

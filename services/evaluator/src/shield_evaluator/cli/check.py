@@ -51,14 +51,14 @@ _STYLES: Final = {
 @click.option("--skip-redis", is_flag=True, help="Do not try Redis.")
 @output_option
 def check(*, config: Path, offline: bool, skip_redis: bool, output: str) -> None:
-    """Validate a configuration file, run each of its queries once and try Redis.
+    """Validate a configuration; try its queries and Redis.
 
-    Shows the value of each signal, its worst member, how many members answered, and what the value
-    would do to each tier: a signal denies at or above `set` and admits below `reset`; in between,
-    and while it has no usable value, the tier stays as it is. For a tier with a `run_cost` it shows
-    how many more runs fit below its target. Every operation that the evaluator needs from Redis is
-    tried, without changing anything that a service reads. It also names the section of
-    docs/metrics-sources.md that fits what this Prometheus scrapes.
+    Each query runs once. Shows the value of each signal, its worst member, how many members
+    answered, and what the value would do to each tier: a signal denies at or above `set` and admits
+    below `reset`; in between, and while it has no usable value, the tier stays as it is. For a tier
+    with a `run_cost` it shows how many more runs fit below its target. Every operation that the
+    evaluator needs from Redis is tried, without changing anything that a service reads. It also
+    names the section of docs/metrics-sources.md that fits what this Prometheus scrapes.
 
     Exit codes: 0 the file is valid, every signal has a complete answer and Redis allows all that is
     needed, 1 a signal has no usable or no complete answer (an incomplete answer can deny, but never

@@ -74,7 +74,7 @@ class _Configuration:
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The configuration to try.  [the thresholds of the examples, and the right run cost]",
+    help="The configuration to try.  [the examples' thresholds, with the right run cost]",
 )
 @world_options
 @click.option(
@@ -87,7 +87,7 @@ class _Configuration:
     "--hold",
     type=click.IntRange(min=1, max=100_000),
     metavar="RUNS",
-    help="Hold up to so many runs, which wait instead of being refused.  [as the configuration]",
+    help="Hold at most this many runs instead of refusing them.  [as the configuration]",
 )
 @plot_option("etcd's usage and the runs")
 @output_option
@@ -102,11 +102,11 @@ def simulate(
 ) -> None:
     """Show what etcd does under a configuration while runs arrive.
 
-    Runs are asked for; the shield admits or refuses them; those that are admitted write to etcd for
-    minutes, are compacted and pruned; the refused come back. The shield is the evaluator's own
-    latches and room with the admitters' own pacing, on a simulated clock. Beside the configuration
-    you see the same runs without room (latches alone), and without a shield. Where runs are held,
-    you see them without holding as well.
+    Clients create runs, and the shield admits or refuses them. Admitted runs write to etcd for
+    minutes, and are compacted and pruned. Clients of refused runs try again. The shield is the
+    evaluator's own latches and room with the admitters' own pacing, on a simulated clock. The
+    result stands beside the same runs without room (latches alone) and without a shield, and, where
+    runs are held, beside those without holding.
 
     \b
     Examples:
@@ -116,9 +116,9 @@ def simulate(
       shield-evaluator simulate --rate 3/s --for 20m --run-writes 8Mi --run-cost 4Mi
       shield-evaluator simulate --config evaluator.yaml --arrivals week.json --in-use 30%
 
-    What is in square brackets is the value of what is not given.
+    Square brackets show defaults.
 
-    Exit codes: 0 simulated (whatever came of etcd), 1 a file cannot be read or written, 2 bad
+    Exit codes: 0 simulated, also if etcd became full, 1 a file cannot be read or written, 2 bad
     configuration or usage, 130 interrupted.
     """  # noqa: D301 - click's mark for lines to keep is a backspace
     check_plot(plot)

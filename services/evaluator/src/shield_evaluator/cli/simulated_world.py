@@ -38,29 +38,49 @@ AFTER: Final = 2 * HOUR
 # Option -> (part of the world, field of it, type, help). Those not given leave the world as it is.
 _CHANGES: Final[Mapping[str, tuple[str, str, ParamType[Any], str]]] = {
     "quota": ("etcd", "quota", SIZE, "etcd's quota.  [8Gi]"),
-    "in-use": ("etcd", "base", SHARE, "How full etcd is without any run.  [15%]"),
-    "file": ("etcd", "file", SHARE, "Size of its file at the begin.  [as much as is in use]"),
-    "compaction": ("etcd", "compaction", SECONDS, "From one compaction to the next.  [5m]"),
+    "in-use": ("etcd", "base", SHARE, "Share of the quota in use without any run.  [15%]"),
+    "file": ("etcd", "file", SHARE, "Size of etcd's file at the start.  [as much as is in use]"),
+    "compaction": ("etcd", "compaction", SECONDS, "Time between compactions.  [5m]"),
     "defrag": (
         "etcd",
         "defrag",
         SECONDS_OR_NEVER,
-        "From one defragmentation to the next, or never.  [1h]",
+        "Time between defragmentations, or never.  [1h]",
     ),
-    "run-leaves": ("run", "leaves", SIZE, "What a run leaves in etcd until it is pruned.  [614Ki]"),
+    "run-leaves": (
+        "run",
+        "leaves",
+        SIZE,
+        "What each run leaves in etcd until it is pruned.  [614Ki]",
+    ),
     "run-writes": (
         "run",
         "writes",
         SIZE,
-        "What it writes besides: revisions, which a compaction removes.  [4Mi]",
+        "Revisions that each run writes besides, until a compaction.  [4Mi]",
     ),
     "run-lasts": ("run", "lasts", SECONDS, "How long a run writes.  [15m]"),
-    "pruned-after": ("run", "pruned_after", SECONDS, "When a run that has ended is pruned.  [30m]"),
-    "patient": ("clients", "patient", SHARE, "How many of the refused come back at all.  [70%]"),
-    "retries": ("clients", "retries", click.IntRange(0), "How often those come back.  [10]"),
-    "retry-after": ("clients", "wait", SECONDS, "After how long, give or take half.  [30s]"),
-    "scrape": ("watching", "scrape", SECONDS, "From one scrape of etcd to the next.  [30s]"),
-    "admitters": ("watching", "admitters", click.IntRange(1), "How many there are.  [3]"),
+    "pruned-after": (
+        "run",
+        "pruned_after",
+        SECONDS,
+        "Time from the end of a run to its pruning.  [30m]",
+    ),
+    "patient": (
+        "clients",
+        "patient",
+        SHARE,
+        "Share of refused runs whose clients try again.  [70%]",
+    ),
+    "retries": ("clients", "retries", click.IntRange(0), "Further tries of those clients.  [10]"),
+    "retry-after": (
+        "clients",
+        "wait",
+        SECONDS,
+        "Time between their tries, plus or minus half.  [30s]",
+    ),
+    "scrape": ("watching", "scrape", SECONDS, "Time between scrapes of etcd.  [30s]"),
+    "admitters": ("watching", "admitters", click.IntRange(1), "Number of admitters.  [3]"),
 }
 
 
@@ -71,7 +91,7 @@ def world_options(command: Command) -> Command:
             "--scenario",
             type=click.Choice([one.name for one in SCENARIOS] + [ALL]),
             metavar="NAME",
-            help="A world of the library (listed below), or all of them in turn.",
+            help="A scenario (listed below), or `all` of them in turn.",
         ),
         click.option(
             "--rate",
@@ -79,17 +99,22 @@ def world_options(command: Command) -> Command:
             type=RATE,
             multiple=True,
             metavar="RATE",
-            help="Runs that are asked for, such as 3/s. With --for; several pairs follow each"
-            " other.",
+            help="Runs that clients create, such as 3/s. Needs --for; several pairs follow"
+            " each other.",
         ),
         click.option(
-            "--for", "lengths", type=SECONDS, multiple=True, metavar="DURATION", help="How long."
+            "--for",
+            "lengths",
+            type=SECONDS,
+            multiple=True,
+            metavar="DURATION",
+            help="How long they create them at that --rate.",
         ),
         click.option(
             "--arrivals",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="Runs as they were created in a recording of backtest or calibrate.",
+            help="Create runs as in a recording of backtest or calibrate.",
         ),
         click.option(
             "--usual-rate",
@@ -97,7 +122,7 @@ def world_options(command: Command) -> Command:
             metavar="RATE",
             default=f"{USUAL_RATE:g}/s",
             show_default=True,
-            help="Runs that are asked for before and after that.",
+            help="Runs that clients create before and after that.",
         ),
         click.option(
             "--before",
@@ -105,7 +130,7 @@ def world_options(command: Command) -> Command:
             metavar="DURATION",
             default=f"{BURST_BEGINS // 60}m",
             show_default=True,
-            help="How long before.",
+            help="Duration of the time before.",
         ),
         click.option(
             "--after",
@@ -113,7 +138,7 @@ def world_options(command: Command) -> Command:
             metavar="DURATION",
             default=f"{AFTER // HOUR}h",
             show_default=True,
-            help="How long after.",
+            help="Duration of the time after.",
         ),
         *(
             click.option(f"--{name}", type=kind, metavar=_metavar(kind), help=text)
@@ -125,7 +150,7 @@ def world_options(command: Command) -> Command:
             type=SPAN,
             multiple=True,
             metavar="FROM-TO",
-            help="A stretch in which etcd's metrics are gone, such as 15m-30m.",
+            help="A period without etcd's metrics, such as 15m-30m.",
         ),
         click.option(
             "--tier",
@@ -133,9 +158,9 @@ def world_options(command: Command) -> Command:
             type=PART,
             multiple=True,
             metavar="TIER[=SHARE]",
-            help="Which tier the runs are in; several with their shares.  [the default tier]",
+            help="The tier of the runs, or several with their shares.  [the default tier]",
         ),
-        click.option("--seed", type=int, help="For chance: another one, another course.  [1]"),
+        click.option("--seed", type=int, help="Seed of the random numbers.  [1]"),
     ]
     for option in reversed(options):
         command = option(command)
@@ -151,7 +176,7 @@ def phases(
         ValueError: not as many lengths as rates, or too much.
     """
     if len(rates) != len(lengths):
-        raise ValueError("--rate and --for go together, as often as each other")
+        raise ValueError("each --rate needs one --for")
     second = before
     changes = [(0, usual)] if before else []
     for rate, length in zip(rates, lengths, strict=True):

@@ -75,7 +75,7 @@ def _span(text: str) -> tuple[int, int]:
     except ValueError:
         start, end = 0, 0
     if not dash or start >= end:
-        raise ValueError(f"{text[:40]!r} is not a stretch such as 15m-30m")
+        raise ValueError(f"{text[:40]!r} is not a period such as 15m-30m")
     return start, end
 
 
