@@ -13,7 +13,7 @@ https://tekton.dev/docs/pipelines/pipelineruns/#pending-pipelineruns.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import msgspec
@@ -144,17 +144,22 @@ def hold_patch(run: RunObject, *, tier: str, because: str) -> bytes:
         because: a sentence for people.
     """
     metadata = run.metadata or Metadata()
+    return _patch(
+        (run.spec is not None, "/spec", "status", PENDING),
+        (metadata.labels is not None, "/metadata/labels", HELD_LABEL, tier),
+        (metadata.annotations is not None, "/metadata/annotations", REASON_ANNOTATION, because),
+    )
+
+
+@lru_cache(maxsize=128)  # most runs of a tier get the same one while a decision is in force
+def _patch(*members: tuple[bool, str, str, str]) -> bytes:
+    """Return the JSON Patch that adds members to maps.
+
+    Args:
+        members: whether the map exists, its path, and the member's name and value.
+    """
     return msgspec.json.encode(
-        [
-            _add("/spec", "status", PENDING, exists=run.spec is not None),
-            _add("/metadata/labels", HELD_LABEL, tier, exists=metadata.labels is not None),
-            _add(
-                "/metadata/annotations",
-                REASON_ANNOTATION,
-                because,
-                exists=metadata.annotations is not None,
-            ),
-        ]
+        [_add(path, key, value, exists=exists) for exists, path, key, value in members]
     )
 
 
