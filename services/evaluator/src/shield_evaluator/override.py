@@ -125,10 +125,11 @@ async def follow(store: OverrideStore, on_change: Callable[[], None]) -> None:
     while True:
         try:
             async with store.subscribe_overrides() as subscription:
-                failures = 0
                 on_change()
                 while await subscription.next(SILENCE_SECONDS) is not None:
+                    failures = 0
                     on_change()
+                failures = 0
         except StoreError:
             failures += 1
             await asyncio.sleep(backoff(failures, secrets.randbelow(1000) / 1000))

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
+from shield_common.store import answers
 from shield_common.store.connection import Connection, acknowledged, connect
 from shield_common.store.errors import translated
 from shield_common.store.keys import Keys
@@ -34,7 +36,7 @@ _DELETE_IF_ABSENT: Final = """
 if not redis.call('GET', KEYS[1]) then redis.call('DEL', KEYS[1]) end
 return 1
 """
-_CLOCK: Final = "return redis.call('TIME')"
+_CLOCK: Final = "redis.call('TIME') return 1"
 # KEYS: for the node of a Redis Cluster.  ARGV: channel.
 _ANNOUNCE: Final = "return redis.call('PUBLISH', ARGV[1], '')"
 # KEYS: a hash.
@@ -79,11 +81,16 @@ async def try_evaluator_operations(
         _subscribe(keys.override),
         _script(f"read {keys.admitted}", _READ_HASH, keys.admitted),
         # No tier can have the name of this field.
-        _Operation(f"remove from {keys.admitted}", lambda c: c.client.hdel(keys.admitted, "-")),
+        _Operation(
+            f"remove from {keys.admitted}",
+            lambda c: c.client.hdel(keys.admitted, "-"),
+            partial(answers.integer, "HDEL"),
+        ),
         _Operation("read maxmemory-policy (INFO)", lambda c: c.client.info("memory"), needed=False),
         _Operation(
             "count the admitters (PUBSUB NUMSUB)",
             lambda c: c.client.pubsub_numsub(keys.decision),
+            answers.subscribers,
             needed=False,
         ),
     ]
@@ -104,7 +111,11 @@ async def try_admitter_operations(
     operations = [
         _read(keys.decision),
         _subscribe(keys.decision),
-        _Operation(f"count in {keys.admitted}", lambda c: c.client.hincrby(keys.admitted, tier, 0)),
+        _Operation(
+            f"count in {keys.admitted}",
+            lambda c: c.client.hincrby(keys.admitted, tier, 0),
+            partial(answers.integer, "HINCRBY"),
+        ),
     ]
     return await _try_all(settings, operations)
 
@@ -117,7 +128,11 @@ async def try_controller_operations(
     operations = [
         _read(keys.decision),
         _subscribe(keys.decision),
-        _Operation(f"read {keys.admitted}", lambda c: c.client.hmget(keys.admitted, ["-"])),
+        _Operation(
+            f"read {keys.admitted}",
+            lambda c: c.client.hmget(keys.admitted, ["-"]),
+            partial(answers.texts_or_nils, "HMGET", length=1),
+        ),
         # Only if there is no report; an empty one that lives for 1 ms is ignored.
         _Operation(f"write {keys.held}", lambda c: c.client.set(keys.held, "", px=1, nx=True)),
     ]
@@ -128,21 +143,22 @@ async def try_controller_operations(
 class _Operation:
     name: str
     run: Callable[[Connection], Awaitable[object]]
+    read: Callable[[Any], object] = answers.ignored
     needed: bool = True
 
 
 def _read(key: str) -> _Operation:
     async def run(connection: Connection) -> None:
-        await connection.client.get(key)
-        await connection.client.pttl(key)
+        answers.text_or_nil(f"GET {key}", await connection.client.get(key))
+        answers.integer(f"PTTL {key}", await connection.client.pttl(key), least=-2)
 
     return _Operation(f"read {key}", run)
 
 
 def _script(name: str, script: str, key: str, *arguments: str) -> _Operation:
-    def run(connection: Connection) -> Awaitable[object]:
-        answer: Awaitable[object] = connection.client.eval(script, 1, key, *arguments)
-        return answer
+    async def run(connection: Connection) -> None:
+        client: Any = connection.client
+        answers.integer("EVAL", await client.eval(script, 1, key, *arguments))
 
     return _Operation(name, run)
 
@@ -164,13 +180,18 @@ async def _try_all(
 ) -> list[TriedOperation]:
     connection = connect(settings)
     try:
-        error = await _error(lambda c: c.client.ping(), connection)
+        ping = _Operation(
+            "connect (PING)",
+            lambda c: c.client.ping(),
+            partial(answers.status, "PING", expected="PONG"),
+        )
+        error = await _error(ping, connection)
         is_refused = error is not None and error.kind == "permission"  # no service needs PING
         problem = None if error is None else str(error)
-        tried = [TriedOperation("connect (PING)", problem, needed=not is_refused)]
+        tried = [TriedOperation(ping.name, problem, needed=not is_refused)]
         if error is None or is_refused:
             for operation in operations:
-                error = await _error(operation.run, connection)
+                error = await _error(operation, connection)
                 problem = None if error is None else str(error)
                 tried.append(TriedOperation(operation.name, problem, operation.needed))
         return tried
@@ -178,13 +199,11 @@ async def _try_all(
         await connection.close()
 
 
-async def _error(
-    run: Callable[[Connection], Awaitable[object]], connection: Connection
-) -> StoreError | None:
+async def _error(operation: _Operation, connection: Connection) -> StoreError | None:
     try:
         with translated():
             async with asyncio.timeout(MAX_TIMEOUT):
-                await run(connection)
+                operation.read(await operation.run(connection))
     except StoreError as error:
         return error
     return None

@@ -24,6 +24,7 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004 - redis-py's name
 )
 
+from shield_common.store.answers import malformed, text
 from shield_common.store.errors import translated
 from shield_common.store.settings import MAX_TIMEOUT
 
@@ -201,7 +202,7 @@ class RedisSubscription:
             with translated():
                 message = await self._pubsub.get_message(timeout=left)
             if message is not None and message["type"] == "message":
-                data: bytes = message["data"]
+                data = text("SUBSCRIBE, in a message,", message["data"])
                 if data or not self._skip_empty:
                     return data
         return None
@@ -213,3 +214,5 @@ async def acknowledged(pubsub: PubSub) -> None:
         message = await pubsub.get_message(timeout=MAX_TIMEOUT)
         if message is not None and message["type"] == "subscribe":
             return
+        if message is not None:  # a new subscription's first message is its confirmation
+            raise malformed("SUBSCRIBE", message["type"], "its confirmation")

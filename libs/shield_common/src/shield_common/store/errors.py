@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import redis.exceptions as redis_errors
 
+from shield_common.store.answers import MALFORMED, unreadable
 from shield_common.store.protocol import StoreError
 from shield_common.text import printable, truncate
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # redis-py's cluster client raises some errors outside of redis-py's hierarchy.
 ERRORS: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
+# What redis-py's own code raises when it reads an answer of a type that Redis never gives.
+_UNREADABLE: Final = (TypeError, ValueError, AttributeError, LookupError)
 
 # Redis names most of its errors in the first word of the message, redis-py in the class.
 _KIND_BY_PREFIX: Final = (
@@ -30,6 +33,7 @@ _KIND_BY_PREFIX: Final = (
     ("max number of clients", "too_many_clients"),
 )
 _KIND_BY_CLASS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (redis_errors.InvalidResponse, MALFORMED),
     (redis_errors.OutOfMemoryError, "out_of_memory"),
     (redis_errors.BusyLoadingError, "loading"),
     (redis_errors.ReadOnlyError, "read_only"),
@@ -69,7 +73,7 @@ def breaks_connection(error: BaseException) -> bool:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise Redis' and the socket's errors as `StoreError`, and a lost cancellation again.
+    """Raise Redis', its client's and the socket's errors as `StoreError`, and a lost cancellation.
 
     redis-py sends through `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that
     arrives together with the result (https://github.com/python/cpython/issues/86296). The caller
@@ -82,6 +86,9 @@ def translated() -> Iterator[None]:
     except ERRORS as error:
         _raise_if_lost(task, known)
         raise StoreError(kind_of(error), _sentence(error)) from error
+    except _UNREADABLE as error:
+        _raise_if_lost(task, known)
+        raise unreadable(error) from error
     _raise_if_lost(task, known)
 
 

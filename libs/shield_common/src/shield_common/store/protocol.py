@@ -28,7 +28,8 @@ class StoreError(Exception):
         kind: a short class for a metric label: ``timeout``, ``connection``, ``authentication``,
             ``read_only``, ``loading``, ``out_of_memory``, ``too_many_clients``, ``permission`` (a
             command, key or channel that the user may not use, or a command that the server does
-            not know, as after a rename) or ``other``.
+            not know, as after a rename), ``malformed`` (an answer of another form than Redis') or
+            ``other``.
     """
 
     def __init__(self, kind: str, message: str) -> None:

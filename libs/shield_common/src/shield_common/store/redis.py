@@ -2,19 +2,21 @@
 
 Belongs here: the operations as commands and scripts. A connection that failed is closed as a whole,
 so that the next operation uses fresh sockets, credentials, certificates, addresses and, with
-Sentinel, the present master.
+Sentinel, the present master. A malformed answer is a failure of its connection, too: what follows
+on it may belong to another command.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import redis.exceptions as redis_errors
 from redis.asyncio import RedisCluster
 
-from shield_common.store import scripts
+from shield_common.store import answers, scripts
 from shield_common.store.admitted import MAX_ITEM_BYTES, decode_totals
 from shield_common.store.connection import (
     Connection,
@@ -35,7 +37,6 @@ from shield_common.store.protocol import (
     Claim,
     Publication,
     PublishAnswer,
-    PublishResult,
     StoredDocument,
     StoreError,
     UnclearError,
@@ -82,17 +83,13 @@ class RedisStore:
     ) -> Claim:
         """See `DecisionWriter`."""
         keys = (self._keys.lease, self._keys.epoch)
-        held, epoch, taken, previous = await self._script(
-            scripts.CLAIM_LEASE, keys, holder, lease_ms, above, int(after_loss)
-        )
-        return Claim(
-            held=bool(held), epoch=int(epoch), taken=bool(taken), previous_epoch=int(previous)
-        )
+        arguments = (holder, lease_ms, above, int(after_loss))
+        return await self._script(scripts.CLAIM_LEASE, keys, *arguments, read=answers.claim)
 
     async def publish(self, publication: Publication) -> PublishAnswer:
         """See `DecisionWriter`."""
         keys = self._keys
-        result, receivers = await self._script(
+        return await self._script(
             scripts.PUBLISH,
             (keys.lease, keys.epoch, keys.decision, keys.allow, keys.latches),
             publication.holder,
@@ -103,12 +100,15 @@ class RedisStore:
             int(publication.allow),
             publication.latches,
             keys.decision,
+            read=answers.publish_answer,
         )
-        return PublishAnswer(PublishResult(bytes(result).decode()), receivers=int(receivers))
 
     async def release_lease(self, holder: str) -> bool:
         """See `DecisionWriter`."""
-        return bool(await self._script(scripts.RELEASE_LEASE, (self._keys.lease,), holder))
+        keys = (self._keys.lease,)
+        return await self._script(
+            scripts.RELEASE_LEASE, keys, holder, read=_done("releases the lease")
+        )
 
     async def read_latches(self) -> bytes | None:
         """See `DecisionWriter`."""
@@ -117,15 +117,21 @@ class RedisStore:
     async def eviction_policy(self) -> str | None:
         """See `DecisionWriter`."""
         try:
-            info: Any = await self._run(
-                lambda connection: connection.client.info("memory", **self._on_all_nodes)
+            return await self._run(
+                lambda connection: connection.client.info("memory", **self._on_all_nodes),
+                read=self._policy,
             )
         except StoreError as error:
             if error.kind == "permission":
                 return None
             raise
+
+    def _policy(self, info: Any) -> str | None:  # noqa: ANN401 - redis-py's reading of INFO
+        nodes = list(info.values()) if self._settings.cluster else [info]
+        if not all(isinstance(node, dict) for node in nodes):
+            raise answers.malformed("INFO memory", info, "a text of fields")
         if self._settings.cluster:  # then it is one answer per node; any that evicts does harm
-            policies = sorted({str(node.get("maxmemory_policy")) for node in info.values()})
+            policies = sorted({str(node.get("maxmemory_policy")) for node in nodes})
             return next((policy for policy in policies if policy != "noeviction"), "noeviction")
         policy = info.get("maxmemory_policy")
         return None if policy is None else str(policy)
@@ -137,12 +143,14 @@ class RedisStore:
     async def put_override(self, document: bytes, ttl_ms: int) -> None:
         """See `OverrideStore`."""
         key = self._keys.override
-        await self._script(scripts.PUT_OVERRIDE, (key,), document, ttl_ms, key)
+        read = _done("sets the override")
+        await self._script(scripts.PUT_OVERRIDE, (key,), document, ttl_ms, key, read=read)
 
     async def clear_override(self) -> bool:
         """See `OverrideStore`."""
         key = self._keys.override
-        return bool(await self._script(scripts.CLEAR_OVERRIDE, (key,), key))
+        read = _done("clears the override")
+        return await self._script(scripts.CLEAR_OVERRIDE, (key,), key, read=read)
 
     def subscribe_overrides(self) -> AbstractAsyncContextManager[RedisSubscription]:
         """See `OverrideStore`."""
@@ -153,41 +161,52 @@ class RedisStore:
         if not counts:
             return
         await self._wake()
-        answers: list[Any] = []
+        key = self._keys.admitted
+        refusals: list[Exception] = []
+        is_refused = False
 
         async def add(connection: Connection) -> None:
+            nonlocal is_refused
             pipeline = connection.client.pipeline(transaction=False)
             for field, count in counts.items():
-                pipeline.hincrby(self._keys.admitted, field, count)
-            answers.extend(await pipeline.execute(raise_on_error=False))
-            if all(isinstance(answer, Exception) for answer in answers):
-                raise answers[0]  # in here, so that a connection to a replica is dropped
+                pipeline.hincrby(key, field, count)
+            totals: list[Any] = await pipeline.execute(raise_on_error=False)
+            refusals.extend(total for total in totals if isinstance(total, Exception))
+            is_refused = len(refusals) == len(totals)
+            if is_refused:
+                raise refusals[0]  # in here, so that a connection to a replica is dropped
+            for total in totals:
+                if not isinstance(total, (int, Exception)):
+                    raise answers.malformed(f"HINCRBY {key}", total, "an integer")
 
         try:
             with translated():
                 async with asyncio.timeout(_COMMAND_SECONDS):
-                    await self._try(add)
+                    await self._try(add, read=answers.ignored)
         except StoreError as error:
-            if answers:
+            if is_refused:
                 raise
             raise UnclearError(error.kind, str(error)) from error
-        refused = next((answer for answer in answers if isinstance(answer, Exception)), None)
-        if refused is not None:
-            raise UnclearError(kind_of(refused), f"some counts were refused: {refused}")
+        if refusals:
+            raise UnclearError(kind_of(refusals[0]), f"some counts were refused: {refusals[0]}")
 
     async def read_admitted(self) -> AdmittedTotals:
         """See `AdmittedCounter`."""
         key = self._keys.admitted
         try:
-            number, *items = await self._script(
-                scripts.READ_ADMITTED, (key,), MAX_COUNT_FIELDS, MAX_ITEM_BYTES
+            number, items = await self._script(
+                scripts.READ_ADMITTED,
+                (key,),
+                MAX_COUNT_FIELDS,
+                MAX_ITEM_BYTES,
+                read=answers.counts,
             )
         except StoreError as error:
             if "WRONGTYPE" not in str(error):
                 raise
             return AdmittedTotals({}, (f"{key} is not a hash",))
-        if int(number) > MAX_COUNT_FIELDS:
-            problem = f"{key} has {int(number)} fields, at most {MAX_COUNT_FIELDS} are read"
+        if number > MAX_COUNT_FIELDS:
+            problem = f"{key} has {number} fields, at most {MAX_COUNT_FIELDS} are read"
             return AdmittedTotals({}, (problem,))
         return decode_totals(items)
 
@@ -195,7 +214,10 @@ class RedisStore:
         """See `AdmittedCounter`."""
         if fields:
             key = self._keys.admitted
-            await self._run(lambda connection: connection.client.hdel(key, *fields))
+            await self._run(
+                lambda connection: connection.client.hdel(key, *fields),
+                read=partial(answers.integer, f"HDEL {key}"),
+            )
 
     async def read_held_report(self) -> StoredDocument | None:
         """See `HeldReportReader`."""
@@ -207,7 +229,10 @@ class RedisStore:
             return {}
         key, fields = self._keys.admitted, [held_field(tier) for tier in tiers]
         try:
-            values: Any = await self._run(lambda connection: connection.client.hmget(key, fields))
+            values = await self._run(
+                lambda connection: connection.client.hmget(key, fields),
+                read=partial(answers.texts_or_nils, f"HMGET {key}", length=len(fields)),
+            )
         except StoreError as error:
             if "WRONGTYPE" not in str(error):
                 raise
@@ -221,7 +246,10 @@ class RedisStore:
     async def write_held_report(self, document: bytes, ttl_ms: int) -> None:
         """See `HeldReportWriter`."""
         key = self._keys.held
-        await self._run(lambda connection: connection.client.set(key, document, px=ttl_ms))
+        await self._run(
+            lambda connection: connection.client.set(key, document, px=ttl_ms),
+            read=partial(answers.status, f"SET {key}", expected="OK"),
+        )
 
     async def lease_holder(self) -> str | None:
         """See `StatusReader`."""
@@ -231,10 +259,10 @@ class RedisStore:
     async def count_subscribers(self) -> int:
         """See `StatusReader`."""
         channel = self._keys.decision
-        answers: Any = await self._run(
-            lambda connection: connection.client.pubsub_numsub(channel, **self._on_all_nodes)
+        return await self._run(
+            lambda connection: connection.client.pubsub_numsub(channel, **self._on_all_nodes),
+            read=answers.subscribers,
         )
-        return sum(int(count) for _, count in answers)
 
     async def close(self) -> None:
         """See `Store`."""
@@ -243,31 +271,39 @@ class RedisStore:
             await _close(connection)
 
     async def _stored(self, key: str) -> StoredDocument | None:
-        async def read(connection: Connection) -> list[Any]:
+        def send(connection: Connection) -> Awaitable[list[Any]]:
             pipeline = connection.client.pipeline(transaction=False)
             pipeline.get(key)
             pipeline.pttl(key)
-            answers: list[Any] = await pipeline.execute()
-            return answers
+            return pipeline.execute()
 
-        document, remaining = await self._run(read)
-        if document is None or remaining == _EXPIRED:  # in between the two
-            return None
-        return StoredDocument(document, remaining if remaining >= 0 else None)
+        def read(answer: list[Any]) -> StoredDocument | None:
+            document = answers.text_or_nil(f"GET {key}", answer[0])
+            remaining = answers.integer(f"PTTL {key}", answer[1], least=_EXPIRED)
+            if document is None or remaining == _EXPIRED:  # in between the two
+                return None
+            return StoredDocument(document, remaining if remaining >= 0 else None)
+
+        return await self._run(send, read=read)
 
     async def _get(self, key: str) -> bytes | None:
-        # The client does not decode, so what its types call str is bytes.
-        value: Any = await self._run(lambda connection: connection.client.get(key))
-        return None if value is None else bytes(value)
+        return await self._run(
+            lambda connection: connection.client.get(key),
+            read=partial(answers.text_or_nil, f"GET {key}"),
+        )
 
     async def _script(
-        self, script: str, keys: tuple[str, ...], *arguments: str | bytes | int
-    ) -> Any:  # noqa: ANN401 - each script has its own answer
+        self,
+        script: str,
+        keys: tuple[str, ...],
+        *arguments: str | bytes | int,
+        read: Callable[[Any], T],
+    ) -> T:
         def run(connection: Connection) -> Awaitable[Any]:
             answer: Awaitable[Any] = connection.client.eval(script, len(keys), *keys, *arguments)
             return answer
 
-        return await self._run(run)
+        return await self._run(run, read=read)
 
     async def _wake(self) -> None:
         """Replace an idle socket that Redis closed meanwhile, while nothing can be unclear.
@@ -275,30 +311,37 @@ class RedisStore:
         A PING that is forbidden or renamed away is answered too, and the socket works.
         """
         try:
-            await self._run(lambda connection: connection.client.ping(**self._on_all_nodes))
+            await self._run(
+                lambda connection: connection.client.ping(**self._on_all_nodes),
+                read=partial(answers.status, "PING", expected="PONG"),
+            )
         except StoreError as error:
             if error.kind != "permission":
                 raise
 
-    async def _run(self, command: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _run(
+        self, command: Callable[[Connection], Awaitable[Any]], *, read: Callable[[Any], T]
+    ) -> T:
         """Run one command within the time limit; it must be harmless to send it twice."""
         with translated():
             async with asyncio.timeout(_COMMAND_SECONDS):
                 try:
-                    return await self._try(command)
+                    return await self._try(command, read=read)
                 except redis_errors.ConnectionError as error:
                     if kind_of(error) != "connection":
                         raise
                     # An idle socket that Redis closed earlier says nothing about Redis now.
-                    return await self._try(command)
+                    return await self._try(command, read=read)
 
-    async def _try(self, command: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run one command; a connection that failed with it is not used again."""
+    async def _try(
+        self, command: Callable[[Connection], Awaitable[Any]], *, read: Callable[[Any], T]
+    ) -> T:
+        """Run one command and read its answer; a connection that fails with it is not reused."""
         connection = self._connection
         if connection is None:
             connection = self._connection = connect(self._settings)
         try:
-            return await command(connection)
+            return read(await command(connection))
         except BaseException as error:
             if breaks_connection(error):
                 # Another operation may have replaced it already; the new one is not to be dropped.
@@ -323,6 +366,10 @@ class RedisStore:
         finally:
             if connection is not None:
                 await _close(connection)
+
+
+def _done(act: str) -> Callable[[object], bool]:
+    return partial(answers.is_done, f"the script that {act}")
 
 
 async def _close(connection: Connection) -> None:
