@@ -14,7 +14,7 @@ def _made_whole(stack: Engine) -> Iterator[None]:
     stack.compose("up", "--detach")
 
 
-def test_fill_deny_recover(stack: Engine) -> None:
+def test_a_flood_is_paced_and_denied_and_admitted_again_once_etcd_has_room(stack: Engine) -> None:
     output = stack.compose("run", "--rm", "-T", "demo")
     assert "paced: 429 PipelineRun admission currently not allowed: etcd has room for " in output
     assert "denied: PipelineRun admission currently not allowed: etcd is at " in output

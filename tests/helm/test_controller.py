@@ -163,7 +163,7 @@ def test_one_is_never_beside_its_successor(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
-def test_it_has_probes(chart: Chart, probe: str) -> None:
+def test_the_controller_has_probes(chart: Chart, probe: str) -> None:
     assert "metrics" == chart.render(HOLD).container("controller")[probe]["httpGet"]["port"]
 
 
@@ -209,7 +209,7 @@ def test_restricted_egress_still_reaches_the_api_server(chart: Chart) -> None:
         assert where not in [rule.get("to") for rule in others]
 
 
-def test_it_reaches_redis(chart: Chart) -> None:
+def test_the_controller_reaches_redis(chart: Chart) -> None:
     (rule,) = chart.render(HOLD).one("NetworkPolicy", "etcd-shield-redis")["spec"]["ingress"]
     allowed = {
         peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in rule["from"]
@@ -218,7 +218,7 @@ def test_it_reaches_redis(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize("kind", ["serviceMonitor", "podMonitor"])
-def test_it_is_scraped(chart: Chart, kind: str) -> None:
+def test_the_controller_is_scraped(chart: Chart, kind: str) -> None:
     rendered = chart.render(HOLD, nested(f"metrics.{kind}.enabled", value=True))
     names = [o["metadata"]["name"] for o in rendered.of(kind[0].upper() + kind[1:])]
     assert "etcd-shield-controller" in names

@@ -19,7 +19,7 @@ WITHOUT_DEFAULT = {
 }
 
 
-def test_they_are_not_stale() -> None:
+def test_generated_files_are_up_to_date() -> None:
     check = [sys.executable, str(ROOT / "tools" / "chart.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False, timeout=60)
     assert (0, "") == (done.returncode, done.stderr)

@@ -34,7 +34,7 @@ def webhook(rendered: Rendered) -> Object:
         ("admissionReviewVersions", ["v1"]),
     ],
 )
-def test_its_defaults(plain: Rendered, field: str, value: object) -> None:
+def test_the_webhook_has_by_default(plain: Rendered, field: str, value: object) -> None:
     assert value == webhook(plain)[field]
 
 

@@ -35,7 +35,7 @@ async def test_denying_is_exit_code_3(site: Site) -> None:
         "lease: ",
     ],
 )
-async def test_the_table_shows(site: Site, text: str) -> None:
+async def test_the_status_table_shows(site: Site, text: str) -> None:
     ended = await run("status", "--config", site.config, "--output", "table")
     assert text in ended.out
 

@@ -61,7 +61,9 @@ def outcomes() -> dict[str, tuple[int, str]]:
 
 
 @pytest.mark.parametrize("block", COMMANDS, ids=name_of)
-def test_the_commands_work(outcomes: dict[str, tuple[int, str]], block: Block) -> None:
+def test_every_command_of_the_runbook_works(
+    outcomes: dict[str, tuple[int, str]], block: Block
+) -> None:
     status, output = outcomes[name_of(block)]
     assert 0 == status, output
 

@@ -68,7 +68,7 @@ def test_no_data_source_is_hard_coded(name: str) -> None:
 
 
 @by_dashboard
-def test_changes_are_marked(name: str) -> None:
+def test_a_dashboard_marks_when_a_tier_opens_and_closes(name: str) -> None:
     marks = DASHBOARDS[name]["annotations"]["list"]
     assert ["Changed to deny", "Changed to allow"] == [mark["name"] for mark in marks]
 

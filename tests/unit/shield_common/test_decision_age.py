@@ -26,7 +26,7 @@ from tests.unit.shield_admitter.builders import LIMITS, cached, decision
         (10**12, Freshness.EXPIRED),
     ],
 )
-def test_an_age_has_a_name(age_ms: int, name: Freshness) -> None:
+def test_a_decision_of_this_age_is(age_ms: int, name: Freshness) -> None:
     assert name is freshness(cached(age_ms=age_ms), LIMITS, now_ms=0)
 
 

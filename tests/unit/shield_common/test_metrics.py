@@ -48,5 +48,5 @@ def test_a_histogram_has_the_given_buckets(metrics: ServiceMetrics) -> None:
         "process_resident_memory_bytes ",
     ],
 )
-def test_every_service_has(metrics: ServiceMetrics, series: str) -> None:
+def test_every_service_exports(metrics: ServiceMetrics, series: str) -> None:
     assert any(line.startswith(series) for line in exposition(metrics))

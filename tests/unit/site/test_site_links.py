@@ -26,18 +26,18 @@ def on_site(text: str, *, source: str = "docs/tuning.md", page: str = "tuning.md
         pytest.param("https://kind.sigs.k8s.io", "https://kind.sigs.k8s.io", id="elsewhere"),
     ],
 )
-def test_a_link_of_a_page(link: str, expected: str) -> None:
+def test_a_link_of_a_page_leads_to_its_place_on_the_site(link: str, expected: str) -> None:
     assert f"[text]({expected})" == on_site(f"[text]({link})")
 
 
-def test_a_link_of_a_file_outside_of_docs() -> None:
+def test_a_link_of_a_file_outside_of_docs_leads_to_its_place_on_the_site() -> None:
     chart = {"source": "deploy/helm/etcd-shield/README.md", "page": "chart.md"}
     assert "[a](redis.md) [b](U/deploy/helm/etcd-shield/ci)" == on_site(
         "[a](../../../docs/redis.md) [b](ci/)", **chart
     )
 
 
-def test_a_link_of_a_record() -> None:
+def test_a_link_of_a_decision_record_leads_to_its_place_on_the_site() -> None:
     record = {"source": "docs/adr/0001-a.md", "page": "adr/0001-a.md"}
     assert "[a](../redis.md) [b](0002-b.md)" == on_site("[a](../redis.md) [b](0002-b.md)", **record)
 

@@ -122,7 +122,9 @@ def test_a_release_may_have_been_decided_a_little_earlier(runs: Runs) -> None:
         ),
     ],
 )
-def test_a_run_has_one_life(runs: Runs, before: RunState, after: RunState, expected: str) -> None:
+def test_a_run_that_starts_twice_or_is_replaced_is_wrong(
+    runs: Runs, before: RunState, after: RunState, expected: str
+) -> None:
     assert [expected] == seen(runs, before, after, at=7)
 
 

@@ -257,7 +257,9 @@ def test_audit_annotations_tell_tier_verdict_and_reason(
 
 
 @given(uid=st.text(min_size=1), reason=st.text(max_size=100), retry=st.integers(1, 450))
-def test_every_answer_is_json_and_echoes_the_uid(uid: str, reason: str, retry: int) -> None:
+def test_a4_every_answer_is_json_and_echoes_the_uid_exactly(
+    uid: str, reason: str, retry: int
+) -> None:
     entry = msgspec.structs.replace(DENYING, reason=reason)
     what = verdict(cached(tiers={"standard": entry}))
     assert uid == answer(what, uid=uid, retry_after=retry)["uid"]

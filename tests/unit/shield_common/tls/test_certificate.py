@@ -57,7 +57,7 @@ def test_the_end_is_read_in_every_century(tmp_path: Path, year: int) -> None:
     assert moment == read(tmp_path, wrapped(certificate_ending(moment))).not_after
 
 
-def test_the_begin_is_read(tmp_path: Path) -> None:
+def test_the_start_of_validity_is_read(tmp_path: Path) -> None:
     assert BORN == read(tmp_path, wrapped(VALID)).not_before
 
 

@@ -40,7 +40,7 @@ def test_no_outage_is_missed(story: tuple[History, Report], tier: str) -> None:
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_no_tier_flaps(story: tuple[History, Report], tier: str) -> None:
+def test_no_tier_flaps_in_any_history(story: tuple[History, Report], tier: str) -> None:
     _, found = story
     assert 0 == found.tiers[tier].flaps
 

@@ -48,7 +48,7 @@ def test_json_has_the_same_for_programs(day: Path) -> None:
     assert "runs created" == document["source"]
 
 
-def test_a_picture_is_drawn(day: Path, tmp_path: Path) -> None:
+def test_calibrate_draws_a_picture(day: Path, tmp_path: Path) -> None:
     picture = tmp_path / "cost.png"
 
     assert 0 == _calibrate("--from-file", day, "--plot", picture).exit_code

@@ -171,7 +171,7 @@ def test_a_recording_that_cannot_be_read_ends_with_1() -> None:
     assert "absent.json: cannot be read" in result.stderr
 
 
-def test_a_picture_is_drawn(tmp_path: Path) -> None:
+def test_simulate_draws_a_picture(tmp_path: Path) -> None:
     picture = tmp_path / "etcd.png"
 
     result = _simulate(*TINY, "--plot", picture)

@@ -156,7 +156,7 @@ def test_reason_of_a_denial_by_cold_start() -> None:
         pytest.param(silent(), "unusable", id="unusable"),
     ],
 )
-def test_state_of_a_signal(observation: Observation, state: str) -> None:
+def test_the_decision_has_the_state_of_a_signal(observation: Observation, state: str) -> None:
     assert state == decided(one_latch(), complete(0.5), observation).signals[SIGNAL].state
 
 

@@ -68,7 +68,7 @@ class TestInvalidValues:
         assert (0.5, 1, True) == (seen.value, seen.members, seen.partial)
 
 
-def test_zero_is_valid() -> None:
+def test_a_sample_of_zero_is_usable() -> None:
     assert 0.0 == observe(samples(0.0)).value
 
 

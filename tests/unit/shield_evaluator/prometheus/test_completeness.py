@@ -94,5 +94,7 @@ def test_t4_a_range_that_is_partial_has_a_warning() -> None:
         ("RateLimit-Limit", "100", False),
     ],
 )
-def test_t4_headers(header: str, value: str, *, incomplete: bool) -> None:
+def test_t4_a_header_says_whether_the_answer_is_incomplete(
+    header: str, value: str, *, incomplete: bool
+) -> None:
     assert incomplete is bool(header_incompleteness({header: value}))
