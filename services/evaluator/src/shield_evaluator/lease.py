@@ -29,7 +29,7 @@ T = TypeVar("T")
 POLICY_TRIES: Final = 3  # before the eviction policy counts as unreadable; a cycle apart
 
 
-class Store(DecisionReader, DecisionWriter, StatusReader, Protocol):
+class WriterStore(DecisionReader, DecisionWriter, StatusReader, Protocol):
     """Lease, latches, decisions, and how many subscribe to them."""
 
 
@@ -53,7 +53,7 @@ class Writer:
 
     def __init__(
         self,
-        store: Store,
+        store: WriterStore,
         *,
         holder: str,
         lease_ms: int,

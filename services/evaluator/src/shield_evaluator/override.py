@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SILENCE_SECONDS: Final = 30.0
 
 
-class Store(OverrideStore, Protocol):
+class OverrideAndLatches(OverrideStore, Protocol):
     """The override, and the latches, whose absence shows that the store lost its data."""
 
     async def read_latches(self) -> bytes | None:
@@ -40,7 +40,7 @@ class OverrideInForce:
         ends_ms: when it ends, on the clock of `core.latch.Instant.ms`; None without one.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: OverrideAndLatches) -> None:
         self._store = store
         self._log = logs.get(__name__)
         self._document: bytes | None = None

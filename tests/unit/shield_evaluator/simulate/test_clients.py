@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from shield_evaluator.simulate.clients import Queue, Request
+from shield_evaluator.simulate.clients import RequestQueue, RunRequest
 from shield_evaluator.simulate.world import Arrivals, Clients
 
 
@@ -12,9 +12,9 @@ def _queue(
     *changes: tuple[int, float],
     clients: Clients | None = None,
     tiers: dict[str, float] | None = None,
-) -> Queue:
+) -> RequestQueue:
     arrivals = Arrivals(changes or ((0, 0.0),))
-    return Queue(arrivals, clients or Clients(), tiers or {"standard": 1.0}, Random(1))
+    return RequestQueue(arrivals, clients or Clients(), tiers or {"standard": 1.0}, Random(1))
 
 
 def test_rates_follow_each_other() -> None:
@@ -28,13 +28,13 @@ def test_rates_follow_each_other() -> None:
 def test_the_impatient_never_come_back() -> None:
     queue = _queue(clients=Clients(patient=0))
 
-    assert not queue.refuse(Request("standard", 0), 0)
+    assert not queue.refuse(RunRequest("standard", 0), 0)
     assert 0 == queue.waiting
 
 
 def test_a_patient_client_comes_back_as_often_as_it_is_set_to_and_gives_up_then() -> None:
     queue = _queue(clients=Clients(patient=1, retries=3, wait=30))
-    request, second, waits = Request("standard", 0), 0, []
+    request, second, waits = RunRequest("standard", 0), 0, []
 
     while queue.refuse(request, second):
         came = next(at for at in range(second + 1, second + 100) if queue.returning(at) != [])
@@ -48,7 +48,7 @@ def test_a_patient_client_comes_back_as_often_as_it_is_set_to_and_gives_up_then(
 def test_about_as_many_come_back_as_are_patient() -> None:
     queue = _queue(clients=Clients(patient=0.7))
 
-    returning = sum(queue.refuse(Request("standard", 0), 0) for _ in range(1000))
+    returning = sum(queue.refuse(RunRequest("standard", 0), 0) for _ in range(1000))
 
     assert 650 < returning < 750
     assert returning == queue.waiting == queue.waiting_by_tier()["standard"]

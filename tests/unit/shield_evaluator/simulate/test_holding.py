@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shield_common.decision import Decision, TierDecision, TierHold
-from shield_evaluator.simulate.clients import Request
+from shield_evaluator.simulate.clients import RunRequest
 from shield_evaluator.simulate.holding import HeldRuns
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -15,7 +15,7 @@ def held(*tiers: str, interval: int = 60) -> HeldRuns:
     """Return held runs, one after the other, of these tiers."""
     runs = HeldRuns(["critical", "standard"], interval=interval)
     for second, tier in enumerate(tiers):
-        runs.hold(Request(tier, second))
+        runs.hold(RunRequest(tier, second))
     return runs
 
 

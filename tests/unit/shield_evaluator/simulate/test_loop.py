@@ -12,8 +12,8 @@ from shield_evaluator.simulate.variants import (
     LATCHES,
     NOTHING,
     ROOM,
-    compare,
     only,
+    simulate_variants,
     with_run_cost,
 )
 from shield_evaluator.simulate.world import MIB, MINUTE, Arrivals, EtcdModel, Watching, World
@@ -84,14 +84,14 @@ def test_runs_come_in_the_tiers_that_are_asked_for() -> None:
     plan = with_run_cost(default_plan(), round(4.6 * MIB))
     mixed = dataclasses.replace(FLOOD, tiers={"critical": 0.1, "background": 0.9})
 
-    tiers = compare(mixed, plan, readings_of(plan, {}))[ROOM].outcome.tiers
+    tiers = simulate_variants(mixed, plan, readings_of(plan, {}))[ROOM].outcome.tiers
 
     assert {"critical", "background"} == set(tiers)
     assert tiers["background"].lost > 0 == tiers["critical"].lost
 
 
 def test_a_plan_is_compared_with_latches_alone_and_with_no_shield() -> None:
-    variants = compare(FLOOD, PRICED, readings_of(PRICED, {}))
+    variants = simulate_variants(FLOOD, PRICED, readings_of(PRICED, {}))
 
     outages = {name: one.outcome.outage_seconds is not None for name, one in variants.items()}
     assert {ROOM: False, LATCHES: True, NOTHING: True} == outages
@@ -100,7 +100,7 @@ def test_a_plan_is_compared_with_latches_alone_and_with_no_shield() -> None:
 def test_a_plan_without_run_cost_is_not_said_to_have_room() -> None:
     short = dataclasses.replace(FLOOD, seconds=MINUTE)
 
-    assert [LATCHES, NOTHING] == list(compare(short, PLAN, readings_of(PLAN, {})))
+    assert [LATCHES, NOTHING] == list(simulate_variants(short, PLAN, readings_of(PLAN, {})))
 
 
 def test_signals_are_known_by_the_metric_in_their_query() -> None:

@@ -94,7 +94,7 @@ class Mutation(Struct, frozen=True):
         run: the object that a patch is made for; only of a run that is held or gated.
         queue: the tier in whose queue such a run waits.
         joins_queue: whether it was not in the queue before.
-        position: which number it has there, about.
+        position: its approximate number there.
     """
 
     action: Action

@@ -47,7 +47,7 @@ class Outage(Struct, frozen=True, kw_only=True):
         signal: the signal that said so first.
         member: the etcd member it said so of.
         peak: its highest value.
-        began_before: it was there at the first step, so its begin is unknown.
+        began_before: it was there at the first step, so its start is unknown.
     """
 
     start: datetime
@@ -73,7 +73,7 @@ class Exposure(Struct, frozen=True, kw_only=True):
     missed: bool
 
 
-class TierReport(Struct, frozen=True, kw_only=True):
+class TierFindings(Struct, frozen=True, kw_only=True):
     """One tier over the whole range.
 
     Attributes:
@@ -162,7 +162,7 @@ class Report(Struct, frozen=True, kw_only=True):
     step_seconds: float
     steps: int
     signals: dict[str, SignalReport]
-    tiers: dict[str, TierReport]
+    tiers: dict[str, TierFindings]
     outages: list[Outage]
     gaps: list[Gap]
     gaps_left_out: int

@@ -13,7 +13,7 @@ from shield_evaluator.backtest.findings import (
     Exposure,
     Outage,
     Report,
-    TierReport,
+    TierFindings,
 )
 from shield_evaluator.backtest.gaps import SignalLog
 from shield_evaluator.backtest.replay import instant
@@ -66,7 +66,7 @@ def build(plan: Plan, steps: Iterable[Step], grid: Grid, *, flap_ms: int = FLAP_
         closings = tier.finish(end_ms)
         closed = sum(closing.seconds for closing in closings)
         exposures = [exposures[name] for _, exposures in found]
-        reports[name] = TierReport(
+        reports[name] = TierFindings(
             closings=closings,
             closed_seconds=closed,
             closed_share=1000 * closed / span,

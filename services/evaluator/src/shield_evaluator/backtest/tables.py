@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from shield_evaluator.backtest.findings import Report, TierReport
+    from shield_evaluator.backtest.findings import Report, TierFindings
 
 # Enough for a screen; --output json has all of them.
 MAX_ROWS: Final = 40
@@ -65,7 +65,7 @@ def _summary(reports: Sequence[tuple[str, Report]]) -> Table:
     return table
 
 
-def _figures(report: TierReport, outages: int) -> dict[str, Text | str]:
+def _figures(report: TierFindings, outages: int) -> dict[str, Text | str]:
     """Return what a tier would have seen, by label."""
     leads = [e.lead_seconds for e in report.exposures if e.lead_seconds is not None]
     missed, while_full = report.outages_missed, format_duration(report.open_at_quota_seconds)

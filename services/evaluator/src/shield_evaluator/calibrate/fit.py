@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shield_evaluator.calibrate.growth import Stretch
-    from shield_evaluator.calibrate.history import History
+    from shield_evaluator.calibrate.history import RunHistory
 
 _MINUTE: Final = 60.0
 # Runs of pipelines take from a minute to hours. Beyond an hour compaction leaves nothing to see.
@@ -103,7 +103,7 @@ class Fitted(Struct, frozen=True):
     points: tuple[Point, ...]
 
 
-def fit(history: History) -> Fitted:
+def fit(history: RunHistory) -> Fitted:
     """Find what a run costs.
 
     Raises:
@@ -134,7 +134,7 @@ def fit(history: History) -> Fitted:
 
 
 def _judged(
-    history: History,
+    history: RunHistory,
     seconds: float,
     line: Line,
     sums: Sums,
@@ -170,7 +170,7 @@ def _judged(
     )
 
 
-def _points(history: History, found: Sequence[Stretch], grows_over: float) -> list[Point]:
+def _points(history: RunHistory, found: Sequence[Stretch], grows_over: float) -> list[Point]:
     written = Written(history, grows_over)
     points = []
     for one in found:
@@ -184,7 +184,7 @@ def _points(history: History, found: Sequence[Stretch], grows_over: float) -> li
 _Block = dict[float, Sums]
 
 
-def _blocks(history: History, by_time: Mapping[float, Sequence[Point]]) -> dict[int, _Block]:
+def _blocks(history: RunHistory, by_time: Mapping[float, Sequence[Point]]) -> dict[int, _Block]:
     """Return the sums of each hour and each time over which a run may grow.
 
     Only hours that every such time has count, so that all are judged by the same.

@@ -13,7 +13,7 @@ from shield_evaluator.calibrate.least_squares import Sums
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from shield_evaluator.calibrate.history import History
+    from shield_evaluator.calibrate.history import RunHistory
 
 # Any value does to find compactions, which fall far below the line.
 _GROWS_OVER: Final = 900.0
@@ -30,7 +30,7 @@ class Stretch:
     """One member's growth between two steps.
 
     Attributes:
-        first: the step at its begin.
+        first: the step at its start.
         last: the step at its end.
         bytes: the growth.
     """
@@ -40,7 +40,7 @@ class Stretch:
     bytes: float
 
 
-def stretches(history: History) -> list[Stretch]:
+def stretches(history: RunHistory) -> list[Stretch]:
     """Return the stretches of all members in which nothing was compacted."""
     written = Written(history, _GROWS_OVER)
     intervals = [_intervals(history, readings) for readings in range(len(history.members))]
@@ -50,7 +50,7 @@ def stretches(history: History) -> list[Stretch]:
     return [stretch for member in intervals for stretch in _joined(member, falls, longest)]
 
 
-def _intervals(history: History, member: int) -> list[Stretch]:
+def _intervals(history: RunHistory, member: int) -> list[Stretch]:
     """Return the growth from each reading to the next."""
     readings = history.members[member]
     widest = _GAP_SECONDS / history.step_seconds

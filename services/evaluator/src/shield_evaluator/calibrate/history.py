@@ -31,7 +31,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class RunHistory:
     """Live data and runs on one grid.
 
     Attributes:
@@ -55,7 +55,7 @@ class History:
 class Written:
     """How many runs' worth has been written up to each step, if a run grows over a given time."""
 
-    def __init__(self, history: History, grows_over: float) -> None:
+    def __init__(self, history: RunHistory, grows_over: float) -> None:
         self.steps = max(1, round(grows_over / history.step_seconds))
         self._unknown = history.runs.unknown
         totals = history.runs.totals
@@ -74,7 +74,7 @@ class Written:
         return self._written[last] - self._written[first]
 
 
-def history_of(series: Sequence[Series], quota: float, runs: RunCount, grid: Grid) -> History:
+def history_of(series: Sequence[Series], quota: float, runs: RunCount, grid: Grid) -> RunHistory:
     """Put a history together.
 
     Args:
@@ -85,7 +85,7 @@ def history_of(series: Sequence[Series], quota: float, runs: RunCount, grid: Gri
     """
     seconds = grid.step_ms / 1000
     members = [_readings(one, quota, SAME_SECONDS / seconds) for one in series]
-    return History(seconds, grid.start_ms, [found for found in members if found], runs)
+    return RunHistory(seconds, grid.start_ms, [found for found in members if found], runs)
 
 
 def _readings(series: Series, quota: float, most_equal: float) -> list[Reading]:

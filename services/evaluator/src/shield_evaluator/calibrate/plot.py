@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from shield_evaluator.calibrate.fit import Calibration, Fitted, Point
-    from shield_evaluator.calibrate.history import History
+    from shield_evaluator.calibrate.history import RunHistory
 
 _HEIGHT: Final = 4.2  # inches
 _MIB: Final = 1024**2
@@ -23,7 +23,7 @@ _COLUMNS: Final = 300  # points of a line
 _MEASURED, _LIGHT, _EXPLAINED, _OTHER = "#333333", "#B5B5B5", "#0072B2", "#E69F00"
 
 
-def draw(path: Path, history: History, fitted: Fitted) -> None:
+def draw(path: Path, history: RunHistory, fitted: Fitted) -> None:
     """Draw a picture into a file.
 
     Args:
@@ -64,7 +64,7 @@ def _scatter(axes: Axes, fitted: Fitted) -> None:
     axes.legend(frameon=False, fontsize=8, loc="upper left")
 
 
-def _course(axes: Axes, history: History, fitted: Fitted) -> None:
+def _course(axes: Axes, history: RunHistory, fitted: Fitted) -> None:
     calibration = fitted.calibration
     columns = _columns(history, fitted.points)
     times = [
@@ -104,7 +104,7 @@ def _expected(calibration: Calibration, point: Point) -> float:
     return calibration.run_cost * point.runs + calibration.other_growth * point.seconds
 
 
-def _columns(history: History, points: Sequence[Point]) -> dict[float, list[Point]]:
+def _columns(history: RunHistory, points: Sequence[Point]) -> dict[float, list[Point]]:
     """Return the points of each column of the picture, by the step in its middle."""
     width = max(1.0, history.steps / _COLUMNS)
     columns: defaultdict[float, list[Point]] = defaultdict(list)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shield_evaluator.calibrate.fit import Fitted
-    from shield_evaluator.calibrate.history import History
+    from shield_evaluator.calibrate.history import RunHistory
     from shield_evaluator.settings import EvaluatorSettings
 
 
@@ -114,7 +114,7 @@ def calibrate(
 
 def _history(
     settings: EvaluatorSettings, samples: Samples, signal: str, quota: int | None
-) -> History:
+) -> RunHistory:
     count = runs.count_runs(samples)
     if count is None:
         raise CannotTellError(
@@ -128,7 +128,7 @@ def _history(
     return history_of(query.series, size, count, samples.grid)
 
 
-def _print(settings: EvaluatorSettings, history: History, fitted: Fitted, output: str) -> None:
+def _print(settings: EvaluatorSettings, history: RunHistory, fitted: Fitted, output: str) -> None:
     found = fitted.calibration
     if output == "json":
         echo_json(

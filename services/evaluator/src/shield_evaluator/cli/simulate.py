@@ -36,7 +36,7 @@ from shield_evaluator.simulate.readings import readings_of
 from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
 from shield_evaluator.simulate.variants import (
     HOLDING,
-    compare,
+    simulate_variants,
     slots_needed,
     with_holding,
     with_run_cost,
@@ -131,7 +131,8 @@ def simulate(
                 chosen = dataclasses.replace(chosen, plan=plan)
             worlds = {name: _watched(world, chosen) for name, world in worlds.items()}
             results = {
-                name: compare(world, chosen.plan, chosen.readings) for name, world in worlds.items()
+                name: simulate_variants(world, chosen.plan, chosen.readings)
+                for name, world in worlds.items()
             }
             needed = {
                 name: slots_needed(worlds[name], chosen.plan, chosen.readings)

@@ -89,5 +89,5 @@ SECONDS_OR_NEVER: Final = Value("duration", _seconds_or_never)  # 0 is never
 SIZE: Final = Value("size", Size.parse)  # bytes
 SHARE: Final = Value("share", _share)  # 15% or 0.15; 1 is all
 RATE: Final = Value("rate", _rate)  # runs per second
-SPAN: Final = Value("span", _span)  # seconds from the begin
+SPAN: Final = Value("span", _span)  # seconds from the start
 PART: Final = Value("tier", _part)  # a tier and its share of the runs

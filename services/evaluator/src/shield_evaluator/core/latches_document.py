@@ -19,7 +19,7 @@ from shield_common.decision import Count, Value
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
 from shield_evaluator.core.learned_cost import CostEvidence
 from shield_evaluator.core.reservations import Batch
-from shield_evaluator.core.room import Closing, RoomState
+from shield_evaluator.core.room import RoomClosing, RoomState
 from shield_evaluator.core.sentences import NO_ROOM
 from shield_evaluator.core.slots import SlotsState
 
@@ -235,7 +235,7 @@ def _decode_room(record: RoomRecord | None, now_ms: int) -> RoomState:
         },
         quotas=record.quotas,
         closings={
-            tier: Closing(_before(now_ms, closing.short_age_ms), closing.closed)
+            tier: RoomClosing(_before(now_ms, closing.short_age_ms), closing.closed)
             for tier, closing in record.closings.items()
         },
         cost_evidence={

@@ -51,8 +51,8 @@ class CostEvidence(Struct, frozen=True, gc=False):
     Attributes:
         value: the last complete sample, in the signal's unit.
         seen_ms: when it was first seen.
-        run_cost: bytes, the highest that is stated for any tier; with another one all begins anew.
-        measured: bytes by which etcd grew, older ones forgotten by and by.
+        run_cost: bytes, the highest that is stated for any tier; evidence for another is dropped.
+        measured: bytes by which etcd grew; older growth counts less and less.
         predicted: bytes by which reservations fell meanwhile, at the stated ``run_cost``.
     """
 

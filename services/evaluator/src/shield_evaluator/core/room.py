@@ -76,7 +76,7 @@ REOPEN_SHARE: Final = 0.01  # of the runs that fit below the target
 REOPEN_LEAST: Final = 2  # runs; one more than what closes a tier
 
 
-class Closing(Struct, frozen=True, gc=False):
+class RoomClosing(Struct, frozen=True, gc=False):
     """Whether a tier is closed because nothing fits.
 
     Attributes:
@@ -108,7 +108,7 @@ class RoomState(Struct, frozen=True):
     headroom: Mapping[tuple[str, str], float] = field(default_factory=dict)
     quotas: Mapping[str, float] = field(default_factory=dict)
     cost_evidence: Mapping[str, CostEvidence] = field(default_factory=dict)
-    closings: Mapping[str, Closing] = field(default_factory=dict)
+    closings: Mapping[str, RoomClosing] = field(default_factory=dict)
     implausible: tuple[str, ...] = ()
 
 
@@ -192,7 +192,7 @@ def advance(
 def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
     """Return a tier's room: the least over its signals; None while none of them is known."""
     least: TierRoom | None = None
-    closed = state.closings.get(tier, Closing()).closed
+    closed = state.closings.get(tier, RoomClosing()).closed
     for signal, room_plan in room_plans(plan, tier).items():
         headroom = state.headroom.get((tier, signal))
         if headroom is None:
@@ -249,18 +249,18 @@ def closed_tiers(state: RoomState) -> frozenset[str]:
     return frozenset(tier for tier, closing in state.closings.items() if closing.closed)
 
 
-def _closing(plan: Plan, state: RoomState, tier: str, now_ms: int) -> Closing | None:
+def _closing(plan: Plan, state: RoomState, tier: str, now_ms: int) -> RoomClosing | None:
     """Return whether a tier is closed after this cycle; None while that is not known.
 
     It closes after ``spend`` without room for one run, and opens with enough room.
     """
-    before, room = state.closings.get(tier, Closing()), room_of(plan, state, tier)
+    before, room = state.closings.get(tier, RoomClosing()), room_of(plan, state, tier)
     if room is None:
-        return before if room_plans(plan, tier) and before != Closing() else None
+        return before if room_plans(plan, tier) and before != RoomClosing() else None
     if room.runs < 1:
         since = now_ms if before.short_since_ms is None else before.short_since_ms
-        return Closing(since, before.closed or now_ms - since >= room.spend_ms)
-    return Closing(None, before.closed and room.runs < _runs_to_reopen(plan, state, tier))
+        return RoomClosing(since, before.closed or now_ms - since >= room.spend_ms)
+    return RoomClosing(None, before.closed and room.runs < _runs_to_reopen(plan, state, tier))
 
 
 def _runs_to_reopen(plan: Plan, state: RoomState, tier: str) -> float:

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from shield_evaluator.core.observation import Observation, Sample, unusable
 from shield_evaluator.prometheus.completeness import incompleteness
-from shield_evaluator.prometheus.response import Envelope, PrometheusError, malformed, warnings_of
+from shield_evaluator.prometheus.response import ApiAnswer, PrometheusError, malformed, warnings_of
 
 # The shield's own alerts carry this label. A signal that reads one would never reset.
 OWN_LABEL: Final = ("raised_by", "etcd-shield")
@@ -90,7 +90,7 @@ class _Groups(Struct):
     groups: list[_Group] | None = None
 
 
-class _RulesResponse(Envelope):
+class _RulesResponse(ApiAnswer):
     data: _Groups | None = None
 
 
@@ -98,7 +98,7 @@ class _RuntimeInfo(Struct):
     startTime: str  # noqa: N815 - Prometheus' name
 
 
-class _RuntimeResponse(Envelope):
+class _RuntimeResponse(ApiAnswer):
     data: _RuntimeInfo | None = None
 
 

@@ -91,7 +91,7 @@ class _Data(Struct, Generic[Result]):
     result: Result
 
 
-class Envelope(Struct):
+class ApiAnswer(Struct):
     """The fields that every answer of the API has beside its data."""
 
     status: str
@@ -100,7 +100,7 @@ class Envelope(Struct):
     warnings: list[str] | None = None
 
 
-class Response(Envelope, Generic[Result]):
+class Response(ApiAnswer, Generic[Result]):
     """An answer to a query."""
 
     data: _Data[Result] | None = None
@@ -188,11 +188,11 @@ def _success(
     return response.data, warnings_of(response)
 
 
-def warnings_of(envelope: Envelope) -> tuple[str, ...]:
+def warnings_of(answer: ApiAnswer) -> tuple[str, ...]:
     """Return the warnings of an answer about its completeness."""
-    warnings = [w for w in envelope.warnings or () if not w.startswith(_STYLE_REMARK)]
+    warnings = [w for w in answer.warnings or () if not w.startswith(_STYLE_REMARK)]
     # The API sets `error` only with status `error`; beside data it says that data is missing.
-    return tuple(warnings if not envelope.error else [*warnings, envelope.error])
+    return tuple(warnings if not answer.error else [*warnings, answer.error])
 
 
 def malformed(error: Exception) -> PrometheusError:

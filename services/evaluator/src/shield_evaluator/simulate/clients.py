@@ -1,4 +1,4 @@
-"""Those who ask for runs: new ones as they arrive, and refused ones that come back."""
+"""Clients that create runs: new requests as they arrive, and refused ones that come back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from shield_evaluator.simulate.world import Arrivals, Clients
 
 
-class Request(NamedTuple):
-    """One run that is asked for.
+class RunRequest(NamedTuple):
+    """One client's request for a run.
 
     Attributes:
         tier: its tier.
-        arrived: when it was asked for first, second.
+        arrived: when it was made first, second.
         retries: how often it has come back.
     """
 
@@ -26,7 +26,7 @@ class Request(NamedTuple):
     retries: int = 0
 
 
-class Queue:
+class RequestQueue:
     """Requests in the order in which they are made.
 
     Attributes:
@@ -43,25 +43,25 @@ class Queue:
         self._chance = chance
         self._rate = 0.0
         self._due = 0.0
-        self._coming_back: defaultdict[int, list[Request]] = defaultdict(list)
+        self._coming_back: defaultdict[int, list[RunRequest]] = defaultdict(list)
         self.waiting = 0
 
-    def new(self, second: int) -> list[Request]:
+    def new(self, second: int) -> list[RunRequest]:
         """Return the requests that are made for the first time; seconds come in order."""
         while self._changes and self._changes[-1][0] <= second:
             self._rate = self._changes.pop()[1]
         self._due += self._rate
         arrived = int(self._due)
         self._due -= arrived
-        return [Request(self._tier(), second) for _ in range(arrived)]
+        return [RunRequest(self._tier(), second) for _ in range(arrived)]
 
-    def returning(self, second: int) -> list[Request]:
+    def returning(self, second: int) -> list[RunRequest]:
         """Return the requests that come back."""
         requests = self._coming_back.pop(second, [])
         self.waiting -= len(requests)
         return requests
 
-    def refuse(self, request: Request, second: int) -> bool:
+    def refuse(self, request: RunRequest, second: int) -> bool:
         """Refuse a request; return whether it will come back."""
         clients = self._clients
         impatient = request.retries == 0 and self._chance.random() >= clients.patient

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shield_common.decision import Decision
-    from shield_evaluator.simulate.clients import Request
+    from shield_evaluator.simulate.clients import RunRequest
 
 
 class HeldRuns:
@@ -38,12 +38,12 @@ class HeldRuns:
             tiers: the tiers of the configuration.
             interval: seconds between two rounds of releases.
         """
-        self._queues: dict[str, deque[Request]] = {tier: deque() for tier in tiers}
+        self._queues: dict[str, deque[RunRequest]] = {tier: deque() for tier in tiers}
         self._allowance = Allowance(rate=DEFAULT_MAX_RATE, interval=interval, now_ms=0)
         self.counted = dict.fromkeys(self._queues, 0)
         self.most = 0
 
-    def hold(self, request: Request) -> None:
+    def hold(self, request: RunRequest) -> None:
         """Let a run wait."""
         self._queues[request.tier].append(request)
         self.counted[request.tier] += 1
@@ -66,7 +66,7 @@ class HeldRuns:
         report = HeldReport(reported_at=at, tiers=tiers)
         return HeldReading(report=report, is_read=True, counted=dict(self.counted))
 
-    def release(self, decision: Decision, second: int) -> list[Request]:
+    def release(self, decision: Decision, second: int) -> list[RunRequest]:
         """Return the runs that start now, in order.
 
         Args:
@@ -76,7 +76,7 @@ class HeldRuns:
         allowance, now_ms = self._allowance, second * 1000
         allowance.tick(now_ms)
         allowance.follow(decision, since_ms=now_ms)
-        started: list[Request] = []
+        started: list[RunRequest] = []
         for tier in sorted(self._queues, key=lambda name: (decision.tiers[name].priority, name)):
             queue = self._queues[tier]
             while queue and allowance.permits(tier):

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from shield_evaluator.backtest.report import FLAP_MS
-from shield_evaluator.simulate.clients import Queue
+from shield_evaluator.simulate.clients import RequestQueue
 from shield_evaluator.simulate.etcd import Etcd
 from shield_evaluator.simulate.outcome import Moment, Outcome, Simulated, TierOutcome
 from shield_evaluator.simulate.shield import Bit, Shield, Verdict
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shield_evaluator.core.plan import Plan
-    from shield_evaluator.simulate.clients import Request
+    from shield_evaluator.simulate.clients import RunRequest
     from shield_evaluator.simulate.readings import Reading
     from shield_evaluator.simulate.world import World
 
@@ -47,7 +47,7 @@ class _Loop:
         self._plan = plan
         self._readings = readings
         self._etcd = Etcd(world.etcd, world.run)
-        self._queue = Queue(world.arrivals, world.clients, tiers, chance)
+        self._queue = RequestQueue(world.arrivals, world.clients, tiers, chance)
         watching = world.watching
         self._shield = Shield(plan, watching, world.etcd.quota, chance) if shield else None
         self._logs = {tier: _TierLog() for tier in tiers}
@@ -121,7 +121,7 @@ class _Loop:
             )
         )
 
-    def _ask(self, request: Request, second: int) -> None:
+    def _ask(self, request: RunRequest, second: int) -> None:
         log = self._logs[request.tier]
         shield = self._shield
         verdict = Verdict.ADMITTED if shield is None else shield.answer(request)

@@ -47,7 +47,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """What etcd did under one configuration.
 
     Attributes:
-        outage_seconds: when etcd was full, from the begin; None if it never was. The simulation
+        outage_seconds: when etcd was full, from the start; None if it never was. The simulation
             ends there: no run can be created or go on.
         peak_file: the file's highest size.
         peak_in_use: the live data's highest size.
@@ -71,7 +71,7 @@ class Moment(Struct, frozen=True, gc=False):
     """One point of a simulation's course.
 
     Attributes:
-        second: from the begin.
+        second: from the start.
         file: the file's size.
         in_use: the live data's size.
         reserved: what admitted runs are still going to write, as the shield counts it.

@@ -130,7 +130,7 @@ def _time_axis(axes: Axes, end: int) -> None:
     step = next((tick for tick in _TICKS if end / tick <= _MOST_TICKS), 24 * HOUR)
     axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _position: _clock(second)))
-    axes.set_xlabel("since the begin (h:mm)")
+    axes.set_xlabel("since the start (h:mm)")
 
 
 def _clock(second: float) -> str:

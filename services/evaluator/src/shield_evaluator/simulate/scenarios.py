@@ -39,7 +39,7 @@ class Scenario:
 
 
 def burst(rate: float, seconds: int, *, usual: float = USUAL_RATE) -> Arrivals:
-    """Return arrivals that rise to a rate for some seconds, ten minutes after the begin."""
+    """Return arrivals that rise to a rate for some seconds, ten minutes after the start."""
     end = BURST_BEGINS + seconds
     return Arrivals([(0, usual), (BURST_BEGINS, rate), (end, usual)])
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from shield_common.decision import Decision
     from shield_evaluator.core.plan import Plan
-    from shield_evaluator.simulate.clients import Request
+    from shield_evaluator.simulate.clients import RunRequest
     from shield_evaluator.simulate.world import Watching
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,7 +114,7 @@ class Shield:
         left = [tier.hold.slots for tier in self._decision.tiers.values() if tier.hold is not None]
         self._slots = min(left, default=0.0)
 
-    def answer(self, request: Request) -> Verdict:
+    def answer(self, request: RunRequest) -> Verdict:
         """Answer one request; a random admitter gets it. A run that is held joins `held`."""
         tier, decision = request.tier, self._decision
         bucket = self._chance.choice(self._buckets).get(tier)
@@ -134,7 +134,7 @@ class Shield:
             return Verdict.HELD
         return verdict
 
-    def release(self, second: int) -> list[Request]:
+    def release(self, second: int) -> list[RunRequest]:
         """Return the held runs that start after a cycle."""
         if self._decision is None:
             return []

@@ -46,7 +46,7 @@ def without_room(plan: Plan) -> Plan:
 
 
 def with_holding(plan: Plan, max_held: int | None) -> Plan:
-    """Return a plan in which so many runs may be held; None for none."""
+    """Return a plan in which at most ``max_held`` runs are held; None switches holding off."""
     return replace(plan, max_held=max_held)
 
 
@@ -57,7 +57,9 @@ def only(plan: Plan, tiers: Collection[str]) -> Plan:
     return replace(plan, tiers=kept, default_tier=default)
 
 
-def compare(world: World, plan: Plan, readings: Mapping[str, Reading]) -> dict[str, Simulated]:
+def simulate_variants(
+    world: World, plan: Plan, readings: Mapping[str, Reading]
+) -> dict[str, Simulated]:
     """Simulate a plan, and the same world without holding, without room and without a shield."""
     asked = only(plan, world.tiers or (plan.default_tier,))
     variants = {}
