@@ -185,6 +185,10 @@ def test_a_wrong_value_is_refused_with_its_path(chart: Chart, path: str, value: 
         (nested("webhook.tls.certManager.issuerRef.name", "x"), "mode is selfSigned"),
         (nested("webhook.clientCertificates.names", ["a"]), "needs webhook.clientCertificates"),
         (
+            {"alerts": {"disabled": ["EtcdShieldFlapping", "EtcdShieldRedisIsDown"]}},
+            "there is no alert EtcdShieldRedisIsDown. The alerts are EtcdShieldAdmitterDown, ",
+        ),
+        (
             {"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}},
             "would scrape everything twice",
         ),

@@ -133,4 +133,17 @@
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled would scrape everything twice: choose one." -}}
 {{- end -}}
+{{- $alerts := list -}}
+{{- range (.Files.Get "files/alerts.yaml" | fromYaml).groups -}}
+{{- range .rules -}}
+{{- if .alert -}}
+{{- $alerts = append $alerts .alert -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.alerts.disabled -}}
+{{- if not (has . $alerts) -}}
+{{- fail (printf "alerts.disabled: there is no alert %s. The alerts are %s." . (sortAlpha $alerts | join ", ")) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
