@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_admitter.core.review import ReviewError, decode
+from shield_admitter.core.review import MAX_UID, ReviewError, decode
 from tests.rig.reviews import ReviewRequest, admission_review
 
 VALID = admission_review(ReviewRequest(uid="u-1", labels={"tier": "gold"}))
@@ -107,6 +107,13 @@ def test_labels_that_are_none_match_nothing(labels: object) -> None:
 def test_a1_what_is_no_review_is_refused(body: bytes) -> None:
     with pytest.raises(ReviewError):
         decode(body)
+
+
+@pytest.mark.shows("trial S1")
+def test_a_uid_of_more_characters_than_are_echoed_is_refused() -> None:
+    assert "u" * MAX_UID == decode(review({"uid": "u" * MAX_UID})).uid
+    with pytest.raises(ReviewError, match=f"longer than {MAX_UID} characters"):
+        decode(review({"uid": "u" * (MAX_UID + 1)}))
 
 
 @pytest.mark.parametrize(
