@@ -244,26 +244,24 @@ class Release:
         await self.wait_rolled_out(component)
 
     async def kill(self, *components: str) -> None:
-        """End one container of each of the components with SIGKILL, and wait for the restarts."""
+        """End one container of each with SIGKILL, and wait until those after them are ready."""
         found = [(await self.pods(component))[0] for component in components]
-        identities = [pod["status"]["containerStatuses"][0]["containerID"] for pod in found]
-        before = [await self.restarts(component) for component in components]
+        before = [pod["status"]["containerStatuses"][0] for pod in found]
         kill = self.node.containerd.kill_container
-        await asyncio.gather(*(kill(identity) for identity in identities))
+        await asyncio.gather(*(kill(container["containerID"]) for container in before))
 
         async def restarted() -> bool:
-            after = [await self.restarts(component) for component in components]
-            return all(new > old for new, old in zip(after, before, strict=True))
+            # The workloads' own status comes later: for a moment it calls the killed ones ready.
+            paths = [f"{self.pods_path}/{pod['metadata']['name']}" for pod in found]
+            pods = [(await self.node.api.get(path)).body for path in paths]
+            after = [pod["status"]["containerStatuses"][0] for pod in pods]
+            return all(
+                new["ready"] and new["restartCount"] > old["restartCount"]
+                for new, old in zip(after, before, strict=True)
+            )
 
         await wait_until(restarted, within=ROLLOUT_SECONDS, what="restarts", every=0.3)
         await self.wait_rolled_out(*components)
-
-    async def restarts(self, component: str) -> int:
-        """Return how often the containers of a component's pods were restarted."""
-        statuses = [
-            pod["status"].get("containerStatuses", []) for pod in await self.pods(component)
-        ]
-        return sum(status["restartCount"] for found in statuses for status in found)
 
     async def metric(self, component: str, series: str, *, pod: str | None = None) -> float:
         """Return a metric of one of a component's pods, through the API server."""

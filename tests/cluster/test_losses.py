@@ -17,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 LOSSES = [*((component,) for component in COMPONENTS), COMPONENTS]
 # Above 80 and below 85 percent: `reset` of db-file and `set` of db-in-use.
 BETWEEN = (0.82, 0.84)
+ALLOW = 'etcd_shield_tier_allow{tier="standard"}'
 WITHHELD = 'etcd_shield_evaluations_total{result="withheld"}'
 every_loss = pytest.mark.parametrize("lost", LOSSES, ids=["evaluator", "admitter", "redis", "all"])
 
@@ -60,6 +61,13 @@ async def test_n6_evaluator_and_redis_lost_together_between_the_thresholds_let_n
     release: Release,
 ) -> None:
     await release.wait_rolled_out()
+
+    # One that was killed before, and had no decision yet, would go on without one.
+    async def every_admitter_denies() -> bool:
+        names = [pod["metadata"]["name"] for pod in await release.pods("admitter")]
+        return {0.0} == {await release.metric("admitter", ALLOW, pod=name) for name in names}
+
+    await wait_until(every_admitter_denies, within=CHANGE_SECONDS, what="denials", every=0.3)
     # Both signals are between their thresholds, which proves nothing: only memory says what holds.
     await shrink(release.node, between=BETWEEN)
     async with creations(release) as load:
