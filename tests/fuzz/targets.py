@@ -18,6 +18,7 @@ from shield_controller.core.release import release_patch
 from shield_controller.core.runs import NotARunError, decode_partial, held_run
 from tests.fuzz.counts import admitted_counts
 from tests.fuzz.decisions import decision_objects, room
+from tests.fuzz.mutations import mutation
 
 Target = Callable[[bytes], None]
 
@@ -110,6 +111,7 @@ def run(data: bytes) -> None:
 
 TARGETS: Mapping[str, Target] = {
     "reviews": review,
+    "mutations": mutation,
     "decisions": decision,
     "room": room,
     "decision-objects": decision_objects,
