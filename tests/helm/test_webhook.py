@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.helm.chart import NAMESPACE, Chart, Object, Rendered, nested
 
@@ -102,6 +104,13 @@ def test_self_signed_bears_the_services_name(plain: Rendered) -> None:
     leaf = x509.load_pem_x509_certificate(base64.b64decode(secret["tls.crt"]))
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert f"{SERVICE}.{NAMESPACE}.svc" in names.get_values_for_type(x509.DNSName)
+
+
+def test_self_signed_has_a_key_that_makes_handshakes_cheap(plain: Rendered) -> None:
+    pem = base64.b64decode(plain.one("Secret", f"{SERVICE}-tls")["data"]["tls.key"])
+    key = load_pem_private_key(pem, password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    assert "secp256r1" == key.curve.name
 
 
 @pytest.mark.parametrize("mode", INJECTED)
