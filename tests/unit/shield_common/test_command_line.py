@@ -1,6 +1,8 @@
 """What both programs' subcommands have in common."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -68,3 +70,25 @@ def test_what_others_wrote_is_printed_without_control_characters(
     printed = capsys.readouterr().out
     assert [] == [c for c in printed if not c.isprintable() and c != "\n"]
     assert text == json.loads(printed[printed.index("[\n") :])[0]
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "unused"),
+    [
+        ("shield_evaluator", ["--version"], ["rich", "shield_evaluator.settings"]),
+        ("shield_evaluator", ["simulate", "--help"], ["aiohttp", "jinja2", "redis"]),
+        ("shield_evaluator", ["status", "--help"], ["aiohttp", "jinja2", "prometheus_client"]),
+        ("shield_controller", ["release", "--help"], ["aiohttp.web", "uvloop"]),
+        ("shield_admitter", ["explain", "--help"], ["aiohttp", "uvloop"]),
+    ],
+    ids=["none", "simulate", "status", "release", "explain"],
+)
+def test_a_command_does_not_load_the_libraries_of_the_others(
+    program: str, words: list[str], unused: list[str]
+) -> None:
+    code = (
+        f"import sys; from {program}.cli import main; main({words}, standalone_mode=False);"
+        f"print(*({{*{unused}}} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "" == done.stdout.splitlines()[-1]

@@ -9,7 +9,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, Counter
 
 from shield_common.config.types import parse_address
-from shield_common.probes import MetricsSettings, Readiness, probes_app
+from shield_common.listen import MetricsSettings
+from shield_common.probes import Readiness, probes_app
 
 
 @dataclass

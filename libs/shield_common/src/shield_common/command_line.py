@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import UserDict
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -31,6 +33,29 @@ Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
 
 EXIT_FAILED: Final = 1
 EXIT_BAD_CONFIG: Final = 2  # click uses it for a bad command line
+
+
+class Subcommands(UserDict[str, click.Command]):
+    """The subcommands of a group, each imported when it is used or described.
+
+    A command does not load the libraries of the others then, and completion answers at once.
+    """
+
+    def __init__(self, package: str, *names: str) -> None:
+        """Name the subcommands.
+
+        Args:
+            package: where they are, each a function in a module of its own name.
+            names: of all subcommands.
+        """
+        super().__init__({name: click.Command(name) for name in names})
+        self._package = package
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self.data:
+            raise KeyError(name)
+        command: click.Command = getattr(import_module(f"{self._package}.{name}"), name)
+        return command
 
 
 def config_option(default: str) -> Callable[[Command], Command]:

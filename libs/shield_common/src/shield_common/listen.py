@@ -1,4 +1,4 @@
-"""Listening sockets of an address, on the address families that the machine has.
+"""Addresses to listen on: the setting, and sockets on the address families that there are.
 
 A host name or an empty host stands for several addresses, often one of IPv4 and one of IPv6. A
 kernel without IPv6 (``ipv6.disable=1``), or an interface without it, must not keep a service from
@@ -13,6 +13,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
+from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import parse_address
 
 if TYPE_CHECKING:
@@ -31,6 +32,23 @@ _ABSENT: Final = frozenset(
         errno.EADDRNOTAVAIL,
     }
 )
+
+
+class MetricsSettings(SettingsStruct, frozen=True, kw_only=True):
+    """Where metrics and probes are served; the server is in `probes`, with its libraries.
+
+    Attributes:
+        listen: ``host:port``; plain HTTP.
+    """
+
+    listen: str = "0.0.0.0:9100"
+
+    def __post_init__(self) -> None:
+        """Refuse a value that is no address."""
+        try:
+            parse_address(self.listen)
+        except ValueError as error:
+            raise ValueError(f"listen: {error}") from error
 
 
 async def listen(

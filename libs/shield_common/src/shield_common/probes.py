@@ -20,8 +20,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder
 
-from shield_common.config.loader import SettingsStruct
-from shield_common.config.types import parse_address
 from shield_common.listen import listen
 
 if TYPE_CHECKING:
@@ -47,23 +45,6 @@ MAX_REQUEST_BYTES: Final = 32 * 1024
 # Answered at once, whatever else is asked: the kubelet restarts a pod that does not answer in time.
 _PROBES: Final = frozenset({"/livez", "/readyz", "/healthz"})
 _LINGER_SECONDS: Final = 1.0  # for the rest of a body that nothing reads
-
-
-class MetricsSettings(SettingsStruct, frozen=True, kw_only=True):
-    """Where metrics and probes are served.
-
-    Attributes:
-        listen: ``host:port``; plain HTTP.
-    """
-
-    listen: str = "0.0.0.0:9100"
-
-    def __post_init__(self) -> None:
-        """Refuse a value that is no address."""
-        try:
-            parse_address(self.listen)
-        except ValueError as error:
-            raise ValueError(f"listen: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from shield_admitter.core.verdict import HoldPolicy, Mode, Policy
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import Duration, Link, Name, Size, parse_address
 from shield_common.decision_feed import FreshnessSettings
+from shield_common.listen import MetricsSettings
 from shield_common.logs import LogSettings
-from shield_common.probes import MetricsSettings
 from shield_common.store.settings import RedisSettings
 from shield_common.tls.contexts import ServerCertificate
 

@@ -10,8 +10,8 @@ from shield_common.allowance import DEFAULT_MAX_RATE
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import Duration, Link, Name, Rate
 from shield_common.decision_feed import FreshnessSettings
+from shield_common.listen import MetricsSettings
 from shield_common.logs import LogSettings
-from shield_common.probes import MetricsSettings
 from shield_common.store.settings import RedisSettings
 
 # The name of a Kubernetes object, RFC 1123: it becomes a part of a URL's path.

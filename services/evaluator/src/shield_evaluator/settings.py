@@ -9,8 +9,8 @@ from msgspec import Meta
 from shield_common.config.loader import SettingsStruct
 from shield_common.config.types import Duration, Name, Size
 from shield_common.decision import MAX_TEXT
+from shield_common.listen import MetricsSettings
 from shield_common.logs import LogSettings
-from shield_common.probes import MetricsSettings
 from shield_common.store.settings import RedisSettings
 from shield_evaluator.core.plan import (
     ColdStart,

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import click
 
-from shield_controller.cli.check import check
-from shield_controller.cli.queue import queue
-from shield_controller.cli.release import release
-from shield_controller.cli.run import run
+from shield_common.command_line import Subcommands
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    commands=Subcommands(__name__, "check", "queue", "release", "run"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="shield-controller")
 def main() -> None:
     """Release held PipelineRuns in order, and mirror the decision into Kubernetes.
@@ -23,9 +23,3 @@ def main() -> None:
 
     Exit codes: 0 done or stopped by a signal, 1 cannot do its work, 2 bad configuration or usage.
     """
-
-
-main.add_command(run)
-main.add_command(queue)
-main.add_command(release)
-main.add_command(check)

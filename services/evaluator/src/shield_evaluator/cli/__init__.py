@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import click
 
-from shield_evaluator.cli.backtest import backtest
-from shield_evaluator.cli.calibrate import calibrate
-from shield_evaluator.cli.check import check
-from shield_evaluator.cli.override import override
-from shield_evaluator.cli.run import run
-from shield_evaluator.cli.simulate import simulate
-from shield_evaluator.cli.status import status
+from shield_common.command_line import Subcommands
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    commands=Subcommands(
+        __name__, "backtest", "calibrate", "check", "override", "run", "simulate", "status"
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="shield-evaluator")
 def main() -> None:
     """Watch etcd through Prometheus and decide whether PipelineRuns are admitted.
@@ -29,12 +28,3 @@ def main() -> None:
     Exit codes: 0 success, 1 failed, 2 bad configuration or usage, 130 interrupted. The help of a
     command lists its further exit codes.
     """
-
-
-main.add_command(run)
-main.add_command(check)
-main.add_command(status)
-main.add_command(override)
-main.add_command(backtest)
-main.add_command(simulate)
-main.add_command(calibrate)
