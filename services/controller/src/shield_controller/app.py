@@ -33,6 +33,7 @@ from shield_controller.patching import RunPatches
 from shield_controller.releaser import Releaser
 from shield_controller.reporter import Reporter
 from shield_controller.settings import RESTART_KEYS
+from shield_controller.subscription import follow_while, refresh_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -91,7 +92,7 @@ class Controller:
             self._store,
             cluster=settings.cluster,
             limits=settings.freshness.limits(),
-            refresh=settings.refresh,
+            refresh=refresh_seconds(settings),
             now_ms=now_ms,
             random=random.random,
             outage=self._outage,
@@ -234,7 +235,6 @@ class Controller:
 
     def _functions(self) -> dict[str, Callable[[], Awaitable[None]]]:
         functions: dict[str, Callable[[], Awaitable[None]]] = {
-            "follow": self._feed.follow,
             "refresh": self._feed.refresh,
             "configuration": self._watch.run,
         }
@@ -242,6 +242,7 @@ class Controller:
             functions["lease"] = self._leadership.run
         if self._settings.hold.enabled:
             functions |= {
+                "follow": lambda: follow_while(self._is_leader, self._feed.follow),
                 "held": self._held.follow,
                 "announce": self._announcer.run,
                 "release": self._releaser.run,
@@ -281,7 +282,7 @@ class Controller:
         self._settings = settings
         self._announcer.apply_settings(settings)
         self._releaser.apply_settings(settings)
-        self._feed.apply_settings(settings.freshness.limits(), settings.refresh)
+        self._feed.apply_settings(settings.freshness.limits(), refresh_seconds(settings))
         logs.set_level(settings.log.level)
 
 

@@ -172,9 +172,9 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
         ttl: how long a decision lives in Redis.
         status_url: where a person finds out more; part of every decision, and of the denials
             of an admitter without a ``denial.url``.
-        admitters: how many admitters share the room, one more with a controller; counted from
-            Redis' subscriptions unless given. Give it with a Redis Cluster, which only counts those
-            at one node.
+        admitters: how many admitters share the room, one more with holding, for the controller;
+            counted from Redis' subscriptions unless given. Give it with a Redis Cluster, which only
+            counts those at one node.
         hold: how many runs may wait as pending runs instead of being denied.
         runbook_url: where docs/runbook.md is published; the status page links to its sections.
         metrics: where metrics, probes and the status page are served.
