@@ -16,7 +16,6 @@ from shield_common.held import decode_held_report
 from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import AdmittedCounter, HeldReportReader, StoreError
 from shield_evaluator.core.plan import DEFAULT_QUOTA
-from shield_evaluator.core.reservations import room_plans
 from shield_evaluator.core.slots import HeldReading
 from shield_evaluator.prometheus.response import PrometheusError
 
@@ -83,7 +82,7 @@ class QuotaReader:
             plan: which signals have a run cost, and where their quota is from.
             budget: seconds for the queries.
         """
-        signals = {signal for tier in plan.tiers for signal in room_plans(plan, tier)}
+        signals = {signal for rooms in plan.rooms.values() for signal in rooms}
         sources = {signal: plan.signals[signal].quota or DEFAULT_QUOTA for signal in signals}
         expressions = {source for source in sources.values() if isinstance(source, str)}
         answers = await asyncio.gather(*(self._quota(each, budget) for each in expressions))

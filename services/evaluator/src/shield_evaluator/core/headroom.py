@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from shield_evaluator.core.learned_cost import cost_factor
 from shield_evaluator.core.plan import FILE_SIGNAL, IN_USE_SIGNAL
-from shield_evaluator.core.reservations import reserved_by, room_plan_on, room_plans
+from shield_evaluator.core.reservations import Unwritten, room_plan_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,13 @@ def usages_of(observations: Mapping[str, Observation]) -> dict[str, Usage]:
 
 
 def reserved_on(
-    plan: Plan, state: RoomState, signal: str, room_plan: RoomPlan, now_ms: int
+    plan: Plan,
+    state: RoomState,
+    signal: str,
+    room_plan: RoomPlan,
+    *,
+    unwritten: Unwritten,
+    now_ms: int,
 ) -> float:
     """Return the bytes of a signal that the admitted runs of all tiers are still going to write.
 
@@ -61,11 +67,12 @@ def reserved_on(
         state: the admitted runs, and what was learnt of their cost.
         signal: which signal.
         room_plan: for the runs of tiers that state no run cost on the signal.
+        unwritten: of the state's batches; the same one for all signals and tiers.
         now_ms: the instant.
     """
     return cost_factor(plan, state, signal) * sum(
-        reserved_by(batches, room_plan_on(plan, tier, signal, room_plan), now_ms)
-        for tier, batches in state.batches.items()
+        unwritten.reserved_by(tier, room_plan_on(plan, tier, signal, room_plan), now_ms)
+        for tier in state.batches
     )
 
 
@@ -86,8 +93,9 @@ def headroom_of(
         now_ms: the instant.
     """
     headroom = {}
-    for tier in plan.tiers:
-        for signal, room_plan in room_plans(plan, tier).items():
+    unwritten = Unwritten(state.batches)
+    for tier, rooms in plan.rooms.items():
+        for signal, room_plan in rooms.items():
             new_bytes = cost_factor(plan, state, signal) * sum(
                 runs * room_plan_on(plan, other, signal, room_plan).run_cost
                 for other, runs in admitted.items()
@@ -96,7 +104,9 @@ def headroom_of(
             shrunk = None if last is None else last - new_bytes
             usage, quota = usages.get(signal), state.quotas.get(signal)
             if usage is not None and quota is not None:
-                reserved = reserved_on(plan, state, signal, room_plan, now_ms)
+                reserved = reserved_on(
+                    plan, state, signal, room_plan, unwritten=unwritten, now_ms=now_ms
+                )
                 measured = (room_plan.target - usage.value) * quota - reserved
                 if not usage.complete and shrunk is not None:
                     measured = min(measured, shrunk)

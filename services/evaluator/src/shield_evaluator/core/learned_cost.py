@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shield_evaluator.core.reservations import reserved_by, room_plan_on, room_plans
+from shield_evaluator.core.reservations import Unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shield_evaluator.core.headroom import Usage
-    from shield_evaluator.core.plan import Plan, RoomPlan
+    from shield_evaluator.core.plan import Plan
     from shield_evaluator.core.room import RoomState
 
 MAX_FACTOR: Final = 4.0
@@ -75,16 +75,19 @@ def learn_costs(
         now_ms: the instant.
     """
     evidence = {name: known for name, known in state.cost_evidence.items() if name in plan.signals}
+    unwritten = Unwritten(state.batches)
     for signal in state.quotas:
         usage = usages.get(signal)
         if usage is not None and usage.complete:
-            evidence[signal] = _learned(plan, state, signal, usage.value, now_ms)
+            evidence[signal] = _learned(plan, state, unwritten, signal, usage.value, now_ms)
     return evidence
 
 
-def _learned(plan: Plan, state: RoomState, signal: str, value: float, now_ms: int) -> CostEvidence:
+def _learned(
+    plan: Plan, state: RoomState, unwritten: Unwritten, signal: str, value: float, now_ms: int
+) -> CostEvidence:
     """Add one complete sample; one that is equal to the last is taken for the same scrape."""
-    stated, evidence = _stated(plan, signal), state.cost_evidence.get(signal)
+    stated, evidence = plan.costs.get(signal, {}), state.cost_evidence.get(signal)
     run_cost = max((room_plan.run_cost for room_plan in stated.values()), default=0)
     if evidence is None or evidence.run_cost != run_cost:
         return CostEvidence(value, now_ms, run_cost)
@@ -96,8 +99,9 @@ def _learned(plan: Plan, state: RoomState, signal: str, value: float, now_ms: in
         return replace(evidence, value=value, seen_ms=now_ms)
     kept = 0.5 ** (took_ms / (grows_over_ms * FORGETS_OVER))
     predicted = sum(
-        reserved_by(held, stated[tier], evidence.seen_ms) - reserved_by(held, stated[tier], now_ms)
-        for tier, held in state.batches.items()
+        unwritten.reserved_by(tier, stated[tier], evidence.seen_ms)
+        - unwritten.reserved_by(tier, stated[tier], now_ms)
+        for tier in state.batches
         if tier in stated
     )
     return CostEvidence(
@@ -111,7 +115,7 @@ def _learned(plan: Plan, state: RoomState, signal: str, value: float, now_ms: in
 
 def cost_factor(plan: Plan, state: RoomState, signal: str) -> float:
     """Return by which factor runs cost more than stated on a signal: from 1 to `MAX_FACTOR`."""
-    stated, evidence = _stated(plan, signal), state.cost_evidence.get(signal)
+    stated, evidence = plan.costs.get(signal), state.cost_evidence.get(signal)
     if evidence is None or not stated or not plan.signals[signal].learn_cost:
         return 1.0
     run_cost = max(room_plan.run_cost for room_plan in stated.values())
@@ -120,12 +124,3 @@ def cost_factor(plan: Plan, state: RoomState, signal: str) -> float:
     prior = max(PRIOR_RUNS * run_cost, PRIOR_QUOTA_SHARE * state.quotas.get(signal, 0.0))
     factor = (evidence.measured + prior) / (evidence.predicted + prior)
     return min(MAX_FACTOR, max(1.0, factor))
-
-
-def _stated(plan: Plan, signal: str) -> dict[str, RoomPlan]:
-    """Return tier -> what its runs cost on a signal; empty if that is stated for no tier."""
-    own = {tier: room_plans(plan, tier).get(signal) for tier in plan.tiers}
-    default = next((room_plan for room_plan in own.values() if room_plan is not None), None)
-    if default is None:
-        return {}
-    return {tier: room_plan_on(plan, tier, signal, default) for tier in plan.tiers}

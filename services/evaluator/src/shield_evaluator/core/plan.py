@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from shield_common.decision import MAX_VALUE
@@ -154,7 +155,7 @@ class SignalPlan:
     learn_cost: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, because what follows from the fields is kept
 class Plan:
     """All signals and tiers.
 
@@ -174,6 +175,32 @@ class Plan:
     cold_start: ColdStart = ColdStart.RESET
     cold_start_delay_ms: int = 0
     max_held: int | None = None
+
+    @cached_property
+    def rooms(self) -> Mapping[str, Mapping[str, RoomPlan]]:
+        """Tier -> its signals that have a run cost."""
+        return {
+            tier: {
+                signal: threshold.room
+                for signal, threshold in thresholds.items()
+                if threshold.room is not None
+            }
+            for tier, thresholds in self.tiers.items()
+        }
+
+    @cached_property
+    def costs(self) -> Mapping[str, Mapping[str, RoomPlan]]:
+        """Signal -> tier -> what its runs cost; without signals for which no tier says so.
+
+        Runs of a tier that states no cost on the signal cost what the first tier says that does.
+        """
+        costs = {}
+        for signal in self.signals:
+            stated = {tier: rooms[signal] for tier, rooms in self.rooms.items() if signal in rooms}
+            if stated:
+                default = next(iter(stated.values()))
+                costs[signal] = {tier: stated.get(tier, default) for tier in self.tiers}
+        return costs
 
     @property
     def has_room(self) -> bool:

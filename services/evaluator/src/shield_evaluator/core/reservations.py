@@ -35,15 +35,6 @@ class Batch(Struct, frozen=True, gc=False):
     runs: int
 
 
-def room_plans(plan: Plan, tier: str) -> dict[str, RoomPlan]:
-    """Return a tier's signals that have a run cost."""
-    return {
-        signal: threshold.room
-        for signal, threshold in plan.tiers[tier].items()
-        if threshold.room is not None
-    }
-
-
 def growth(
     before: Mapping[str, int] | None, totals: Mapping[str, int] | None
 ) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -111,24 +102,41 @@ def _all_plans(plan: Plan, tier: str) -> list[RoomPlan]:
     """Return how a tier's runs are reserved for in any tier's room."""
     return [
         room_plan_on(plan, tier, signal, room_plan)
-        for other in plan.tiers
-        for signal, room_plan in room_plans(plan, other).items()
+        for rooms in plan.rooms.values()
+        for signal, room_plan in rooms.items()
     ]
 
 
 def room_plan_on(plan: Plan, tier: str, signal: str, default: RoomPlan) -> RoomPlan:
     """Return the room plan of a tier's runs on a signal; ``default`` if it has none there."""
-    threshold = plan.tiers[tier].get(signal)
-    return default if threshold is None or threshold.room is None else threshold.room
+    return plan.rooms[tier].get(signal, default)
 
 
-def reserved_by(batches: tuple[Batch, ...], room_plan: RoomPlan, now_ms: int) -> float:
-    """Return the bytes that batches still reserve.
+class Unwritten:
+    """How many runs' worth of bytes batches still reserve.
 
-    One plain loop: simulations and backtests run it for some hundred batches in each of thousands
-    of cycles.
+    Signals and tiers differ in what a run costs, and hardly in how long it writes. So each sum over
+    some hundred batches is kept: simulations and backtests need it in each of thousands of cycles.
     """
-    seen_before_ms, grows_over_ms = now_ms - room_plan.lag_ms, room_plan.grows_over_ms
+
+    def __init__(self, batches: Mapping[str, tuple[Batch, ...]]) -> None:
+        """Look at the batches of all tiers."""
+        self._batches = batches
+        self._sums: dict[tuple[str, int, int, int], float] = {}
+
+    def reserved_by(self, tier: str, room_plan: RoomPlan, now_ms: int) -> float:
+        """Return the bytes that a tier's batches still reserve at an instant."""
+        lag_ms, grows_over_ms = room_plan.lag_ms, room_plan.grows_over_ms
+        key = (tier, lag_ms, grows_over_ms, now_ms)
+        runs = self._sums.get(key)
+        if runs is None:
+            batches = self._batches.get(tier, ())
+            runs = self._sums[key] = _unwritten(batches, now_ms - lag_ms, grows_over_ms)
+        return room_plan.run_cost * runs
+
+
+def _unwritten(batches: tuple[Batch, ...], seen_before_ms: int, grows_over_ms: int) -> float:
+    """Return the runs of batches, each counted by the share that it has not written yet."""
     runs = 0.0
     for batch in batches:
         visible_ms = seen_before_ms - batch.admitted_ms
@@ -136,4 +144,4 @@ def reserved_by(batches: tuple[Batch, ...], room_plan: RoomPlan, now_ms: int) ->
             runs += batch.runs
         elif visible_ms < grows_over_ms:
             runs += batch.runs * (1.0 - visible_ms / grows_over_ms)
-    return room_plan.run_cost * runs
+    return runs

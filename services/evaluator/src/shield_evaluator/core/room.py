@@ -60,12 +60,11 @@ from shield_evaluator.core.headroom import headroom_of, reserved_on, usages_of
 from shield_evaluator.core.learned_cost import CostEvidence, cost_factor, learn_costs
 from shield_evaluator.core.reservations import (
     Batch,
+    Unwritten,
     add_batches,
     by_tier,
     growth,
     known_totals,
-    reserved_by,
-    room_plans,
 )
 
 if TYPE_CHECKING:
@@ -193,7 +192,7 @@ def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
     """Return a tier's room: the least over its signals; None while none of them is known."""
     least: TierRoom | None = None
     closed = state.closings.get(tier, RoomClosing()).closed
-    for signal, room_plan in room_plans(plan, tier).items():
+    for signal, room_plan in plan.rooms[tier].items():
         headroom = state.headroom.get((tier, signal))
         if headroom is None:
             continue
@@ -206,10 +205,10 @@ def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
 
 def reservation_of(plan: Plan, state: RoomState, tier: str, *, now_ms: int) -> Reservation:
     """Return what the runs of a tier are still going to write."""
-    batches = state.batches.get(tier, ())
+    batches, unwritten = state.batches.get(tier, ()), Unwritten(state.batches)
     reserved = (
-        reserved_by(batches, room_plan, now_ms) * cost_factor(plan, state, signal)
-        for signal, room_plan in room_plans(plan, tier).items()
+        unwritten.reserved_by(tier, room_plan, now_ms) * cost_factor(plan, state, signal)
+        for signal, room_plan in plan.rooms[tier].items()
     )
     return Reservation(
         runs=sum(batch.runs for batch in batches),
@@ -222,7 +221,7 @@ def reservations_of(plan: Plan, state: RoomState, *, now_ms: int) -> dict[str, R
     return {
         tier: reservation_of(plan, state, tier, now_ms=now_ms)
         for tier in plan.tiers
-        if room_plans(plan, tier)
+        if plan.rooms[tier]
     }
 
 
@@ -234,11 +233,12 @@ def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
     one, so only the highest target of each signal counts.
     """
     excesses: dict[str, float] = {}  # by signal
+    unwritten = Unwritten(state.batches)
     for tier, signal in state.headroom:
-        room_plan = room_plans(plan, tier).get(signal)
+        room_plan = plan.rooms[tier].get(signal)
         if room_plan is None:
             continue
-        reserved = reserved_on(plan, state, signal, room_plan, now_ms)
+        reserved = reserved_on(plan, state, signal, room_plan, unwritten=unwritten, now_ms=now_ms)
         excess = -(state.headroom[tier, signal] + reserved)
         excesses[signal] = min(excesses.get(signal, excess), excess)
     return max(0.0, max(excesses.values(), default=0.0))
@@ -256,7 +256,7 @@ def _closing(plan: Plan, state: RoomState, tier: str, now_ms: int) -> RoomClosin
     """
     before, room = state.closings.get(tier, RoomClosing()), room_of(plan, state, tier)
     if room is None:
-        return before if room_plans(plan, tier) and before != RoomClosing() else None
+        return before if plan.rooms[tier] and before != RoomClosing() else None
     if room.runs < 1:
         since = now_ms if before.short_since_ms is None else before.short_since_ms
         return RoomClosing(since, before.closed or now_ms - since >= room.spend_ms)
@@ -266,7 +266,7 @@ def _closing(plan: Plan, state: RoomState, tier: str, now_ms: int) -> RoomClosin
 def _runs_to_reopen(plan: Plan, state: RoomState, tier: str) -> float:
     """Return with room for how many runs a closed tier opens again."""
     enough: float = REOPEN_LEAST
-    for signal, room_plan in room_plans(plan, tier).items():
+    for signal, room_plan in plan.rooms[tier].items():
         if room_plan.reopen is not None:
             enough = max(enough, room_plan.reopen)
         elif (quota := state.quotas.get(signal)) is not None:
