@@ -219,6 +219,25 @@ async def test_a_refused_login_reads_the_credentials_again(
     assert "Bearer rotated" == stub.requests[1][2]["Authorization"]
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "noon",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Thu, 01 Jan 2026 00:00:00 +99999999999999",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+    ],
+)
+async def test_a_date_that_no_clock_shows_is_not_followed(
+    stub: Stub, client: KubernetesClient, date: str
+) -> None:
+    stub.answers.append(says({}, headers={"Date": date}))
+
+    await client.request("GET", "/api")
+
+    assert timedelta(minutes=1) > abs(client.now - datetime.now(UTC))
+
+
 @pytest.mark.shows("H8")
 async def test_ages_count_on_the_api_server_s_clock(stub: Stub, client: KubernetesClient) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)

@@ -71,8 +71,9 @@ async def test_a_quota_that_cannot_be_read_is_missing_and_asked_for_again() -> N
     assert 2 == len(client.asked)
 
 
-async def test_a_quota_of_zero_is_missing() -> None:
-    client = ScriptedClient({DEFAULT_QUOTA: [0.0]})
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e300, float("inf"), float("nan")])
+async def test_a_quota_that_no_etcd_has_is_missing(value: float) -> None:
+    client = ScriptedClient({DEFAULT_QUOTA: [value]})
     assert {} == (await _read(_reader(World(), client))).quotas
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from shield_common import logs
-from shield_common.decision import DocumentError
+from shield_common.decision import MAX_VALUE, DocumentError
 from shield_common.held import decode_held_report
 from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import AdmittedCounter, HeldReportReader, StoreError
@@ -108,9 +108,9 @@ class QuotaReader:
         except PrometheusError as error:
             self._notes.note(expression, str(error))
             return None
-        values = [sample.value for sample in answer.samples if sample.value > 0]
+        values = [sample.value for sample in answer.samples if 0 < sample.value <= MAX_VALUE]
         if not values:
-            self._notes.note(expression, "no sample above 0")
+            self._notes.note(expression, "no sample above 0 and up to 1e18")
             return None
         self._notes.note(expression, "")
         quota = min(values)

@@ -40,6 +40,11 @@ def observed(answer: bytes, *, started: float | None = 3600) -> Observation:
     )
 
 
+@pytest.mark.parametrize("interval", [1e10, 1e300, -1e300])
+def test_an_interval_beyond_the_calendar_is_read_as_a_long_one(interval: float) -> None:
+    assert observed(body(rule(), interval=interval)).usable
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -12,7 +12,7 @@ import asyncio
 import ssl
 import time
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -203,9 +203,10 @@ class KubernetesClient:
         self._on_request(verb, response.status)
         try:
             at = parsedate_to_datetime(response.headers["Date"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return
-        if at.tzinfo is not None:
+        # Not the calendar's last year, because `now` adds to it.
+        if at.tzinfo is not None and at.year < MAXYEAR:
             self._server_clock = (at, time.monotonic())
 
     async def _connected(self) -> ApiClient:

@@ -35,6 +35,7 @@ START_INTERVALS: Final = 3
 # ruler the clocks of two machines are compared.
 OVERDUE_INTERVALS: Final = 3
 MIN_OVERDUE: Final = timedelta(minutes=2)
+MAX_INTERVAL: Final = 366 * 86_400.0  # seconds; times beyond the calendar cannot be computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class AlertRule:
         health: ``ok``, ``err`` or ``unknown``.
         error: the message of a failed evaluation.
         evaluated_at: the last evaluation; None if there was none.
-        interval: seconds from one evaluation to the next.
+        interval: seconds from one evaluation to the next, at most `MAX_INTERVAL`.
     """
 
     state: str
@@ -130,7 +131,7 @@ def parse_alert_rules(body: bytes, remarks: tuple[str, ...] = (), *, alert: str)
             health=rule.health,
             error=rule.lastError,
             evaluated_at=_time(rule.lastEvaluation),
-            interval=max(group.interval, 0.0),
+            interval=min(max(group.interval, 0.0), MAX_INTERVAL),
         )
         for group in response.data.groups or ()
         for rule in group.rules or ()
