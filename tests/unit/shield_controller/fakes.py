@@ -27,6 +27,7 @@ class FakeRuns:
             an error that comes first refuses the watch. Beyond them a watch ends at once.
         patch_faults: What the next patches raise; None lets it pass.
         requests: What was asked for, in order.
+        put_back: Names of runs that a webhook puts back into the queue while they are patched.
         patched: The names of the runs whose patch was applied, in order.
     """
 
@@ -36,6 +37,7 @@ class FakeRuns:
     patch_faults: deque[KubernetesError | None] = field(default_factory=deque)
     refuse: Callable[[HeldRun], KubernetesError | None] = lambda _run: None
     requests: list[str] = field(default_factory=list)
+    put_back: set[str] = field(default_factory=set)
     patched: list[str] = field(default_factory=list)
     revision: int = 0
 
@@ -78,6 +80,8 @@ class FakeRuns:
             raise fault
         if run.uid not in self.held:
             raise GONE
+        if run.name in self.put_back:
+            return run
         del self.held[run.uid]
         self.patched.append(run.name)
         return None

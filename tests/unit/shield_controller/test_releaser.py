@@ -186,6 +186,18 @@ async def test_a_refused_run_is_stuck_and_the_others_go_on() -> None:
 
 
 @pytest.mark.shows("H6")
+async def test_a_run_that_a_webhook_puts_back_is_stuck_and_the_others_go_on() -> None:
+    world = World(run("back", age=9), run("next", age=1))
+    world.api.put_back = {"back"}
+    world.decide(OPEN)
+
+    await world.round()
+
+    assert ["next"] == world.api.patched
+    assert ("back", "EtcdShieldStuck") in world.events
+
+
+@pytest.mark.shows("H6")
 async def test_a_stuck_run_is_tried_again_later_and_said_once() -> None:
     world = World(run("refused"))
     world.api.refuse = lambda _each: REFUSED

@@ -5,6 +5,7 @@ import pytest
 
 from shield_admitter.core.review import UserInfo
 from shield_admitter.core.rules import (
+    MAX_GROUPS,
     Matcher,
     RetryRule,
     TierRule,
@@ -82,6 +83,14 @@ def test_what_a_request_lacks_is_empty(rule: Matcher, matches: bool) -> None:
 
 def test_a_name_with_newlines_does_not_slip_past_a_pattern() -> None:
     assert not matcher(users=("ada",)).matches(request(userInfo=UserInfo("ada\n")))
+
+
+@pytest.mark.shows("trial S3")
+def test_only_the_first_groups_of_a_user_are_matched() -> None:
+    rule = matcher(groups=("staff",))
+    others = ("other",) * (MAX_GROUPS - 1)
+    assert rule.matches(request(userInfo=UserInfo("ada", (*others, "staff"))))
+    assert not rule.matches(request(userInfo=UserInfo("ada", (*others, "other", "staff"))))
 
 
 def test_the_first_tier_rule_that_matches_counts() -> None:
