@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+from tests.cluster import cgroups
 from tests.cluster.first_process import NODE_NAME
 
 _SCRIPT = f"""
@@ -38,6 +39,18 @@ def hindrance() -> str | None:
         return (
             f"the kernel gives a node no namespaces or mounts: {said[-1] if said else 'no reason'}"
         )
+    return _without_group()
+
+
+def _without_group() -> str | None:
+    """Make a control group as a node does, and remove it; return why that fails."""
+    name = f"etcd-shield-ability-{os.getpid()}"
+    try:
+        cgroups.make(name)
+    except OSError as error:
+        return f"the kernel gives a node no control group: {error}"
+    finally:
+        cgroups.remove(name)
     return None
 
 

@@ -3,6 +3,7 @@
 cgroup v1 has a tree for each controller, v2 has one.
 """
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -21,8 +22,11 @@ def make(name: str) -> None:
     """Make a group at the top of every tree.
 
     Raises:
-        OSError: The kernel refused, e.g. because this is not the machine's own root.
+        OSError: There is no tree, or the kernel refused, e.g. because this is not the machine's
+            own root.
     """
+    if not any(_trees()):
+        raise FileNotFoundError(errno.ENOENT, "no control groups", str(_ROOT))
     if unified():
         enabled = (_ROOT / "cgroup.subtree_control").read_text().split()
         for controller in set(_V2_CONTROLLERS) - set(enabled):
@@ -50,7 +54,7 @@ def _trees() -> Iterator[Path]:
     if unified():
         yield _ROOT
         return
-    for tree in sorted(_ROOT.iterdir()):
+    for tree in sorted(_ROOT.iterdir() if _ROOT.is_dir() else ()):
         # Others, as `cpu,cpuacct`, are links to a tree that is listed as well.
         if tree.is_dir() and not tree.is_symlink() and (tree / "cgroup.procs").exists():
             yield tree
