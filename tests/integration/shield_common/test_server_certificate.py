@@ -221,7 +221,7 @@ def _of_tomorrow(authority: Authority, _: CertificateFiles) -> None:
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        pytest.param(_mismatched, "mismatch", id="mismatched"),
+        pytest.param(_mismatched, "do not belong together", id="mismatched"),
         pytest.param(_garbage, "PEM", id="garbage"),
         pytest.param(_half, "PEM", id="half"),
         pytest.param(_gone, "No such file", id="gone"),

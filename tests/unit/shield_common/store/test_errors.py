@@ -81,3 +81,31 @@ async def test_a_full_redis_is_no_permission_error() -> None:
             "command not allowed when used memory > 'maxmemory'."
         )
     assert "out_of_memory" == raised.value.kind
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Error 111 connecting to 127.0.0.1:1. Connect call failed ('127.0.0.1', 1).",
+            "cannot connect to 127.0.0.1:1: Connection refused",
+        ),
+        (
+            "Error 111 connecting to ::1:1. Connect call failed ('::1', 1, 0, 0).",
+            "cannot connect to ::1:1: Connection refused",
+        ),
+        (
+            "Error 113 connecting to redis:6379. Connect call failed ('10.0.0.1', 6379).",
+            "cannot connect to redis:6379: No route to host",
+        ),
+        (
+            "Error -2 connecting to redis:6379. Name or service not known.",
+            "cannot connect to redis:6379: Name or service not known",
+        ),
+        ("Timeout connecting to server", "Timeout connecting to server"),
+    ],
+)
+async def test_a_connection_that_fails_is_one_plain_sentence(text: str, said: str) -> None:
+    with pytest.raises(StoreError) as raised, translated():
+        raise redis.exceptions.ConnectionError(text)
+    assert said == str(raised.value)

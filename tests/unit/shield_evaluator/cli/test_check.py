@@ -48,7 +48,9 @@ def test_a_redis_that_does_not_answer_is_exit_code_1(config: Path) -> None:
     config.write_text(yaml.safe_dump(document | {"prometheus": {"urls": ["http://127.0.0.1:1"]}}))
     result = CliRunner().invoke(main, ["check", "--config", str(config)])
     assert 1 == result.exit_code
-    assert "Redis: connect (PING): Error 111 connecting to 127.0.0.1:1." in result.stdout
+    assert (
+        "Redis: connect (PING): cannot connect to 127.0.0.1:1: Connection refused" in result.stdout
+    )
     assert result.stdout.endswith("Redis does not let the evaluator connect (PING).\n")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -61,6 +63,10 @@ _FORBIDDEN: Final = (
     "command is not allowed",
     "invalid command",
 )
+_NOT_CONNECTED: Final = re.compile(
+    r"Error (?P<number>-?\d+) connecting to (?P<host>\S+)\. "
+    r"(?P<cause>Connect call failed \([^)]*\)|[^.]+)\.?"
+)
 _MAX_MESSAGE: Final = 300  # characters; a sentence for a log line and for readiness
 # Kinds that Redis refuses without a fault of the connection.
 _REFUSALS: Final = frozenset({"out_of_memory", "permission", "other"})
@@ -102,7 +108,15 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, redis_errors.AskError):  # and MovedError, which name a node and no reason
         return "Redis is a node of a Redis Cluster: set redis.cluster to true"
     text = " ".join(str(error).split()) or type(error).__name__
+    text = _NOT_CONNECTED.sub(_not_connected, text)
     return truncate(printable(text), _MAX_MESSAGE)
+
+
+def _not_connected(match: re.Match[str]) -> str:
+    """Return redis-py's sentence about a connection without numbers and Python's notation."""
+    number, cause = int(match["number"]), match["cause"]
+    # Numbers below zero are the resolver's. For the others asyncio's text is no sentence.
+    return f"cannot connect to {match['host']}: {os.strerror(number) if number > 0 else cause}"
 
 
 def kind_of(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from shield_common.filewatch import POLL_SECONDS, FileWatch
 from shield_common.tls.certificate import CertificateError, read_certificate
@@ -117,7 +117,16 @@ class ServerCertificate:
         try:
             return context, read_certificate(cert_file)
         except (OSError, CertificateError) as error:
-            raise TLSError(f"{cert_file}: {error}") from error
+            raise TLSError(f"{cert_file}: {_problem(error)}") from error
+
+
+# What OpenSSL says most often about files, as `ssl.SSLError.reason`.
+_OPENSSL: Final = {
+    "KEY_VALUES_MISMATCH": "certificate and key do not belong together",
+    "KEY_TYPE_MISMATCH": "certificate and key are of different kinds",
+    "EE_KEY_TOO_SMALL": "the key is too short",
+    "CA_MD_TOO_WEAK": "the signature's hash is too weak",
+}
 
 
 class _SwitchingContext(ssl.SSLContext):
@@ -163,7 +172,7 @@ def server_context(
         try:
             context.load_verify_locations(client_ca_file)
         except OSError as error:
-            raise TLSError(f"{client_ca_file}: {error}") from error
+            raise TLSError(f"{client_ca_file}: {_problem(error)}") from error
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -184,7 +193,7 @@ def client_context(
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise TLSError(f"{ca_file}: {error}") from error
+        raise TLSError(f"{ca_file}: {_problem(error)}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if cert_file is not None:
         _load_chain(context, cert_file, key_file or cert_file)
@@ -195,9 +204,16 @@ def _load_chain(context: ssl.SSLContext, cert_file: Path, key_file: Path) -> Non
     try:
         context.load_cert_chain(cert_file, key_file, password=_no_passphrase)
     except (OSError, ValueError) as error:  # includes ssl.SSLError
-        raise TLSError(f"{cert_file}, {key_file}: {error}") from error
+        raise TLSError(f"{cert_file}, {key_file}: {_problem(error)}") from error
 
 
 def _no_passphrase() -> NoReturn:
     # Without this OpenSSL would ask for it on the terminal, and wait.
     raise ValueError("the key has a passphrase, which a service cannot enter")
+
+
+def _problem(error: Exception) -> str:
+    """Return an error in words; OpenSSL's own are names and lines of its source."""
+    if isinstance(error, ssl.SSLError):
+        return _OPENSSL.get(error.reason or "", "a file is not PEM, or not what it should be")
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

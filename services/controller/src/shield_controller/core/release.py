@@ -8,7 +8,8 @@ begins with tests, so that it can be sent any number of times, by any number of 
 a lost answer: only a run that still is this one, and still is pending, is changed.
 
     answer   the run                                        next
-    200      released                                       -
+    200      released; or still pending, if a webhook put   -; or stuck
+             it back into the queue
     404      gone: deleted meanwhile                        -
     422      a test failed, or a label to remove was not    read the run once, then: released or
              there, or a webhook refused with this code     cancelled by its owner, a new patch from
