@@ -17,7 +17,7 @@ from tests.rig.probing import silence_as_no_answer
 # Only the refusal of a paced run says this.
 _PACED = "yours may start then"
 # The API server's own default for a webhook.
-_LIMIT = aiohttp.ClientTimeout(total=10.0)
+API_SERVERS_LIMIT = aiohttp.ClientTimeout(total=10.0)
 
 
 class WebhookError(RigError):
@@ -51,7 +51,12 @@ class Answer:
 
 
 async def ask(
-    http: aiohttp.ClientSession, url: str, review: bytes, trust: ssl.SSLContext
+    http: aiohttp.ClientSession,
+    url: str,
+    review: bytes,
+    trust: ssl.SSLContext,
+    *,
+    limit: aiohttp.ClientTimeout = API_SERVERS_LIMIT,
 ) -> Answer:
     """POST a review and return the answer.
 
@@ -60,17 +65,16 @@ async def ask(
         url: The webhook's.
         review: An AdmissionReview as JSON.
         trust: What the server's certificate is checked with.
+        limit: How long to wait.
 
     Raises:
-        NoAnswerError: There was no answer within 10 s.
+        NoAnswerError: There was no answer in time.
         WebhookError: The answer was no AdmissionReview.
     """
     data = io.BytesIO(review)  # a file, as aiohttp wants it: it may be large
     headers = {"Content-Type": "application/json"}
     with silence_as_no_answer(url):
-        async with http.post(
-            url, data=data, headers=headers, ssl=trust, timeout=_LIMIT
-        ) as response:
+        async with http.post(url, data=data, headers=headers, ssl=trust, timeout=limit) as response:
             status, body = response.status, await response.read()
     if status != 200:
         raise WebhookError(f"{url} answered {status}: {body[:200].decode(errors='replace')}")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ from tests.rig.errors import NotInTimeError
 from tests.rig.lifetime import Rig
 from tests.rig.waiting import wait_until
 from tests.soak.chaos import Chaos
+from tests.soak.delays import Delays
 from tests.soak.faults import Draws, catalogue, deck, draws, faults_of
 from tests.soak.filling import Filling
 from tests.soak.holding.cluster import Cluster
@@ -97,8 +99,10 @@ async def play_room(timeline: Timeline, seconds: float, seed: int, ready: asynci
         model, room = Model(BOUNDS), RoomModel(ROOM_BOUNDS)
         chaos = Chaos(catalogue(stack), model, room, timeline, recovery=SETTLE_SECONDS)
         filling = Filling(stack, model, room, timeline)
-        traffic = Traffic(stack, model, room, filling, chaos, timeline, http)
+        delays = Delays()
+        traffic = Traffic(stack, model, room, filling, chaos, timeline, delays, http)
         loads = (
+            partial(delays.measure, stack.admitters),
             filling.look,
             filling.observe,
             filling.write_on,
@@ -113,6 +117,8 @@ async def play_room(timeline: Timeline, seconds: float, seed: int, ready: asynci
                 plans = [draws(seed + stream, len(chaos.faults)) for stream in range(STREAMS)]
                 _start(group, loads, chaos, plans, seconds)
         traffic.judge_rest()
+        lost = ", ".join(f"{delays.lost(a.name):.0f} s of {a.name}" for a in stack.admitters)
+        timeline.tell(f"the machine, or the soak itself, took {lost}")
         _close(timeline, rounds=filling.rounds)
 
 

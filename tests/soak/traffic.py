@@ -9,10 +9,11 @@ from enum import Enum
 
 import aiohttp
 
-from tests.rig.errors import RigError
+from tests.rig.errors import NoAnswerError, RigError
 from tests.rig.services import JumpyAdmitter
 from tests.rig.webhook import Answer, ask
 from tests.soak.chaos import Chaos
+from tests.soak.delays import Delays, within
 from tests.soak.filling import LOOK_SECONDS, Filling, review_of
 from tests.soak.model import ADMIT, DENY, Model
 from tests.soak.room_model import RoomModel
@@ -20,6 +21,9 @@ from tests.soak.stack import Stack
 from tests.soak.timeline import Timeline
 
 REVIEWS_PER_SECOND = 60
+# As long as the API server waits, by default, for a webhook.
+ANSWER_SECONDS = 10.0
+_NO_LIMIT = aiohttp.ClientTimeout(total=None)
 # A look that was under way while the answer was given counts for it.
 JUDGE_AFTER_SECONDS = 1.5
 # How long the operator looks at a denial before acting.
@@ -57,6 +61,7 @@ class Traffic:
     filling: Filling
     chaos: Chaos
     timeline: Timeline
+    delays: Delays
     http: aiohttp.ClientSession
     denied_since: float | None = None
     closed_since: float | None = None
@@ -108,7 +113,7 @@ class Traffic:
         review = review_of(number, uid=str(uuid.uuid4()))
         sent = self.timeline.now
         try:
-            answer = await ask(self.http, admitter.url, review, trust)
+            answer = await self._answer(admitter, review, trust)
         except RigError as error:
             self._unanswered(admitter, sent, error)
             return
@@ -126,6 +131,18 @@ class Traffic:
         self._note_closing(said, received)
         if said is Said.ADMITTED:
             await self.filling.begin(number)
+
+    async def _answer(
+        self, admitter: JumpyAdmitter, review: bytes, trust: ssl.SSLContext
+    ) -> Answer:
+        try:
+            return await within(
+                ask(self.http, admitter.url, review, trust, limit=_NO_LIMIT),
+                ANSWER_SECONDS,
+                lost=lambda: self.delays.lost(admitter.name),
+            )
+        except TimeoutError as error:
+            raise NoAnswerError(f"no answer from {admitter.url} within {error}") from error
 
     def _note_closing(self, said: Said, at: float) -> None:
         """Note since when nothing is admitted, and since when because of a latch."""
