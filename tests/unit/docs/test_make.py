@@ -23,6 +23,13 @@ def test_make_help_lists_every_target() -> None:
     assert targets() == set(re.findall(r"^ +make ([a-z0-9-]+)", listed, re.MULTILINE))
 
 
+def test_make_clean_removes_every_virtual_environment() -> None:
+    said = subprocess.run(
+        ["make", "--dry-run", "clean"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    assert {".tox", ".venv-tox", ".venv"} <= set(said.split())
+
+
 def test_contributing_names_every_make_target() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text()
     assert targets() == set(re.findall(r"`make ([a-z0-9-]+)", page))

@@ -136,3 +136,18 @@ def test_a_plot_without_matplotlib_says_what_to_install(
     result = _replay(tmp_path, RECORDING, "--plot", tmp_path / "usage.png")
     assert (2, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
     assert "pip install 'shield-evaluator[plot]'" in result.stderr
+
+
+def test_a_comparison_names_each_configuration_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    full = [
+        {**RECORDING["queries"][0], "series": [{"member": "a", "values": [0.5, 0.95, 1.0, 1.0]}]}
+    ]
+    other = tmp_path / "a-rather-long-name-of-a-file.yaml"
+    other.write_text(EXAMPLE.read_text())
+    document = {**RECORDING, "queries": [*full, RECORDING["queries"][1]]}
+    shown = _replay(tmp_path, document, "--compare", other).stdout
+    assert "Outages" in shown
+    assert "…" not in shown.partition("Outages")[2]

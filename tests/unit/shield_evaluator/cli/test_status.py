@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from shield_common.decision import Decision, SignalObservation, TierDecision
+from shield_common.decision import Decision, SignalObservation, TierDecision, TierHold
 from shield_evaluator.cli.status import tables
 from shield_evaluator.cli.stored import Standing, StoredStatus
 from shield_evaluator.core.room import Reservation
@@ -77,3 +77,43 @@ def test_the_room_of_a_tier_is_shown_with_its_reservation() -> None:
     lines = [part.plain for part in tables(stored, {}) if isinstance(part, Text)]
     sentence = "standard: Room for 210 more runs; 1,040 admitted runs still to write 3.1 GiB."
     assert sentence in lines
+
+
+@pytest.mark.parametrize(
+    ("hold", "line"),
+    [
+        pytest.param(None, "admitters subscribed: 4", id="no holding"),
+        pytest.param(
+            TierHold(slots=9, share=3, held=0),
+            "admitters subscribed: 4, the controller among them",
+            id="the controller starts held runs",
+        ),
+        pytest.param(
+            TierHold(slots=9, share=3, held=0, stalled=True),
+            "admitters subscribed: 4",
+            id="the controller is away",
+        ),
+    ],
+)
+def test_a_controller_that_starts_runs_is_not_taken_for_an_admitter(
+    hold: TierHold | None, line: str
+) -> None:
+    decision = Decision(
+        cluster="rh01",
+        epoch=1,
+        sequence=1,
+        ttl_ms=300_000,
+        evaluated_at=NOW,
+        allow=True,
+        tiers={"standard": TierDecision(allow=True, since=NOW, hold=hold)},
+        signals={},
+    )
+    stored = StoredStatus(
+        cluster="rh01",
+        tier="standard",
+        standing=Standing.ADMITTING,
+        decision=decision,
+        admitters=4,
+    )
+    text = "\n".join(part.plain for part in tables(stored, {}) if isinstance(part, Text))
+    assert line in text.splitlines()

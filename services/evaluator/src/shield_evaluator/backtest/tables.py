@@ -113,7 +113,7 @@ def _outages(reports: Sequence[tuple[str, Report]]) -> Table:
     for name, report in reports:
         for tier in report.tiers:
             label = tier if len(reports) == 1 else f"{tier} ({name})"
-            table.add_column(f"lead {label}", justify="right")
+            table.add_column(f"lead {label}", justify="right", overflow="fold")
     for number, outage in enumerate(first.outages[:MAX_ROWS]):
         leads = []
         for _, report in reports:
