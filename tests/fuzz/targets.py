@@ -19,6 +19,7 @@ from shield_controller.core.runs import NotARunError, decode_partial, held_run
 from tests.fuzz.counts import admitted_counts
 from tests.fuzz.decisions import decision_objects, room
 from tests.fuzz.mutations import mutation
+from tests.fuzz.prometheus import prometheus_answer
 
 Target = Callable[[bytes], None]
 
@@ -118,6 +119,7 @@ TARGETS: Mapping[str, Target] = {
     "admitted-counts": admitted_counts,
     "held-reports": held_report,
     "runs": run,
+    "prometheus-answers": prometheus_answer,
 }
 
 
