@@ -13,7 +13,7 @@ from shield_admitter.cli.explanation import Explanation, explain_request, text_l
 from shield_admitter.core.review import UserInfo
 from shield_admitter.settings import AdmitterSettings
 from shield_common.config.loader import SettingsError, parse
-from shield_common.decision import TierHold
+from shield_common.decision import Override, TierHold
 from shield_common.decision_age import CachedDecision
 from tests.unit.shield_admitter.builders import ADMITTING, DENYING, NOW, cached, decision, request
 
@@ -133,6 +133,15 @@ def test_a_run_that_would_be_held_is_explained() -> None:
     assert text.startswith("Held until etcd has room: the decision denies its tier.\n")
     warning = "held, number 43, starts when etcd has room, in about 6 minutes (etcd-shield)"
     assert text.endswith(f"Warning: {warning}")
+
+
+def test_a_run_held_by_an_override_waits_for_its_end() -> None:
+    denied = Override(allow=False, reason="x", by="me", since=NOW, until=NOW)
+    slots = TierHold(slots=9, share=3, held=42)
+    now = cached(tiers={"standard": replace(DENYING, hold=slots)}, override=denied)
+    explanation = explain_request(request(), now, HOLDING, now_ms=0, utc_now=NOW)
+    first = text_lines(explanation, HOLDING)[0]
+    assert first.startswith("Held until an operator's override has ended and etcd has room: ")
 
 
 def test_a_run_that_waits_for_others_is_explained() -> None:

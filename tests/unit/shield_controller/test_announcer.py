@@ -2,10 +2,12 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
+from shield_common.decision import Override
 from shield_common.decision_age import CachedDecision
 from shield_controller.announcer import Announcer
 from shield_controller.core.runs import HeldRun
@@ -60,6 +62,28 @@ async def test_a_newly_held_run_is_announced() -> None:
     assert [
         ("one", "EtcdShieldHeld", "held in tier standard: it starts when etcd has room")
     ] == world.written
+
+
+@pytest.mark.parametrize(
+    ("tiers", "note"),
+    [
+        (None, "it starts when an operator's override has ended and etcd has room"),
+        (("critical",), "it starts when etcd has room"),
+    ],
+    ids=["of all tiers", "of another tier"],
+)
+async def test_an_event_says_whether_an_override_has_to_end_first(
+    tiers: tuple[str, ...] | None, note: str
+) -> None:
+    world = World()
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    denied = Override(allow=False, tiers=tiers, reason="x", by="me", since=now, until=now)
+    made = msgspec.structs.replace(decision(), override=denied)
+    world.feed.cached = CachedDecision(made, 0)
+
+    await world.announce(run("one"))
+
+    assert [("one", "EtcdShieldHeld", f"held in tier standard: {note}")] == world.written
 
 
 async def test_a_standby_announces_nothing() -> None:

@@ -62,8 +62,15 @@ class Announcer:
         """Write an event on each offered run. Runs until cancelled."""
         while True:
             run = await self._waiting.get()
-            note = f"held in tier {run.tier}: it starts when etcd has room{self._link()}"
+            note = f"held in tier {run.tier}: it starts when {self._condition(run)}{self._link()}"
             await self._events.write(run, HELD, note)
+
+    def _condition(self, run: HeldRun) -> str:
+        cached = self._feed.cached
+        override = cached and cached.decision.override
+        if override and override.covers(run.tier) and not override.allow:
+            return "an operator's override has ended and etcd has room"
+        return "etcd has room"
 
     def _link(self) -> str:
         cached = self._feed.cached

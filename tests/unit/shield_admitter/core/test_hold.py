@@ -444,6 +444,13 @@ def test_a_wait_is_told_roughly(seconds: float, text: str) -> None:
     assert len(warning) <= MAX_WARNING
 
 
+def test_a_run_held_by_an_override_is_not_promised_to_start_with_room() -> None:
+    closed = replace(published(held=42, wait_seconds=370), override=override(allow=False))
+    answer = Desk(closed).answer(create())
+    until = "when an operator's override has ended and etcd has room"
+    assert [f"held, number 43, starts {until} (etcd-shield)"] == answer.warnings
+
+
 def test_without_a_known_wait_none_is_told() -> None:
     answer = Desk(published()).answer(create())
     assert ["held, number 1, starts when etcd has room (etcd-shield)"] == answer.warnings

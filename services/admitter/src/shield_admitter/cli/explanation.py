@@ -142,7 +142,10 @@ def text_lines(explanation: Explanation, settings: AdmitterSettings) -> list[str
     """Return the explanation as lines of text."""
     answer = "Admitted" if explanation.allowed else "Denied"
     if explanation.verdict == Outcome.HELD:
-        answer = "Held until etcd has room"
+        first = (
+            "an operator's override has ended and " if explanation.reason == Reason.OVERRIDE else ""
+        )
+        answer = f"Held until {first}etcd has room"
     lines = [f"{answer}: {_reason_text(explanation, settings)}."]
     if explanation.tier is not None:
         rule = explanation.tier_rule

@@ -17,7 +17,7 @@ from msgspec import Struct
 from shield_admitter.core.pacing import runs_per_minute
 from shield_admitter.core.review import API_VERSION, KIND
 from shield_admitter.core.run_object import hold_patch
-from shield_admitter.core.verdict import ADMITTED, HELD, QUEUE, ROOM, WARNED
+from shield_admitter.core.verdict import ADMITTED, HELD, OVERRIDE, QUEUE, ROOM, WARNED
 from shield_common.text import format_time, format_value, printable, truncate
 
 if TYPE_CHECKING:
@@ -171,10 +171,15 @@ def _denial(
 
 
 def _held_warning(mutation: Mutation, verdict: Verdict) -> str:
-    """Return the warning to the creator of a held run: its number in the queue, and the wait."""
+    """Return the warning to the creator of a held run: its number in the queue, and the wait.
+
+    An override starts no runs, so that the releases before it tell nothing about the wait.
+    """
     hold = verdict.hold
-    text = f"held, number {mutation.position:,}, starts when etcd has room"
-    if hold is None or hold.wait_seconds is None:
+    is_overridden = verdict.reason is OVERRIDE
+    first = "an operator's override has ended and " if is_overridden else ""
+    text = f"held, number {mutation.position:,}, starts when {first}etcd has room"
+    if is_overridden or hold is None or hold.wait_seconds is None:
         return f"{text} (etcd-shield)"
     return f"{text}, {_about(hold.wait_seconds)} (etcd-shield)"
 
