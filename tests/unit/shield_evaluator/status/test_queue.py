@@ -22,6 +22,15 @@ def test_the_page_shows_how_many_runs_are_held_and_where() -> None:
     assert "12 more runs are held elsewhere." in shown
 
 
+def test_the_page_does_not_take_a_controller_that_starts_runs_for_an_admitter() -> None:
+    facts = holding()
+    assert facts.result is not None
+    assert facts.result.decision is not None
+    decision = replace_struct(facts.result.decision, admitters=4)
+    shown = text_of(replace(facts, result=replace(facts.result, decision=decision)))
+    assert "Room is shared by 4 admitters, the controller among them" in shown
+
+
 def test_the_page_says_how_many_runs_tekton_refused_to_start() -> None:
     assert "Tekton refused to start 1 of them" in text_of(holding())
 

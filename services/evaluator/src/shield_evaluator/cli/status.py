@@ -34,7 +34,7 @@ from shield_evaluator.cli.terminal import (
     signal_table,
 )
 from shield_evaluator.status.cards import queue_sentence, room_sentence
-from shield_evaluator.status.queue import queue_of
+from shield_evaluator.status.queue import beside_admitters, queue_of
 from shield_evaluator.tables import cell, new_table, value_text
 
 if TYPE_CHECKING:
@@ -175,22 +175,16 @@ def _facts(stored: StoredStatus) -> Iterator[str]:
         full = decision.time_to_full_seconds
         yield f"time to full: {'not growing' if full is None else format_duration(full)}"
     yield f"lease: {stored.lease_holder or 'not held; is an evaluator running?'}"
-    yield f"admitters subscribed: {_subscribed(stored.admitters, decision)}"
+    if stored.admitters is None:
+        yield "admitters subscribed: unknown"
+    else:
+        yield f"admitters subscribed: {stored.admitters}{beside_admitters(decision)}"
     if stored.override is None:
         yield "override: none"
     else:
         description = describe_override(stored.override, stored.override_seconds)
         pending = "" if stored.override_in_force else " (no evaluator has obeyed it yet)"
         yield f"override: {description}{pending}"
-
-
-def _subscribed(count: int | None, decision: Decision | None) -> str:
-    """Say how many subscribe to decisions; a controller that starts held runs does so too."""
-    if count is None:
-        return "unknown"
-    holds = [] if decision is None else [tier.hold for tier in decision.tiers.values()]
-    works = any(hold is not None and not hold.stalled for hold in holds)
-    return f"{count}, the controller among them" if works else str(count)
 
 
 def _rooms(stored: StoredStatus, decision: Decision) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from shield_common.text import format_duration
 
 if TYPE_CHECKING:
+    from shield_common.decision import Decision
     from shield_common.held import HeldReport
 
 MAX_ROWS: Final = 12  # what fits on one screen beside the rest
@@ -65,6 +66,13 @@ def queue_of(report: HeldReport | None) -> Queue | None:
         rows=rows,
         more=f"{held - shown:,} more runs are held elsewhere." if held > shown else "",
     )
+
+
+def beside_admitters(decision: Decision | None) -> str:
+    """Return what to add to a count of subscribers: a controller that starts held runs is one."""
+    holds = () if decision is None else (tier.hold for tier in decision.tiers.values())
+    works = any(hold is not None and not hold.stalled for hold in holds)
+    return ", the controller among them" if works else ""
 
 
 def _summary(report: HeldReport, held: int) -> str:

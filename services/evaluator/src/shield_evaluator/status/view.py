@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from shield_common.text import format_duration, format_time, sentence
 from shield_evaluator.status.advice import Advice, advice_for
 from shield_evaluator.status.cards import SignalCard, TierCard, signal_cards, tier_cards
-from shield_evaluator.status.queue import Queue, queue_of
+from shield_evaluator.status.queue import Queue, beside_admitters, queue_of
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision, Override
@@ -223,7 +223,8 @@ def _sharing(decision: Decision | None) -> list[tuple[str, str]]:
     if decision is None or decision.admitters is None:
         return []
     noun = "admitter" if decision.admitters == 1 else "admitters"
-    return [("Room is shared by", f"{decision.admitters:,} {noun}")]
+    shares = f"{decision.admitters:,} {noun}{beside_admitters(decision)}"
+    return [("Room is shared by", shares)]
 
 
 def _age(snapshot: Snapshot, decision: Decision | None) -> str:
