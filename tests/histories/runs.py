@@ -2,9 +2,9 @@
 
 import math
 import random
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shield_evaluator.backtest.runs import CREATED, QUOTA
 from shield_evaluator.backtest.samples import QuerySamples, Samples, Series
@@ -88,10 +88,12 @@ class LoadReadings:
     created: Sequence[int]
 
 
+@lru_cache(maxsize=4)
 def load_readings(load: Load) -> LoadReadings:
     """Return the readings of a load."""
     chance = random.Random(load.seed)
-    writing: deque[list[float]] = deque()  # per run: seconds left, bytes per second
+    # Per run: seconds left, bytes per second, and what a whole step adds to objects and revisions.
+    writing: list[list[float]] = []
     pruned: dict[int, float] = {}
     objects = revisions = compactable = 0.0
     total = 4711
@@ -99,17 +101,23 @@ def load_readings(load: Load) -> LoadReadings:
     sizes: list[float] = []
     for step in range(load.steps):
         for run in writing:
-            seconds = min(run[0], STEP_SECONDS)
-            run[0] -= seconds
-            objects += seconds * run[1] * load.leaves
-            revisions += seconds * run[1] * (1 - load.leaves)
-        writing = deque(run for run in writing if run[0] > 0)
+            if run[0] > STEP_SECONDS:
+                run[0] -= STEP_SECONDS
+                objects += run[2]
+                revisions += run[3]
+            else:
+                objects += run[0] * run[1] * load.leaves
+                revisions += run[0] * run[1] * (1 - load.leaves)
+                run[0] = 0.0
+        writing = [run for run in writing if run[0]]
         gone = pruned.pop(step, 0.0)
         objects -= gone
         revisions += gone + load.other * STEP_SECONDS
         for _ in range(_poisson(chance, load.rate(step / HOUR_STEPS) * STEP_SECONDS)):
             lasts = load.lasts * chance.uniform(1 - load.spread, 1 + load.spread)
-            writing.append([lasts, load.cost / lasts])
+            speed = load.cost / lasts
+            step_bytes = STEP_SECONDS * speed
+            writing.append([lasts, speed, step_bytes * load.leaves, step_bytes * (1 - load.leaves)])
             end = step + math.ceil((lasts + 1800) / STEP_SECONDS)
             pruned[end] = pruned.get(end, 0.0) + load.cost * load.leaves
             total += 1
