@@ -41,6 +41,13 @@ _BAD_KEY: Final = "has a key that is not text; a decimal comma makes one, as in 
 _LOCATION: Final = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$")
 _ANY_KEY: Final = "[...]"
 
+# What PyYAML's sentences begin with, and the same in words.
+_YAML_WORDS: Final = {
+    "but found another document": "a second document begins here; a file has one",
+    "could not determine a constructor for the tag": "tags are not supported",
+    "found character '\\t' that cannot start": "a tab cannot indent a line; use spaces",
+}
+
 _TAG_PREFIX: Final = "tag:yaml.org,2002:"
 _REPLACED_TAGS: Final = {f"{_TAG_PREFIX}{name}" for name in ("bool", "float", "int", "timestamp")}
 
@@ -279,6 +286,11 @@ def _yaml_problem(error: Exception) -> str:
     """Return the problem and its position, without the line itself: it may hold a password."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        problem = error.problem or error.context
+        problem = error.problem or error.context or ""
+        problem = next(
+            (w for start, w in _YAML_WORDS.items() if problem.startswith(start)), problem
+        )
         return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    if isinstance(error, yaml.reader.ReaderError | UnicodeDecodeError):
+        return "it has bytes that are no text"
     return " ".join(str(error).split())
