@@ -41,7 +41,7 @@ class RoomInputs:
 
     Attributes:
         quotas: signal -> etcd's quota in bytes, the least of all members.
-        totals: tier -> runs admitted since ever; None if they could not be read.
+        totals: tier -> runs admitted in total; None if they could not be read.
         held: what is known of held runs.
     """
 

@@ -42,7 +42,7 @@ def _step(
     partial: bool = False,
     plan: Plan = PLAN,
 ) -> RoomState:
-    """One cycle: bytes in use, and how many runs were admitted since ever."""
+    """One cycle: bytes in use, and how many runs were admitted in total."""
     observation = Observation(value=in_use / QUOTA, members=1, partial=partial)
     return room.advance(
         plan,

@@ -44,9 +44,9 @@ def usages_of(observations: Mapping[str, Observation]) -> dict[str, Usage]:
         if value is None:
             continue
         if signal == FILE_SIGNAL and in_use is not None and not in_use.partial:
-            held = value if in_use.value is None else in_use.value
-            file_grows = held >= value * (1 - USABLE_FREE_SHARE)
-            value = max(held, value) if file_grows else held
+            live = value if in_use.value is None else in_use.value
+            file_grows = live >= value * (1 - USABLE_FREE_SHARE)
+            value = max(live, value) if file_grows else live
         usages[signal] = Usage(value, not observation.partial)
     return usages
 

@@ -161,7 +161,7 @@ def advance(
         state: the state after the last cycle.
         observations: this cycle's, by signal.
         quotas: signal -> etcd's quota in bytes; one that is missing keeps its last value.
-        totals: runs admitted since ever, by counter; None if they could not be read.
+        totals: runs admitted in total, by counter; None if they could not be read.
         now_ms: the instant; must not be before the last cycle's.
     """
     known_quotas = {

@@ -81,7 +81,7 @@ class HeldReading(Struct, frozen=True):
     Attributes:
         report: the controller's; None if it has expired, or cannot be used.
         is_read: whether the store answered.
-        counted: tier -> runs that admitters have held since ever; None if that is not known.
+        counted: tier -> runs that admitters have held in total; None if that is not known.
     """
 
     report: HeldReport | None = None

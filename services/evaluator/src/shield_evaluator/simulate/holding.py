@@ -27,7 +27,7 @@ class HeldRuns:
     """The held runs of all tiers, and how often each tier held and released one.
 
     Attributes:
-        counted: tier -> runs held since ever: the counters that admitters keep in Redis.
+        counted: tier -> runs held in total: the counters that admitters keep in Redis.
         most: the most runs that were held at the same time, in all tiers together.
     """
 
