@@ -88,7 +88,7 @@ async def _keep() -> None:
 
 
 _INSTRUCTIONS = """
-The node is up, and stays until Ctrl-C. In another terminal:
+The node is up, and stays until Ctrl-C. In another terminal of the same user:
 
   export KUBECONFIG={node.kubeconfig}
   alias kubectl={kubectl} helm={helm}
