@@ -21,6 +21,7 @@ from shield_common.decision_age import (
     freshness,
 )
 from shield_common.lifecycle import backoff
+from shield_common.store.answers import MALFORMED
 from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import StoreError
 
@@ -153,18 +154,24 @@ class DecisionFeed:
 
     async def follow(self) -> None:
         """Subscribe, read, listen; again after every failure. Runs until cancelled."""
-        failures = 0
+        failures, is_malformed = 0, False
         while True:
             try:
                 async with self._store.subscribe_decisions() as subscription:
                     await self.read()
-                    self._answered("subscription")
+                    # Messages that cannot be read come after a confirmation that can.
+                    if not is_malformed:
+                        self._answered("subscription")
                     while (document := await subscription.next(self.silence_limit)) is not None:
                         failures = 0
+                        is_malformed = False
+                        self._answered("subscription")
                         self._is_silent = False
                         self._offer(document, source="subscription")
+                is_malformed = False
                 self._went_silent()
             except StoreError as error:
+                is_malformed = error.kind == MALFORMED
                 self._failed("subscription", error)
             failures += 1
             await asyncio.sleep(backoff(failures, self._random()))

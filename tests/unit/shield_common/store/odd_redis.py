@@ -36,12 +36,14 @@ class OddRedis:
         answers: first word of a command -> the bytes that answer it.
         after_subscribe: bytes that follow the confirmation of a subscription.
         connections: how many were accepted.
+        subscriptions: how many were confirmed.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, bytes] = {}
         self.after_subscribe = b""
         self.connections = 0
+        self.subscriptions = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -57,6 +59,7 @@ class OddRedis:
         if word in self.answers:
             return self.answers[word]
         if word == "SUBSCRIBE":
+            self.subscriptions += 1
             return bulk_list(b"subscribe", command[1], 1) + self.after_subscribe
         return USUAL.get(word, b"-ERR unknown command\r\n")
 

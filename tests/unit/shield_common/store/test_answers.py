@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from shield_common.decision import encode_decision
 from shield_common.decision_feed import DecisionFeed
@@ -302,6 +303,30 @@ async def test_r12_a_feed_outlives_malformed_answers_and_follows_what_comes_afte
         for task in tasks:
             await task.stop()
     assert [] == crashes
+
+
+async def test_r12_messages_that_cannot_be_read_are_one_outage_however_often_it_is_subscribed(
+    server: OddRedis, store: RedisStore
+) -> None:
+    server.after_subscribe = ANSWERS["message-with-a-number"]
+    feed = DecisionFeed(
+        store,
+        cluster=CLUSTER,
+        limits=LIMITS,
+        refresh=1.0,
+        now_ms=lambda: 5_000,
+        random=lambda: 0.0,
+    )
+    task = BackgroundTask("follow", feed.follow)
+    with capture_logs() as lines:
+        await task.start()
+        try:
+            await wait_until(
+                lambda: server.subscriptions >= 3, within=10, what="further subscriptions"
+            )
+        finally:
+            await task.stop()
+    assert ["the store does not answer"] == [line["event"] for line in lines]
 
 
 @pytest.mark.parametrize("command", ["EVAL", "GET", "HINCRBY", "HMGET", "HDEL", "PUBSUB", "PING"])
