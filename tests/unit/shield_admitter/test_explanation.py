@@ -175,3 +175,26 @@ def test_a_file_that_is_no_object_is_refused_in_plain_words(
     result = CliRunner().invoke(main, ["explain", "--config", str(config), "-f", str(subject)])
     said = f"shield-admitter: {subject}: not a Kubernetes object: {problem}\n"
     assert (2, said) == (result.exit_code, result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (
+            "kind: a\n---\nkind: b",
+            "line 2, column 1: a second document begins here; a file has one",
+        ),
+        ("kind: hunter2: x", "line 1, column 14: mapping values are not allowed here"),
+        ("kind: a\x00", "it has bytes that are no text"),
+    ],
+    ids=["two documents", "two colons", "binary"],
+)
+def test_a_file_that_is_not_one_yaml_document_is_refused_without_quoting_it(
+    tmp_path: Path, content: str, problem: str
+) -> None:
+    config, subject = tmp_path / "admitter.yaml", tmp_path / "run.yaml"
+    config.write_text(CONFIG)
+    subject.write_text(content)
+    result = CliRunner().invoke(main, ["explain", "--config", str(config), "-f", str(subject)])
+    said = f"shield-admitter: {subject}: not one YAML document: {problem}\n"
+    assert (2, said) == (result.exit_code, result.stderr)

@@ -146,7 +146,7 @@ def parse(text: bytes | str, kind: type[T], *, source: str, environment: Mapping
     try:
         raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{source}: not YAML: {_yaml_problem(error)}") from error
+        raise SettingsError(f"{source}: not YAML: {yaml_problem(error)}") from error
     if not isinstance(raw, dict):
         raise SettingsError(f"{source}: the file must hold a mapping, not {_type_name(raw)}")
     origins = _apply_environment(raw, kind, environment)
@@ -282,7 +282,7 @@ def _type_name(value: object) -> str:
     return "nothing" if value is None else names.get(type(value), type(value).__name__)
 
 
-def _yaml_problem(error: Exception) -> str:
+def yaml_problem(error: Exception) -> str:
     """Return the problem and its position, without the line itself: it may hold a password."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark

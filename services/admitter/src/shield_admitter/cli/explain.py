@@ -26,6 +26,7 @@ from shield_admitter.settings import Operation
 from shield_common.clock import now_ms, utc_now
 from shield_common.command_line import EXIT_BAD_CONFIG, echo, echo_json
 from shield_common.config.errors import plain_with_path
+from shield_common.config.loader import yaml_problem
 from shield_common.held import PENDING
 
 if TYPE_CHECKING:
@@ -106,8 +107,7 @@ def _read(manifest: BufferedReader) -> bytes:
         # YAML has dates, which JSON lacks; labels are text in any case.
         return msgspec.json.encode(_parse(content), enc_hook=str)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        problem = str(error).replace('in "<byte string>", ', "in ")
-        fail(f"{manifest.name}: not one YAML document: {problem}", EXIT_BAD_CONFIG)
+        fail(f"{manifest.name}: not one YAML document: {yaml_problem(error)}", EXIT_BAD_CONFIG)
 
 
 def _parse(content: bytes) -> Any:  # noqa: ANN401 - any YAML document
