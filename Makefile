@@ -5,6 +5,7 @@
 SHELL := /bin/sh
 ARGS ?=
 TOX := .venv-tox/bin/tox
+COMMA := ,
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
@@ -21,7 +22,7 @@ venv: bootstrap ## Make .venv, where an edited source counts at once (then: .ven
 	$(TOX) run -q -e dev
 
 e2e: bootstrap servers ## The chart and the services on a real API server, which is built once
-	$(TOX) run -e e2e $(if $(ARGS),-- $(ARGS))
+	$(TOX) run -e $(if $(ARGS),e2e -- $(ARGS),e2e$(COMMA)e2e-switching)
 
 cluster: SERVERS = prometheus etcd
 cluster: bootstrap servers ## The chart in pods on a node of its own, as root on Linux (ARGS=--keep to play with it)

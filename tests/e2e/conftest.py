@@ -19,13 +19,11 @@ from tests.rig.lifetime import Rig
 from tests.rig.services import Controller
 
 # The longest files first, so that two processes end at about the same time; in turn those that need
-# the installation, for the process that has it, and those that do not. While webhook and policy are
-# switched, a creation that the webhook cannot answer passes (`failurePolicy: Ignore`), and beside
-# the demo one did: so that file comes last, after short ones, when nearly nothing runs beside it.
+# the installation, for the process that has it, and those that do not.
 _ORDER = (
     "demo", "policy_losses", "requests", "reopening", "commands", "interruptions", "release",
     "holding_off", "faults", "first_hour", "publication", "policy", "kubectl_shield", "filling",
-    "helm_test", "switching",
+    "helm_test",
 )  # fmt: skip
 
 
