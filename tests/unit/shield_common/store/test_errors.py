@@ -102,6 +102,11 @@ async def test_a_full_redis_is_no_permission_error() -> None:
             "Error -2 connecting to redis:6379. Name or service not known.",
             "cannot connect to redis:6379: Name or service not known",
         ),
+        (
+            # OpenSSL's numbers are no error numbers of the system.
+            "Error 1 connecting to redis:6379. [SSL: CERTIFICATE_VERIFY_FAILED] it has expired.",
+            "cannot connect to redis:6379: [SSL: CERTIFICATE_VERIFY_FAILED] it has expired",
+        ),
         ("Timeout connecting to server", "Timeout connecting to server"),
     ],
 )

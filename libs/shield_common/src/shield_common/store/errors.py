@@ -115,8 +115,10 @@ def _sentence(error: Exception) -> str:
 def _not_connected(match: re.Match[str]) -> str:
     """Return redis-py's sentence about a connection without numbers and Python's notation."""
     number, cause = int(match["number"]), match["cause"]
-    # Numbers below zero are the resolver's. For the others asyncio's text is no sentence.
-    return f"cannot connect to {match['host']}: {os.strerror(number) if number > 0 else cause}"
+    # Numbers below zero are the resolver's, and those of TLS are OpenSSL's. For the others
+    # asyncio's text is no sentence.
+    is_systems = number > 0 and not cause.startswith("[SSL")
+    return f"cannot connect to {match['host']}: {os.strerror(number) if is_systems else cause}"
 
 
 def kind_of(error: Exception) -> str:
