@@ -5,7 +5,6 @@
 SHELL := /bin/sh
 ARGS ?=
 TOX := .venv-tox/bin/tox
-COMMA := ,
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
@@ -22,7 +21,7 @@ venv: bootstrap ## Make .venv, where an edited source counts at once (then: .ven
 	$(TOX) run -q -e dev
 
 e2e: bootstrap servers ## The chart and the services on a real API server, which is built once
-	$(TOX) run -e $(if $(ARGS),e2e -- $(ARGS),e2e$(COMMA)e2e-switching)
+	$(TOX) run -e e2e $(if $(ARGS),-- $(ARGS))
 
 cluster: SERVERS = prometheus etcd
 cluster: bootstrap servers ## The chart in pods on a node of its own, as root on Linux (ARGS=--keep to play with it)
@@ -70,7 +69,7 @@ generate: bootstrap ## Write everything that is generated: pages, schemas, dashb
 	$(TOX) run -q -e generate
 
 clean: ## Remove what was built or cached, and the virtual environments
-	rm -rf .tox .venv-tox .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .tox .venv-tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf libs/*/dist services/*/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

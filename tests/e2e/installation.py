@@ -193,8 +193,7 @@ async def install(rig: Rig, *, assets: Path, helm: str) -> Installation:
         kubectl=assets / "kubectl", helm=helm, kubeconfig=server.kubeconfig, directory=home
     )
     admitters: list[Admitter] = []
-    # As the kubelet's probes: on a busy machine a single one may fail.
-    balancer = Balancer(rig, admitters, failure_threshold=3)
+    balancer = Balancer(rig, admitters)
     chosen = values(prometheus_url=prometheus.url, webhook_port=balancer.port)
     await commands.apply(
         pipeline_run_definition(), *(namespace(name) for name in (TEAM, RELENG, NAMESPACE))
