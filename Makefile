@@ -69,7 +69,7 @@ generate: bootstrap ## Write everything that is generated: pages, schemas, dashb
 	$(TOX) run -q -e generate
 
 clean: ## Remove what was built or cached, and the virtual environments
-	rm -rf .tox .venv-tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .tox .venv-tox .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf libs/*/dist services/*/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
