@@ -3,7 +3,7 @@
 import pytest
 
 from shield_admitter.http.connection import SECONDS, State
-from shield_admitter.http.limits import WRITE_SECONDS
+from shield_admitter.http.limits import TLS_OVERHEAD, WRITE_SECONDS
 from tests.unit.shield_admitter.http.exchange import CHUNKED, REQUEST, Exchange
 
 IN_CHUNKS = CHUNKED + b"1\r\na\r\n2;name=value\r\nbc\r\n0\r\n\r\n"
@@ -226,6 +226,31 @@ def test_an_answer_that_is_taken_in_time_keeps_the_connection(exchange: Exchange
         exchange.transport.unsent = unsent
         exchange.wait(WRITE_SECONDS - 0.1)
     assert "" == exchange.transport.ended
+
+
+@pytest.mark.shows("trial S1")
+def test_a_busy_client_whose_newest_answer_is_always_under_way_keeps_the_connection(
+    exchange: Exchange,
+) -> None:
+    for _ in range(20):
+        written = len(exchange.transport.written)
+        exchange.receive(REQUEST)
+        exchange.transport.unsent = len(exchange.transport.written) - written + TLS_OVERHEAD
+        exchange.wait(1.0)
+    assert "" == exchange.transport.ended
+
+
+@pytest.mark.shows("trial S1")
+def test_a_client_that_asks_on_and_does_not_take_the_first_answer_loses_the_connection(
+    exchange: Exchange,
+) -> None:
+    for sweep in range(20):
+        if exchange.transport.ended:
+            break
+        exchange.receive(REQUEST)
+        exchange.transport.unsent = len(exchange.transport.written) + (sweep + 1) * TLS_OVERHEAD
+        exchange.wait(1.0)
+    assert ("aborted", WRITE_SECONDS + 1) == (exchange.transport.ended, exchange.now)
 
 
 @pytest.mark.shows("trial S1")

@@ -23,7 +23,9 @@ What was sent behind it in the same segment waits for the next turn of the event
 segment can hold thousands of requests, which would delay all other clients.
 Deadlines are numbers that the server's sweep compares with the clock twice a second, because a
 timer per request costs more than reading the request. Besides the state's deadline there is one for
-writing: bytes that the client does not take for `WRITE_SECONDS` end the connection in any state.
+writing: an answer that the client has not taken after `WRITE_SECONDS` ends the connection in any
+state. A busy client always has one that it is about to take, so the sweep marks how much was
+written, and asks whether all of that has been taken since.
 """
 
 from __future__ import annotations
@@ -112,7 +114,9 @@ class Connection(asyncio.Protocol):
         self._body = bytearray()
         self._reserved = 0
         self._write_paused = False
-        self._unsent_since: float | None = None
+        self._written = 0  # bytes, with what TLS may add
+        self._marked = 0  # of them, at an earlier sweep
+        self._marked_at = 0.0
         self.is_fresh = True
         self._reset()
         self._enter(_HANDSHAKE)
@@ -133,6 +137,7 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are no subclasses of asyncio's, but have the same methods.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=limits.WRITE_BUFFER)
+        self._marked_at = self._server.time()
         self._enter(_IDLE)
         self._forbidden = self._server.connection_opened(
             self, transport.get_extra_info("peercert") or {}
@@ -207,16 +212,14 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _writes_too_long(self, now: float) -> bool:
-        unsent = self._transport.get_write_buffer_size() or limits.unsent_bytes(
+        """Return whether bytes that were written `WRITE_SECONDS` ago have not been taken."""
+        unsent = self._transport.get_write_buffer_size() + limits.unsent_bytes(
             self._transport.get_extra_info("socket")
         )
-        if not unsent:
-            self._unsent_since = None
-        elif self._unsent_since is None:
-            self._unsent_since = now
-        else:
-            return now - self._unsent_since >= limits.WRITE_SECONDS
-        return False
+        if unsent <= self._written - self._marked:  # no more than was written since the mark
+            self._marked, self._marked_at = self._written, now
+            return False
+        return now - self._marked_at >= limits.WRITE_SECONDS
 
     # Received bytes, cut into pieces.
 
@@ -377,7 +380,7 @@ class Connection(asyncio.Protocol):
             raise self._body_too_large()
         self._enter(_BODY)
         if head.expects_continue and response is None:
-            self._transport.write(_CONTINUE)
+            self._send(_CONTINUE)
 
     def on_chunk_header(self) -> None:
         """Count a chunk."""
@@ -442,9 +445,11 @@ class Connection(asyncio.Protocol):
 
     def _write(self, response: Response, *, close: bool) -> None:
         without_body = self._head.method == b"HEAD"
-        self._transport.write(
-            response.encode(date=self._server.date, close=close, without_body=without_body)
-        )
+        self._send(response.encode(date=self._server.date, close=close, without_body=without_body))
+
+    def _send(self, data: bytes) -> None:
+        self._written += len(data) + limits.TLS_OVERHEAD
+        self._transport.write(data)
 
     def _enter(self, state: State) -> None:
         self.state = state

@@ -42,6 +42,8 @@ MAX_FRAMING: Final = 16 * MAX_CHUNKS
 # Bytes that may wait for a client that does not read, before it is not read from either. An answer
 # has 1 to 3 KiB.
 WRITE_BUFFER: Final = 16 * 1024
+# Bytes that TLS may add to an answer: 22 with TLS 1.3, up to 85 with the older ciphers.
+TLS_OVERHEAD: Final = 100
 # Plus or minus half, so that long-lived clients move on to new replicas, and not all at once.
 REQUESTS_PER_CONNECTION: Final = 1000
 
