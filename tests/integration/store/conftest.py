@@ -1,12 +1,14 @@
 """Servers for the contract, started once for all of its tests."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 import pytest
 import pytest_asyncio
 
 from shield_common.config.types import Duration
+from shield_common.store.protocol import StoreError
 from shield_common.store.redis import RedisStore
 from shield_common.store.settings import RedisSettings, SentinelSettings
 from tests.integration.store.deployments import Deployment, InMemory, OnRedis, Site
@@ -16,6 +18,7 @@ from tests.rig.redis import RedisServer
 from tests.rig.redis_cluster import ClusterNode, form_cluster
 from tests.rig.redis_sentinel import MASTER_NAME, RedisSentinel, replica_of
 from tests.rig.server import start_all
+from tests.rig.waiting import wait_until
 
 # The contract is about answers, not about how fast a busy machine gives them.
 PATIENT: Final = Duration(2)
@@ -61,6 +64,16 @@ async def deployment(request: pytest.FixtureRequest) -> AsyncIterator[Deployment
 @pytest.fixture
 async def site(deployment: Deployment) -> AsyncIterator[Site]:
     site = Site(deployment)
+
+    async def answers() -> bool:
+        with suppress(StoreError):
+            await site.store.read_override()
+            return True
+        return False
+
+    # Before its first command a client of a cluster asks for nodes and commands, which on a busy
+    # machine takes longer than an operation may.
+    await wait_until(answers, within=30.0, what="the store to be connected")
     yield site
     await site.store.close()
 

@@ -19,7 +19,7 @@ def test_words_are_completed(words: list[str], expected: list[str]) -> None:
 
 
 def test_a_description_follows_a_tab() -> None:
-    assert completions(["q"])[0].startswith("queue\tList the runs that are held")
+    assert completions(["q"])[0].startswith("queue\tList held runs")
 
 
 def test_file_names_are_left_to_the_shell() -> None:

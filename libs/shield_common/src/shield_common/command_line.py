@@ -19,7 +19,6 @@ import click
 import msgspec
 from msgspec import Struct
 
-from shield_common import logs
 from shield_common.config.loader import SettingsError, load
 from shield_common.text import printable
 
@@ -160,6 +159,8 @@ class Program:
         Until a service configures its logs, they go to standard error: standard output belongs to a
         command's result.
         """
+        from shield_common import logs  # noqa: PLC0415 - takes 0.1 s, which `--help` need not wait
+
         logs.configure_command()
         try:
             return load(path, kind, environment=os.environ)
