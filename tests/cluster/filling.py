@@ -50,30 +50,24 @@ async def free(node: Node) -> None:
     await node.etcd.client.defragment()
 
 
-async def shrink(node: Node, *, between: tuple[float, float]) -> None:
-    """Bring etcd's file between two shares of its quota; on the way it is never smaller.
+async def shrink(node: Node, *, to: float) -> None:
+    """Delete ballast until live data are less than a share of the quota; then shrink the file.
 
     A compaction frees what all writes since the last one have left, which may be much. So the file
-    is rewritten only when the live data alone have the wanted size.
+    is rewritten once, when its live data have the wanted size.
     """
-    low, high = between
-    while True:
+    while (await node.etcd.client.status()).db_size_in_use >= to * QUOTA:
+        found = await node.api.items(f"{_BALLAST}?labelSelector={BALLAST_LABEL}%3Dyes")
+        await delete_ballast(node, keep=len(found) - 1)
         await node.etcd.client.compact()
-        await asyncio.sleep(_COMMIT_SECONDS)  # etcd counts freed pages at the next write
-        live = (await node.etcd.client.status()).db_size_in_use / QUOTA
-        if live > high:
-            found = await node.api.items(f"{_BALLAST}?labelSelector={BALLAST_LABEL}%3Dyes")
-            await delete_ballast(node, keep=len(found) - 1)
-        elif live < low:
-            assert HTTPStatus.CREATED == (await node.api.create(ballast(_PIECE))).status
-        else:
-            await node.etcd.client.defragment()
-            return
+        await asyncio.sleep(_COMMIT_SECONDS)  # etcd counts freed pages with its next writes
+    await node.etcd.client.defragment()
 
 
 @contextlib.asynccontextmanager
 async def full_etcd(release: Release, *, to: float = FULL) -> AsyncIterator[None]:
-    """The shield is closed because etcd is full, for as long as the block takes."""
+    """The shield is closed because etcd is full of live data, for as long as the block takes."""
+    await free(release.node)
     await fill(release.node, to=to)
     try:
         await release.wait_closed()
