@@ -208,9 +208,10 @@ def _explanation(verdict: Verdict) -> str:
     return _denied(tier_decision)
 
 
-@lru_cache(maxsize=128)  # for each tier of the decision in force, and of those just before it
+# Cached, because composing it takes 4 µs of CPU, and it changes only with the decision.
+@lru_cache(maxsize=128)
 def _denied(tier_decision: TierDecision) -> str:
-    """Return why a tier denies, since when and until when. Writing it anew takes 4 µs of CPU."""
+    """Return why a tier denies, since when, and until when."""
     period = [f"denied since {format_time(tier_decision.since)}"]
     if tier_decision.unit == "alert" and tier_decision.signal is not None:
         period.append("until it stops")
