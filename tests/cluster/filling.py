@@ -50,18 +50,17 @@ async def free(node: Node) -> None:
     await node.etcd.client.defragment()
 
 
-async def shrink(node: Node, *, to: float) -> None:
-    """Delete ballast until live data are less than a share of the quota; then shrink the file.
+async def shrink(node: Node, *, below: float) -> None:
+    """Delete ballast, piece by piece, until the rewritten file is below a share of the quota.
 
-    A compaction frees what all writes since the last one have left, which may be much. So the file
-    is rewritten once, when its live data have the wanted size.
+    Only the rewritten file tells how much is live: the size in use also counts what a compaction is
+    about to free.
     """
-    while (await node.etcd.client.status()).db_size_in_use >= to * QUOTA:
+    await free(node)
+    while (await node.etcd.client.status()).db_size >= below * QUOTA:
         found = await node.api.items(f"{_BALLAST}?labelSelector={BALLAST_LABEL}%3Dyes")
         await delete_ballast(node, keep=len(found) - 1)
-        await node.etcd.client.compact()
-        await asyncio.sleep(_COMMIT_SECONDS)  # etcd counts freed pages with its next writes
-    await node.etcd.client.defragment()
+        await free(node)
 
 
 @contextlib.asynccontextmanager

@@ -24,11 +24,14 @@ TARGET, SET = 0.52, 0.55
 # written meanwhile: 350 KiB, as seen here. `grows_over` is the
 # 36 seconds between its updates, and what these take on a busy machine. Were it much longer, runs
 # would seem to cost more than they do, since they write sooner than is expected of them.
-PADDING, UPDATES, RUN_COST = 18_500, 12, "380Ki"
+PADDING, UPDATES, RUN_COST = 18_500, 12, 380 * 1024
 ROOM = {
-    "warn": 0.50, "set": SET, "reset": 0.40, "target": TARGET, "run_cost": RUN_COST,
+    "warn": 0.50, "set": SET, "reset": 0.40, "target": TARGET, "run_cost": f"{RUN_COST // 1024}Ki",
     "lag": "3s", "grows_over": "45s", "spend": "3s",
 }  # fmt: skip
+# By how many runs the file may pass the target: all admitters together exceed the room by one run
+# each and by one interval's shares, and a tenth of the file is free pages that no run fits into.
+SLACK_RUNS = 5
 STREAMS = 8
 CLOSED = "no room for further runs"  # what a denial says once everything is handed out
 BURST_SECONDS = 240.0
@@ -122,7 +125,7 @@ async def test_a_burst_of_runs_that_go_on_writing_stays_below_the_target(roomy: 
     burst = Burst(release=roomy)
     await burst.play()
     assert {HTTPStatus.CREATED, HTTPStatus.TOO_MANY_REQUESTS} == set(burst.statuses)
-    assert burst.largest < TARGET * QUOTA
+    assert burst.largest < TARGET * QUOTA + SLACK_RUNS * RUN_COST < SET * QUOTA
     # It is not refused without need either: most of the room was used.
     assert 0.6 * TARGET * QUOTA < burst.largest
     # etcd itself was never the reason.

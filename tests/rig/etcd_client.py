@@ -19,6 +19,7 @@ _CALL_LIMIT = aiohttp.ClientTimeout(total=5.0)
 # Defragmenting copies the whole file before it answers.
 _DEFRAGMENT_LIMIT = aiohttp.ClientTimeout(total=60.0)
 _NOSPACE_MESSAGE = "database space exceeded"
+_COMPACTED_MESSAGE = "required revision has been compacted"
 
 
 class EtcdError(RigError):
@@ -97,10 +98,14 @@ class EtcdClient:
         the metric of the same meaning fall only with the next writes.
 
         Raises:
-            EtcdError: That revision was compacted before.
+            EtcdError: The given revision was compacted before. For the newest, that is no error.
         """
         target = (await self.status()).revision if revision is None else revision
-        await self._call("kv/compaction", {"revision": str(target), "physical": True})
+        try:
+            await self._call("kv/compaction", {"revision": str(target), "physical": True})
+        except EtcdError as error:
+            if revision is not None or _COMPACTED_MESSAGE not in str(error):
+                raise
 
     async def defragment(self) -> None:
         """Rewrite the database file without its free pages; the member blocks meanwhile."""
