@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from shield_admitter.core.hold import mutate, mutation_policy, validate
 from shield_admitter.core.pacing import retry_seconds
-from shield_admitter.core.response import admission_response, encode, mutation_response
+from shield_admitter.core.response import (
+    admission_response,
+    encode,
+    encode_admission,
+    mutation_response,
+)
 from shield_admitter.core.review import ReviewError, decode
 from shield_admitter.core.verdict import ADMITTED, AdmitterState
 from shield_admitter.http.messages import Response, error_response, unavailable
@@ -122,14 +127,9 @@ class Webhook:
 
     def _validate(self, request: Request, started: float) -> bytes:
         verdict = validate(request, self._policy, self._state())
-        response = admission_response(
-            request,
-            verdict,
-            self._denial_format,
-            retry_after=self._retry_after(verdict),
-        )
-        content = encode(response)
-        if verdict.allowed and verdict.starts_run:
+        allowed = verdict.allowed
+        content = encode_admission(request, verdict) if allowed else self._deny(request, verdict)
+        if allowed and verdict.starts_run:
             if not verdict.room_taken:
                 self._pacing.take(verdict.tier)
             self._counts.count(verdict.tier)
@@ -159,6 +159,12 @@ class Webhook:
         if self._policy.hold is not None:
             self._metrics.count_mutation(mutation)
         return content
+
+    def _deny(self, request: Request, verdict: Verdict) -> bytes:
+        retry_after = self._retry_after(verdict)
+        return encode(
+            admission_response(request, verdict, self._denial_format, retry_after=retry_after)
+        )
 
     def _state(self) -> AdmitterState:
         return AdmitterState(

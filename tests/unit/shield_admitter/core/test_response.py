@@ -6,11 +6,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shield_admitter.core.pacing import Pacing
-from shield_admitter.core.response import MAX_WARNING, DenialFormat, admission_response, encode
+from shield_admitter.core.response import (
+    MAX_WARNING,
+    DenialFormat,
+    admission_response,
+    encode,
+    encode_admission,
+)
 from shield_admitter.core.review import Kind
 from shield_admitter.core.rules import Exemption
 from shield_admitter.core.slots import Slots
@@ -263,3 +269,21 @@ def test_a4_every_answer_is_json_and_echoes_the_uid_exactly(
     entry = msgspec.structs.replace(DENYING, reason=reason)
     what = verdict(cached(tiers={"standard": entry}))
     assert uid == answer(what, uid=uid, retry_after=retry)["uid"]
+
+
+@given(
+    uid=st.text(min_size=1),
+    reason=st.text(max_size=100),
+    warning=st.none() | st.text(max_size=200),
+    mode=st.sampled_from([Mode.ENFORCE, Mode.WARN, Mode.AUDIT]),
+    allow=st.booleans(),
+)
+def test_an_admission_is_the_same_bytes_however_it_is_encoded(
+    uid: str, reason: str, warning: str | None, mode: Mode, *, allow: bool
+) -> None:
+    entry = msgspec.structs.replace(DENYING, allow=allow, reason=reason, warning=warning)
+    what = verdict(cached(tiers={"standard": entry}), policy(mode=mode))
+    assume(what.allowed)
+    asked = request(uid=uid)
+    expected = encode(admission_response(asked, what, DenialFormat()))
+    assert expected == encode_admission(asked, what)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -77,6 +77,10 @@ class AuditAnnotations(Struct, omit_defaults=True):
     why: str | None = None
 
 
+# The values of `AuditAnnotations`, in their order.
+_Notes: TypeAlias = tuple[str, str, str, str | None, str | None]
+
+
 class AdmissionResponse(Struct, omit_defaults=True):
     """An AdmissionReview's response; names as the API server reads them.
 
@@ -119,9 +123,7 @@ def admission_response(
     status = None
     if not verdict.allowed:
         status = _denial(request, verdict, denial_format, retry_after)
-    warning = _warning(verdict)
-    warnings = [truncate(printable(warning), MAX_WARNING)] if warning else None
-    annotations = _annotations(verdict)
+    warnings, annotations = _warnings(_warning(verdict)), _annotations(verdict)
     return AdmissionResponse(request.uid, verdict.allowed, annotations, warnings, status)
 
 
@@ -152,6 +154,24 @@ def mutation_response(
 def encode(response: AdmissionResponse) -> bytes:
     """Return the AdmissionReview that carries a response, as JSON."""
     return _encoder.encode(_Review(API_VERSION, KIND, response))
+
+
+def encode_admission(request: Request, verdict: Verdict) -> bytes:
+    """Return the review that admits a request, as JSON: `encode` of its `admission_response`.
+
+    While a decision is in force most requests get the same answer but for the uid, so that the rest
+    is kept: without that an admission takes 3 µs more (docs/adr/0182).
+    """
+    before, after = _around_uid(_notes(verdict), _warning(verdict))
+    return before + _encoder.encode(request.uid) + after
+
+
+@lru_cache(maxsize=128)
+def _around_uid(notes: _Notes, warning: str | None) -> tuple[bytes, bytes]:
+    """Return what an answer that admits has before its uid and after it."""
+    response = AdmissionResponse("", True, AuditAnnotations(*notes), _warnings(warning))  # noqa: FBT003
+    before, _, after = encode(response).partition(b'""')
+    return before, after
 
 
 def _denial(
@@ -185,8 +205,12 @@ def _held_warning(mutation: Mutation, verdict: Verdict) -> str:
 
 
 def _annotations(verdict: Verdict) -> AuditAnnotations:
+    return AuditAnnotations(*_notes(verdict))
+
+
+def _notes(verdict: Verdict) -> _Notes:
     exemption, tier_decision = verdict.exemption, verdict.tier_decision
-    return AuditAnnotations(
+    return (
         verdict.outcome,
         verdict.reason,
         verdict.tier,
@@ -244,6 +268,10 @@ def _room(per_minute: float) -> str:
         return "etcd has room for less than one more run a minute; yours may start then"
     runs = "one more run" if per_minute < TWO_RUNS else f"about {per_minute:.0f} more runs"
     return f"etcd has room for {runs} a minute; yours may start then"
+
+
+def _warnings(warning: str | None) -> list[str] | None:
+    return [truncate(printable(warning), MAX_WARNING)] if warning else None
 
 
 def _warning(verdict: Verdict) -> str | None:

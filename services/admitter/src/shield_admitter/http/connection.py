@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
         self._received = b""  # of a head, or of the empty line before it
         self._behind = b""  # sent behind a request that was answered in this turn of the loop
         self._head = RequestHead(b"", b"")
-        self._body = bytearray()
+        self._body: bytes | bytearray = b""
         self._reserved = 0
         self._write_paused = False
         self._written = 0  # bytes, with what TLS may add
@@ -264,10 +264,11 @@ class Connection(asyncio.Protocol):
                 return b""
             parsed = 0
         end = received.find(_HEAD_END, max(0, parsed - len(_HEAD_END)), limits.MAX_HEAD)
-        head, behind = received[: limits.MAX_HEAD + 1], b""
         if end >= 0:
             end += len(_HEAD_END)
             head, behind = received[:end], received[end:]
+        else:
+            head, behind = received[: limits.MAX_HEAD + 1], b""
         if parsed == 0:
             known = self._server.known_heads.find(head)
             if known is not None:
@@ -391,7 +392,10 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
         self._framing -= len(body)
-        self._body += body
+        if self._body:
+            self._body += body
+        else:  # the first piece is often all of it, and need not be copied
+            self._body = body if len(body) == self._length else bytearray(body)
         size = len(self._body)
         if size > self._server.handler.max_body:
             raise self._body_too_large()
@@ -456,7 +460,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._server.time() + SECONDS[state]
 
     def _release_body(self) -> None:
-        self._body = bytearray()
+        self._body = b""
         if self._reserved:
             self._server.body_memory.release(self._reserved)
             self._reserved = 0

@@ -116,7 +116,7 @@ class Handler(Protocol):
         """Return a response if the head alone decides it; None to have the body read."""
         ...
 
-    def respond(self, head: RequestHead, body: bytearray) -> Response:
+    def respond(self, head: RequestHead, body: bytes | bytearray) -> Response:
         """Answer a request whose head passed `check_head`."""
         ...
 
