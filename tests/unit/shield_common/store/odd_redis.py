@@ -36,6 +36,7 @@ class OddRedis:
         answers: first word of a command -> the bytes that answer it.
         after_subscribe: bytes that follow the confirmation of a subscription.
         connections: how many were accepted.
+        open: how many of them the client has not closed.
         subscriptions: how many were confirmed.
     """
 
@@ -43,16 +44,26 @@ class OddRedis:
         self.answers: dict[str, bytes] = {}
         self.after_subscribe = b""
         self.connections = 0
+        self.open = 0
         self.subscriptions = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
+        try:
+            await self._converse(reader, writer)
+        except ConnectionResetError:
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         parser = hiredis.Reader()
         while data := await reader.read(65536):
             parser.feed(data)
             while isinstance(command := parser.gets(), list):
                 writer.write(self._answer(command))
-        writer.close()
 
     def _answer(self, command: list[bytes]) -> bytes:
         word = command[0].decode().upper()

@@ -305,6 +305,21 @@ async def test_r12_a_feed_outlives_malformed_answers_and_follows_what_comes_afte
     assert [] == crashes
 
 
+async def test_r12_operations_beside_one_that_fails_leave_no_connection_open(
+    server: OddRedis, settings: RedisSettings
+) -> None:
+    server.answers["GET"] = ANSWERS["integer"]
+    for turns in range(40):  # of the event loop, between the two operations
+        store = RedisStore(settings, cluster=CLUSTER)
+        failing = asyncio.create_task(outcome(store.read_latches()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await outcome(store.write_held_report(b"report", 60_000))
+        await failing
+        await store.close()
+        await wait_until(lambda: server.open == 0, within=5, what=f"the end, after {turns} turns")
+
+
 async def test_r12_messages_that_cannot_be_read_are_one_outage_however_often_it_is_subscribed(
     server: OddRedis, store: RedisStore
 ) -> None:

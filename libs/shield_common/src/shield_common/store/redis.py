@@ -343,12 +343,13 @@ class RedisStore:
         try:
             return read(await command(connection))
         except BaseException as error:
-            if breaks_connection(error):
-                # Another operation may have replaced it already; the new one is not to be dropped.
-                if self._connection is connection:
-                    self._connection = None
-                await _close(connection)
+            if breaks_connection(error) and self._connection is connection:
+                self._connection = None
             raise
+        finally:
+            # Another operation may have closed it while this one was about to open a socket on it.
+            if self._connection is not connection:
+                await _close(connection)
 
     @asynccontextmanager
     async def _subscribe(
