@@ -3,19 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from http import HTTPStatus
 
 from tests.cluster.node import QUOTA, Node
 from tests.cluster.objects import BALLAST_LABEL, TEAM, ballast
 from tests.cluster.release import Release
+from tests.rig.filling import fill_through_api
 from tests.rig.waiting import wait_until
 
 _PIECE = 512 * 1024
 # The shield closes at 90%; writers of other things are not its business and go on a little.
 FULL = 0.92
-# The size that etcd states is that of its last commit, a tenth of a second ago. A machine with
-# nothing else to do fills the rest in that time, so the last part is written more slowly.
-_CAREFUL, _COMMIT_SECONDS = 0.12, 0.15
 _BALLAST = f"/api/v1/namespaces/{TEAM}/configmaps"
 _SCRAPE_SECONDS = 30.0
 SHARE = "etcd_mvcc_db_total_size_in_bytes / etcd_server_quota_backend_bytes"
@@ -23,13 +20,7 @@ SHARE = "etcd_mvcc_db_total_size_in_bytes / etcd_server_quota_backend_bytes"
 
 async def fill(node: Node, *, to: float = FULL) -> None:
     """Write until etcd's file has a share of its quota and Prometheus says so."""
-    while (size := (await node.etcd.client.status()).db_size) < to * QUOTA:
-        is_close = size > (to - _CAREFUL) * QUOTA
-        pieces = 1 if is_close else 4
-        replies = await asyncio.gather(*(node.api.create(ballast(_PIECE)) for _ in range(pieces)))
-        assert {HTTPStatus.CREATED} == {reply.status for reply in replies}
-        if is_close:
-            await asyncio.sleep(_COMMIT_SECONDS)
+    await fill_through_api(node.etcd, to, lambda: node.api.create(ballast(_PIECE)))
 
     async def seen() -> bool:
         return to <= max((await node.prometheus.query(SHARE)).values(), default=0)

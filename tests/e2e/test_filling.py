@@ -1,12 +1,12 @@
 """etcd is filled through the API server, and the shield closes and opens."""
 
-import asyncio
 from http import HTTPStatus
 
 import pytest
 
-from tests.e2e.installation import QUOTA, USUAL, Installation
+from tests.e2e.installation import USUAL, Installation
 from tests.e2e.objects import TEAM, ballast, pipeline_run
+from tests.rig.filling import fill_through_api
 from tests.rig.kubernetes_api import Reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -17,20 +17,13 @@ BALLAST = f"/api/v1/namespaces/{TEAM}/configmaps?labelSelector=ballast%3Dyes"
 ENOUGH = 0.92
 
 
-async def filled(shield: Installation) -> None:
-    """Write through the API server until etcd's file has reached `ENOUGH` of its quota."""
-    while (await shield.etcd.client.status()).db_size < ENOUGH * QUOTA:
-        replies = await asyncio.gather(
-            *(shield.api.create(ballast(PIECE), namespace=TEAM) for _ in range(4))
-        )
-        assert {HTTPStatus.CREATED} == {reply.status for reply in replies}
-
-
 async def test_a_full_etcd_denies_until_it_is_compacted_and_defragmented(
     shield: Installation,
 ) -> None:
     await shield.decide(USUAL, deny=False)
-    await filled(shield)
+    await fill_through_api(
+        shield.etcd, ENOUGH, lambda: shield.api.create(ballast(PIECE), namespace=TEAM)
+    )
     await shield.wait_decided(deny=True)
     assert HTTPStatus.TOO_MANY_REQUESTS == (await created(shield)).status
 

@@ -93,8 +93,14 @@ async def test_the_decision_is_mirrored_and_follows(cluster: Cluster) -> None:
     assert 300 == shown["ttlSeconds"]
     age = datetime.now(UTC) - datetime.fromisoformat(shown["evaluatedAt"])
     assert timedelta(seconds=SECONDS) > age
-    data = (await cluster.api.get(CONFIG_MAP)).body["data"]
-    assert ("0", "deny", "allow") == (data["allow"], data["standard"], data["critical"])
+
+    async def config_map_follows() -> bool:  # it is written after the object
+        data = (await cluster.api.get(CONFIG_MAP)).body["data"]
+        return ("0", "deny", "allow") == tuple(
+            data.get(name) for name in ("allow", "standard", "critical")
+        )
+
+    await wait_until(config_map_follows, within=SECONDS, what="the ConfigMap to follow")
 
 
 @pytest.mark.usefixtures("_definitions")
