@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
 from shield_controller.core.release import (
-    Outcome,
+    ReleaseOutcome,
     RunState,
     forget_patch,
     outcome_of,
@@ -44,7 +44,7 @@ class Attempt:
         run: the run as it was read meanwhile; None if it was not read, or is not held any more.
     """
 
-    outcome: Outcome
+    outcome: ReleaseOutcome
     problem: str = ""
     run: HeldRun | None = None
 
@@ -72,14 +72,14 @@ class RunPatches:
         answer, fresh = await self.examine(run)
         match answer:
             case RunState.GONE:
-                return Attempt(Outcome.GONE, problem)
+                return Attempt(ReleaseOutcome.GONE, problem)
             case RunState.NOT_HELD:
-                return Attempt(Outcome.NOT_HELD, problem)
+                return Attempt(ReleaseOutcome.NOT_HELD, problem)
             case RunState.STUCK:
-                return Attempt(Outcome.STUCK, problem, fresh)
+                return Attempt(ReleaseOutcome.STUCK, problem, fresh)
             case RunState.TRY_AGAIN:
                 outcome, problem = await self._patch(fresh or run, patch_of(fresh or run))
-                return Attempt(outcome or Outcome.CONFLICT, problem, fresh)
+                return Attempt(outcome or ReleaseOutcome.CONFLICT, problem, fresh)
 
     async def examine(self, run: HeldRun) -> tuple[RunState, HeldRun | None]:
         """Read a run and decide what it is; the label is taken off one that is not pending.
@@ -103,15 +103,17 @@ class RunPatches:
             await self._forget(held)
         return answer, held if answer in {RunState.TRY_AGAIN, RunState.STUCK} else None
 
-    async def _patch(self, run: HeldRun, patch: Patch) -> tuple[Outcome | None, str]:
+    async def _patch(self, run: HeldRun, patch: Patch) -> tuple[ReleaseOutcome | None, str]:
         try:
             still_held = await self._runs.patch(run, patch)
         except KubernetesError as error:
             outcome = outcome_of(error.status)
-            if outcome is Outcome.FAILED:
+            if outcome is ReleaseOutcome.FAILED:
                 raise
             return outcome, str(error)
-        return (Outcome.RELEASED, "") if still_held is None else (Outcome.STUCK, HELD_AGAIN)
+        if still_held is None:
+            return ReleaseOutcome.RELEASED, ""
+        return ReleaseOutcome.STUCK, HELD_AGAIN
 
     async def _forget(self, run: HeldRun) -> None:
         """Take the label off a run that is not pending any more, so that lists do not show it."""

@@ -15,7 +15,7 @@ from shield_common.lifecycle import backoff
 from shield_common.text import format_duration
 from shield_controller.core.queue import Served, in_order, priorities_of
 from shield_controller.core.release import (
-    Outcome,
+    ReleaseOutcome,
     Retries,
     RunState,
     cancel_patch,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from shield_controller.patching import Attempt, RunPatches
     from shield_controller.settings import ControllerSettings
 
-CANCELLED: Final = "cancelled"  # a result beside those of `Outcome`
-RESULTS: Final = (*(outcome.value for outcome in Outcome), CANCELLED)
+CANCELLED: Final = "cancelled"  # a result beside those of `ReleaseOutcome`
+RESULTS: Final = (*(outcome.value for outcome in ReleaseOutcome), CANCELLED)
 # Reading runs whose spec changed while they were held costs a request each.
 MAX_CHECKS: Final = 50
 # Errors that one run alone may cause, for example by a webhook that fails on it: the runs behind it
@@ -182,7 +182,7 @@ class Releaser:
             try:
                 answer, fresh = await self._patches.examine(run)
             except KubernetesError as error:
-                if outcome_of(error.status) is Outcome.FAILED:
+                if outcome_of(error.status) is ReleaseOutcome.FAILED:
                     raise
                 self._checked[run.uid] = run.generation  # its release will show what it is
                 continue
@@ -259,32 +259,32 @@ class Releaser:
         except KubernetesError as error:
             # The patch may have been applied although its answer is lost.
             self.allowance.count(current.tier, now_ms=self._now_ms())
-            self._on_result(current.tier, Outcome.FAILED)
+            self._on_result(current.tier, ReleaseOutcome.FAILED)
             if error.status in _PERHAPS_THE_RUNS_FAULT:
                 self._postponed.add(current.uid, now_ms=self._now_ms())
             raise
         if attempt.run is not None:
             self._held.replace(attempt.run)
-        if attempt.outcome in {Outcome.GONE, Outcome.NOT_HELD}:
+        if attempt.outcome in {ReleaseOutcome.GONE, ReleaseOutcome.NOT_HELD}:
             self._held.discard(current)
         await self._record(current, attempt, note, cancels=patch_of is cancel_patch)
 
     async def _record(self, run: HeldRun, attempt: Attempt, note: str, *, cancels: bool) -> None:
         outcome, problem = attempt.outcome, attempt.problem
         name = f"{run.namespace}/{run.name}"
-        result = CANCELLED if cancels and outcome is Outcome.RELEASED else outcome.value
+        result = CANCELLED if cancels and outcome is ReleaseOutcome.RELEASED else outcome.value
         self._on_result(run.tier, result)
-        if outcome is Outcome.STUCK:
+        if outcome is ReleaseOutcome.STUCK:
             if self.stuck.add(run.uid, now_ms=self._now_ms()):
                 self._log.warning("a held run cannot start", run=name, problem=problem)
                 text = f"the release was refused, and will be tried again: {problem}"
                 await self._events.write(run, events.STUCK, text, warning=True)
             return
-        if outcome is Outcome.CONFLICT:
+        if outcome is ReleaseOutcome.CONFLICT:
             return
         self.stuck.discard(run.uid)
         self._done.add(run.uid)
-        if outcome is not Outcome.RELEASED:
+        if outcome is not ReleaseOutcome.RELEASED:
             return
         if not cancels:  # a cancelled run writes nothing, and was not its namespace's turn
             self.allowance.count(run.tier, now_ms=self._now_ms())

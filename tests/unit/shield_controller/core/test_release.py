@@ -12,8 +12,8 @@ from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
 from shield_controller.core.release import (
     FIRST_RETRY_MS,
     LAST_RETRY_MS,
-    Outcome,
     Patch,
+    ReleaseOutcome,
     Retries,
     RunState,
     cancel_patch,
@@ -126,17 +126,17 @@ def test_marks_are_removed_only_from_the_state_that_was_read() -> None:
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (404, Outcome.GONE),
-        (400, Outcome.STUCK),
-        (403, Outcome.STUCK),
-        (409, Outcome.CONFLICT),
+        (404, ReleaseOutcome.GONE),
+        (400, ReleaseOutcome.STUCK),
+        (403, ReleaseOutcome.STUCK),
+        (409, ReleaseOutcome.CONFLICT),
         (422, None),
-        (429, Outcome.FAILED),
-        (500, Outcome.FAILED),
-        (0, Outcome.FAILED),
+        (429, ReleaseOutcome.FAILED),
+        (500, ReleaseOutcome.FAILED),
+        (0, ReleaseOutcome.FAILED),
     ],
 )
-def test_an_answer_has_one_meaning(status: int, outcome: Outcome | None) -> None:
+def test_an_answer_has_one_meaning(status: int, outcome: ReleaseOutcome | None) -> None:
     assert outcome == outcome_of(status)
 
 

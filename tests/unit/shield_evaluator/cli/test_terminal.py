@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shield_evaluator.cli.terminal import echo, echo_json, fail, say
-from shield_evaluator.tables import cell
+from shield_evaluator.table_style import cell
 
 pytestmark = pytest.mark.shows("trial S10")
 

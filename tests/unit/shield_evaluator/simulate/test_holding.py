@@ -6,14 +6,14 @@ import pytest
 
 from shield_common.decision import Decision, TierDecision, TierHold
 from shield_evaluator.simulate.clients import RunRequest
-from shield_evaluator.simulate.holding import HeldRuns
+from shield_evaluator.simulate.holding import HeldQueues
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
-def held(*tiers: str, interval: int = 60) -> HeldRuns:
+def held(*tiers: str, interval: int = 60) -> HeldQueues:
     """Return held runs, one after the other, of these tiers."""
-    runs = HeldRuns(["critical", "standard"], interval=interval)
+    runs = HeldQueues(["critical", "standard"], interval=interval)
     for second, tier in enumerate(tiers):
         runs.hold(RunRequest(tier, second))
     return runs

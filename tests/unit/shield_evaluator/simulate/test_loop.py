@@ -5,7 +5,7 @@ from typing import Any
 
 from shield_evaluator.core.plan import Plan
 from shield_evaluator.simulate.loop import simulate
-from shield_evaluator.simulate.outcome import Outcome
+from shield_evaluator.simulate.outcome import SimulationOutcome
 from shield_evaluator.simulate.readings import readings_of
 from shield_evaluator.simulate.scenarios import default_plan
 from shield_evaluator.simulate.variants import (
@@ -23,7 +23,7 @@ PRICED = with_run_cost(PLAN, round(4.6 * MIB))
 FLOOD = World(seconds=20 * MINUTE, arrivals=Arrivals([(0, 4.0)]), etcd=EtcdModel(base=0.5))
 
 
-def _run(world: World, plan: Plan, **options: Any) -> Outcome:
+def _run(world: World, plan: Plan, **options: Any) -> SimulationOutcome:
     return simulate(world, plan, readings_of(plan, {}), **options).outcome
 
 

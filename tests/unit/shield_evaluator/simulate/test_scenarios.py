@@ -11,7 +11,7 @@ from shield_common.allowance import DEFAULT_MAX_RATE
 from shield_evaluator.core.plan import Plan
 from shield_evaluator.settings import DEFAULT_SLOTS
 from shield_evaluator.simulate.loop import simulate
-from shield_evaluator.simulate.outcome import Outcome, TierOutcome
+from shield_evaluator.simulate.outcome import SimulationOutcome, TierOutcome
 from shield_evaluator.simulate.readings import readings_of
 from shield_evaluator.simulate.scenarios import SCENARIOS, default_plan
 from shield_evaluator.simulate.variants import only, with_holding, with_run_cost
@@ -25,7 +25,7 @@ LONG_HOURS = 4
 LONG_INTERVAL = 15
 
 
-def _outcomes(plan: Plan) -> dict[str, Outcome]:
+def _outcomes(plan: Plan) -> dict[str, SimulationOutcome]:
     readings = readings_of(plan, {})
     found = {}
     for scenario in SCENARIOS:
@@ -37,12 +37,12 @@ def _outcomes(plan: Plan) -> dict[str, Outcome]:
     return found
 
 
-def _holding(run_cost: int) -> dict[str, Outcome]:
+def _holding(run_cost: int) -> dict[str, SimulationOutcome]:
     """Return the outcomes with as many slots as the chart has."""
     return _outcomes(with_holding(with_run_cost(LATCHES, run_cost), DEFAULT_SLOTS))
 
 
-def _outages(outcomes: Mapping[str, Outcome]) -> dict[str, int]:
+def _outages(outcomes: Mapping[str, SimulationOutcome]) -> dict[str, int]:
     return {
         name: outcome.outage_seconds
         for name, outcome in outcomes.items()
@@ -50,7 +50,7 @@ def _outages(outcomes: Mapping[str, Outcome]) -> dict[str, int]:
     }
 
 
-def _standard(outcomes: Mapping[str, Outcome]) -> list[TierOutcome]:
+def _standard(outcomes: Mapping[str, SimulationOutcome]) -> list[TierOutcome]:
     return [outcome.tiers["standard"] for outcome in outcomes.values()]
 
 

@@ -19,7 +19,7 @@ from shield_controller.cli.options import (
     operator_client,
     say,
 )
-from shield_controller.core.release import Outcome, release_patch
+from shield_controller.core.release import ReleaseOutcome, release_patch
 from shield_controller.core.runs import NotARunError
 from shield_controller.core.stop_policy import start_patch
 from shield_controller.kubernetes.client import KubernetesError
@@ -39,7 +39,7 @@ PAUSE_SECONDS: Final = 2.0
 CONCURRENT: Final = 8  # requests at a time, so that Tekton's webhook keeps answering others
 # Without Kueue there is nothing to start, and without rights nothing was stopped.
 _NO_QUEUES: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN)
-_DONE: Final = (Outcome.RELEASED, Outcome.GONE, Outcome.NOT_HELD)
+_DONE: Final = (ReleaseOutcome.RELEASED, ReleaseOutcome.GONE, ReleaseOutcome.NOT_HELD)
 
 
 @click.command()
@@ -118,9 +118,12 @@ async def release_one(runs: PipelineRuns, namespace: str, name: str) -> tuple[in
     if held is None:
         return 0, [f"{run} is not held"]
     outcome, problem = await _start(RunPatches(runs), held)
-    if outcome is Outcome.RELEASED:
+    if outcome is ReleaseOutcome.RELEASED:
         return 1, []
-    says = {Outcome.GONE: f"there is no run {run}", Outcome.NOT_HELD: f"{run} is not held"}
+    says = {
+        ReleaseOutcome.GONE: f"there is no run {run}",
+        ReleaseOutcome.NOT_HELD: f"{run} is not held",
+    }
     return 0, [problem or says[outcome]]
 
 
@@ -148,7 +151,7 @@ async def _release_all(client: KubernetesClient) -> tuple[int, list[str]]:
             await asyncio.sleep(PAUSE_SECONDS)
         limit = asyncio.Semaphore(CONCURRENT)
         results = await asyncio.gather(*(_limited(limit, patches, run) for run in held))
-        started += sum(outcome is Outcome.RELEASED for outcome, _ in results)
+        started += sum(outcome is ReleaseOutcome.RELEASED for outcome, _ in results)
         problems = [problem for _, problem in results if problem is not None]
     held = await _list(runs)
     if held and not problems:
@@ -168,17 +171,17 @@ async def _list(runs: PipelineRuns) -> list[HeldRun]:
 
 async def _limited(
     limit: asyncio.Semaphore, patches: RunPatches, run: HeldRun
-) -> tuple[Outcome, str | None]:
+) -> tuple[ReleaseOutcome, str | None]:
     async with limit:
         return await _start(patches, run)
 
 
-async def _start(patches: RunPatches, run: HeldRun) -> tuple[Outcome, str | None]:
+async def _start(patches: RunPatches, run: HeldRun) -> tuple[ReleaseOutcome, str | None]:
     """Start one run; return the outcome, and a sentence if it is still held."""
     try:
         attempt = await patches.apply(run, release_patch)
     except KubernetesError as error:
-        return Outcome.FAILED, f"{run.namespace}/{run.name} did not start: {error}"
+        return ReleaseOutcome.FAILED, f"{run.namespace}/{run.name} did not start: {error}"
     if attempt.outcome in _DONE:
         return attempt.outcome, None
     return attempt.outcome, f"{run.namespace}/{run.name} did not start: {attempt.problem}"

@@ -41,7 +41,7 @@ LAST_RETRY_MS: Final = 600_000
 Patch = list[dict[str, Any]]
 
 
-class Outcome(enum.StrEnum):
+class ReleaseOutcome(enum.StrEnum):
     """The result of a release, as metrics count it."""
 
     RELEASED = "released"
@@ -102,7 +102,7 @@ def _unmark(run: HeldRun) -> Patch:
     return removals
 
 
-def outcome_of(status: int) -> Outcome | None:
+def outcome_of(status: int) -> ReleaseOutcome | None:
     """Return what a patch that was not applied means; None for 422, which is unclear.
 
     Args:
@@ -110,15 +110,15 @@ def outcome_of(status: int) -> Outcome | None:
     """
     match status:
         case 404:
-            return Outcome.GONE
+            return ReleaseOutcome.GONE
         case 400 | 403:
-            return Outcome.STUCK
+            return ReleaseOutcome.STUCK
         case 409:
-            return Outcome.CONFLICT
+            return ReleaseOutcome.CONFLICT
         case 422:
             return None
         case _:
-            return Outcome.FAILED
+            return ReleaseOutcome.FAILED
 
 
 class RunState(enum.Enum):

@@ -88,9 +88,9 @@ class SignalLog:
         if ms < self._plan.blind_after_ms:
             return "latches held"
         after = f"latches held; blind after {self._plan.blind_after_ms / 1000:g}s"
-        verdicts = {
+        effects = {
             OnBlind.HOLD: "and still held",
             OnBlind.DENY: "then denied",
             OnBlind.ALLOW: "then admitted",
         }
-        return f"{after}, {verdicts[self._plan.on_blind]}"
+        return f"{after}, {effects[self._plan.on_blind]}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from shield_common.text import format_datetime, format_duration, format_value
-from shield_evaluator.tables import cell, new_table, value_text
+from shield_evaluator.table_style import cell, new_table, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

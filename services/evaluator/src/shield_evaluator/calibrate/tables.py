@@ -8,7 +8,7 @@ from rich.text import Text
 
 from shield_common.text import format_duration
 from shield_evaluator.backtest.runs import CREATED
-from shield_evaluator.tables import new_table
+from shield_evaluator.table_style import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from shield_evaluator.cli.terminal import (
 )
 from shield_evaluator.cli.trial import Trial, ask_prometheus, trial_of
 from shield_evaluator.status.chart import Effect
-from shield_evaluator.tables import cell, new_table, value_text
+from shield_evaluator.table_style import cell, new_table, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -41,13 +41,13 @@ from shield_evaluator.simulate.variants import (
     with_holding,
     with_run_cost,
 )
-from shield_evaluator.tables import cell
+from shield_evaluator.table_style import cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shield_evaluator.core.plan import Plan
-    from shield_evaluator.simulate.outcome import Outcome, Simulated
+    from shield_evaluator.simulate.outcome import Simulated, SimulationOutcome
     from shield_evaluator.simulate.readings import Reading
     from shield_evaluator.simulate.world import World
 
@@ -220,7 +220,7 @@ def _draw(path: Path, name: str, plan: Plan, variants: Mapping[str, Simulated]) 
 
 
 def _print(
-    results: Mapping[str, Mapping[str, Outcome]],
+    results: Mapping[str, Mapping[str, SimulationOutcome]],
     needed: Mapping[str, int | None],
     output: str,
     plan: Plan,

@@ -35,7 +35,7 @@ from shield_evaluator.cli.terminal import (
 )
 from shield_evaluator.status.cards import queue_sentence, room_sentence
 from shield_evaluator.status.queue import beside_admitters, queue_of
-from shield_evaluator.tables import cell, new_table, value_text
+from shield_evaluator.table_style import cell, new_table, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

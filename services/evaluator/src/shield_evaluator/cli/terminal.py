@@ -18,7 +18,7 @@ from rich.console import Console
 
 from shield_common import command_line
 from shield_evaluator.settings import EvaluatorSettings
-from shield_evaluator.tables import cell, new_table, value_text
+from shield_evaluator.table_style import cell, new_table, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 DOCS: Final = "docs/metrics-sources.md"
 ETCD_METRIC: Final = "etcd_mvcc_db_total_size_in_bytes"
-QUOTA_METRIC: Final = "etcd_server_quota_backend_bytes"
 APISERVER_METRICS: Final = "apiserver_storage_size_bytes|apiserver_storage_db_total_size_in_bytes"
 # Labels of how a target was scraped and stored. Series of one etcd that differ in one of them were
 # scraped twice, by two jobs, Services, ports or Prometheus servers.

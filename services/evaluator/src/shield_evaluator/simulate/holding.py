@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shield_evaluator.simulate.clients import RunRequest
 
 
-class HeldRuns:
+class HeldQueues:
     """The held runs of all tiers, and how often each tier held and released one.
 
     Attributes:

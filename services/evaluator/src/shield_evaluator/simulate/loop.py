@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from shield_evaluator.backtest.report import FLAP_MS
 from shield_evaluator.simulate.clients import RequestQueue
 from shield_evaluator.simulate.etcd import Etcd
-from shield_evaluator.simulate.outcome import Moment, Outcome, Simulated, TierOutcome
-from shield_evaluator.simulate.shield import Bit, Shield, Verdict
+from shield_evaluator.simulate.outcome import Moment, Simulated, SimulationOutcome, TierOutcome
+from shield_evaluator.simulate.shield import Answer, Bit, Shield
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,26 +124,26 @@ class _Loop:
     def _ask(self, request: RunRequest, second: int) -> None:
         log = self._logs[request.tier]
         shield = self._shield
-        verdict = Verdict.ADMITTED if shield is None else shield.answer(request)
-        if verdict is Verdict.ADMITTED:
+        answer = Answer.ADMITTED if shield is None else shield.answer(request)
+        if answer is Answer.ADMITTED:
             self._etcd.start(second)
             log.late.append(second - request.arrived)
             return
-        if verdict is Verdict.HELD:
+        if answer is Answer.HELD:
             self._etcd.hold()
             log.held += 1
             return
-        log.refused[verdict] += 1
+        log.refused[answer] += 1
         if not self._queue.refuse(request, second):
             log.lost += 1
 
     def _held(self, tier: str) -> int:
         return 0 if self._shield is None else self._shield.held.waiting(tier)
 
-    def _outcome(self, outage: int | None) -> Outcome:
+    def _outcome(self, outage: int | None) -> SimulationOutcome:
         waiting = self._queue.waiting_by_tier()
         waiting.update({tier: self._held(tier) for tier in self._logs})
-        return Outcome(
+        return SimulationOutcome(
             outage_seconds=outage,
             peak_file=self._peaks[0],
             peak_in_use=self._peaks[1],
@@ -160,7 +160,7 @@ class _TierLog:
         self.lost = 0
         self.held = 0
         self.late: list[int] = []
-        self.refused = {Verdict.DENIED: 0, Verdict.PACED: 0}
+        self.refused = {Answer.DENIED: 0, Answer.PACED: 0}
         self._closed_seconds = {Bit.CLOSED_BY_LATCH: 0, Bit.CLOSED_WITHOUT_ROOM: 0}
         self._closed = False
         self._opened: int | None = None
@@ -187,8 +187,8 @@ class _TierLog:
             lost=self.lost,
             held=self.held,
             waiting=waiting,
-            denied=self.refused[Verdict.DENIED],
-            paced=self.refused[Verdict.PACED],
+            denied=self.refused[Answer.DENIED],
+            paced=self.refused[Answer.PACED],
             late_median_seconds=_percentile(late, 0.5),
             late_95_seconds=_percentile(late, 0.95),
             closed_by_latch_seconds=self._closed_seconds[Bit.CLOSED_BY_LATCH],

@@ -43,7 +43,7 @@ class TierOutcome(Struct, frozen=True, kw_only=True):
     flaps: int
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class SimulationOutcome(Struct, frozen=True, kw_only=True):
     """What etcd did under one configuration.
 
     Attributes:
@@ -94,5 +94,5 @@ class Moment(Struct, frozen=True, gc=False):
 class Simulated(Struct, frozen=True):
     """One configuration's outcome, and the course that led to it."""
 
-    outcome: Outcome
+    outcome: SimulationOutcome
     course: tuple[Moment, ...]

@@ -16,7 +16,7 @@ from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.latch import Instant, LatchState, ShieldState, TierBit, advance
 from shield_evaluator.core.observation import Observation, unusable
 from shield_evaluator.core.plan import ColdStart
-from shield_evaluator.simulate.holding import HeldRuns
+from shield_evaluator.simulate.holding import HeldQueues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MEMBER: Final = "etcd-0"
 
 
-class Verdict(enum.Enum):
+class Answer(enum.Enum):
     """The answer to one request."""
 
     ADMITTED = enum.auto()
@@ -69,7 +69,7 @@ class Shield:
         self._cycles = 0
         self._buckets: list[dict[str, Bucket]] = [{} for _ in range(watching.admitters)]
         self.admitted = dict.fromkeys(plan.tiers, 0)
-        self.held = HeldRuns(plan.tiers, interval=watching.interval)
+        self.held = HeldQueues(plan.tiers, interval=watching.interval)
         self._slots = 0.0
 
     def evaluate(self, second: int, values: Mapping[str, float] | None) -> None:
@@ -114,25 +114,25 @@ class Shield:
         left = [tier.hold.slots for tier in self._decision.tiers.values() if tier.hold is not None]
         self._slots = min(left, default=0.0)
 
-    def answer(self, request: RunRequest) -> Verdict:
+    def answer(self, request: RunRequest) -> Answer:
         """Answer one request; a random admitter gets it. A run that is held joins `held`."""
         tier, decision = request.tier, self._decision
         bucket = self._chance.choice(self._buckets).get(tier)
         hold = None if decision is None else decision.tiers[tier].hold
-        verdict = Verdict.ADMITTED
+        answer = Answer.ADMITTED
         if decision is not None and not decision.tiers[tier].allow:
-            verdict = Verdict.DENIED
+            answer = Answer.DENIED
         elif (bucket is not None and not bucket.has_run) or (hold is not None and hold.held > 0):
-            verdict = Verdict.PACED
-        if verdict is Verdict.ADMITTED:
+            answer = Answer.PACED
+        if answer is Answer.ADMITTED:
             if bucket is not None:
                 bucket.take()
             self.admitted[tier] += 1
         elif hold is not None and not hold.full and self._slots >= 1:
             self._slots -= 1
             self.held.hold(request)
-            return Verdict.HELD
-        return verdict
+            return Answer.HELD
+        return answer
 
     def release(self, second: int) -> list[RunRequest]:
         """Return the held runs that start after a cycle."""

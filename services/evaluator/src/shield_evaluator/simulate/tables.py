@@ -8,20 +8,20 @@ from rich.text import Text
 
 from shield_common.text import format_duration
 from shield_evaluator.simulate.variants import HOLDING, LATCHES, NOTHING, ROOM
-from shield_evaluator.tables import new_table
+from shield_evaluator.table_style import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
-    from shield_evaluator.simulate.outcome import Outcome, TierOutcome
+    from shield_evaluator.simulate.outcome import SimulationOutcome, TierOutcome
 
 _BAD: Final = "bold red"
 _ORDER: Final = (HOLDING, ROOM, LATCHES, NOTHING)
 
 
-def render(variants: Mapping[str, Outcome]) -> Iterator[RenderableType]:
+def render(variants: Mapping[str, SimulationOutcome]) -> Iterator[RenderableType]:
     """Yield what to print of one world.
 
     Args:
@@ -47,7 +47,9 @@ def render(variants: Mapping[str, Outcome]) -> Iterator[RenderableType]:
         yield Text("A column ends where etcd is full: from then on no run can be created.", "dim")
 
 
-def render_all(results: Sequence[tuple[str, Mapping[str, Outcome]]]) -> Iterator[RenderableType]:
+def render_all(
+    results: Sequence[tuple[str, Mapping[str, SimulationOutcome]]],
+) -> Iterator[RenderableType]:
     """Yield what to print of many scenarios: one table per variant.
 
     Args:
@@ -66,7 +68,7 @@ def render_all(results: Sequence[tuple[str, Mapping[str, Outcome]]]) -> Iterator
 
 
 def render_slots(
-    results: Mapping[str, Mapping[str, Outcome]], needed: Mapping[str, int | None]
+    results: Mapping[str, Mapping[str, SimulationOutcome]], needed: Mapping[str, int | None]
 ) -> Iterator[RenderableType]:
     """Yield a sentence for each scenario that lost runs although runs were held.
 
@@ -104,7 +106,7 @@ def _figures(tier: TierOutcome) -> dict[str, str | Text]:
     }
 
 
-def _brief(outcome: Outcome) -> dict[str, str | Text]:
+def _brief(outcome: SimulationOutcome) -> dict[str, str | Text]:
     """Return what one scenario came to, by column."""
     tiers = outcome.tiers.values()
     by_latch = max(tier.closed_by_latch_seconds for tier in tiers)
@@ -124,7 +126,7 @@ def _flaps(flaps: int) -> Text:
     return Text(str(flaps), style="yellow" if flaps else "")
 
 
-def _full(outcome: Outcome) -> Text:
+def _full(outcome: SimulationOutcome) -> Text:
     if outcome.outage_seconds is None:
         return Text("never")
     return Text(format_duration(outcome.outage_seconds), style=_BAD)
