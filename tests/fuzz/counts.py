@@ -4,7 +4,7 @@ import re
 
 from shield_common.store.admitted import MAX_ITEM_BYTES, decode_totals
 from shield_common.store.protocol import MAX_COUNT
-from shield_evaluator.core.reservations import MAX_BATCH_RUNS, growth
+from shield_evaluator.core.reservations import MAX_BATCH_RUNS, counter_growth
 
 _TIER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _COUNT = re.compile(r"[0-9]+")
@@ -39,7 +39,7 @@ def admitted_counts(data: bytes) -> None:
 def _grows_within_bounds(totals: dict[str, int]) -> None:
     """Whatever was counted before, a cycle reserves for a number of runs that can be true."""
     for before in ({}, totals, dict.fromkeys(totals, MAX_COUNT)):
-        grown, implausible = growth(before, totals)
+        grown, implausible = counter_growth(before, totals)
         assert all(0 < runs <= MAX_BATCH_RUNS for runs in grown.values())
         assert totals.keys() >= {*grown, *implausible}
-    assert ({}, ()) == growth(totals, totals)
+    assert ({}, ()) == counter_growth(totals, totals)

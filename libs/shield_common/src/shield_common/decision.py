@@ -23,7 +23,8 @@ SCHEMA: Final = 1
 # every admitter's memory.
 MAX_DOCUMENT_BYTES: Final = 256 * 1024
 
-Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader (RFC 8259, 6)
+MAX_SAFE_INTEGER: Final = 2**53 - 1  # exact in every JSON reader (RFC 8259, 6)
+Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
 # An exabyte in bytes. The bound refuses Infinity, which a JSON number such as 1e999 turns into.
 MAX_VALUE: Final = 1e18
 MAX_TEXT: Final = 1024  # characters; the API server shows no longer message in full
@@ -160,8 +161,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     cluster: Text
     epoch: Count
     sequence: Count
-    ttl_ms: Annotated[int, Meta(ge=1, le=2**53 - 1)]
-    interval_ms: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 5_000
+    ttl_ms: Annotated[int, Meta(ge=1, le=MAX_SAFE_INTEGER)]
+    interval_ms: Annotated[int, Meta(ge=1, le=MAX_SAFE_INTEGER)] = 5_000
     evaluated_at: Moment
     allow: bool
     tiers: dict[Text, TierDecision]

@@ -82,7 +82,7 @@ class QuotaReader:
             plan: which signals have a run cost, and where their quota is from.
             budget: seconds for the queries.
         """
-        signals = {signal for rooms in plan.rooms.values() for signal in rooms}
+        signals = {signal for rooms in plan.room_plans.values() for signal in rooms}
         sources = {signal: plan.signals[signal].quota or DEFAULT_QUOTA for signal in signals}
         expressions = {source for source in sources.values() if isinstance(source, str)}
         answers = await asyncio.gather(*(self._quota(each, budget) for each in expressions))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as replace_struct
 
-from shield_common.decision import TierHold
+from shield_common.decision import MAX_SAFE_INTEGER, TierHold
 from shield_common.held import HeldReport, TierReport
 from shield_evaluator.core import latches_document
 from shield_evaluator.core.latch import ShieldState
@@ -15,7 +15,6 @@ from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan, Threshold, Unit
 from shield_evaluator.core.reservations import MAX_BATCH_RUNS
 from shield_evaluator.core.slots import (
-    MAX_HELD,
     HeldReading,
     SlotsState,
     advance,
@@ -144,8 +143,8 @@ def test_slots_are_never_less_than_none() -> None:
 
 
 def test_a_forged_report_makes_no_decision_that_admitters_refuse() -> None:
-    hold = hold_of(after(learned(report(MAX_HELD), standard=1)))
-    assert (MAX_HELD, 0) == (hold.held, hold.slots)
+    hold = hold_of(after(learned(report(MAX_SAFE_INTEGER), standard=1)))
+    assert (MAX_SAFE_INTEGER, 0) == (hold.held, hold.slots)
 
 
 def test_a_forged_counter_is_reported_and_holds_nothing() -> None:

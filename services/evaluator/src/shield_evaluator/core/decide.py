@@ -85,21 +85,14 @@ def decide(
     tiers = {}
     for tier in plan.tiers:
         signals = _signals_in_tier(plan, tier, state, observations, blind)
-        bit, room = state.tiers.get(tier), rooms[tier]
-        is_overridden = override is not None and override.covers(tier)
-        if override is not None and is_overridden:
-            entry = _overridden(override, bit, signals)
-        elif bit is None:
+        covering = override if override is not None and override.covers(tier) else None
+        entry = _tier_entry(plan, tier, state.tiers.get(tier), signals, rooms[tier], covering)
+        if entry is None:
             continue
-        elif bit.allow:
-            warning = sentences.usage_warning(tier, signals)
-            entry = _admitting(_nearest(signals), since=bit.since, warning=warning)
-        else:
-            entry = _denying(plan, bit.since, signals, room)
-        if room is not None:
+        if (room := rooms[tier]) is not None:
             share = room.share(interval_ms=envelope.interval_ms, admitters=envelope.admitters)
             # An override paces nothing.
-            is_paced = entry.allow and not is_overridden
+            is_paced = entry.allow and covering is None
             entry = replace(
                 entry,
                 room=room.runs,
@@ -196,6 +189,34 @@ def _signals_in_tier(
     return signals
 
 
+def _tier_entry(
+    plan: Plan,
+    tier: str,
+    bit: TierBit | None,
+    signals: Sequence[SignalInTier],
+    room: TierRoom | None,
+    override: Override | None,
+) -> TierDecision | None:
+    """Return what a tier does and why, without its room and slots; None while it is undecided.
+
+    Args:
+        plan: the configuration.
+        tier: one of the plan.
+        bit: its bit; None while it is undecided.
+        signals: its signals.
+        room: its room; None if that is not known.
+        override: the operator's override, if it covers the tier.
+    """
+    if override is not None:
+        return _overridden(override, bit, signals)
+    if bit is None:
+        return None
+    if not bit.allow:
+        return _denying(plan, bit.since, signals, room)
+    warning = sentences.usage_warning(tier, signals)
+    return _admitting(_nearest(signals), since=bit.since, warning=warning)
+
+
 def _overridden(
     override: Override, bit: TierBit | None, signals: Sequence[SignalInTier]
 ) -> TierDecision:
@@ -233,7 +254,7 @@ def _denying(
         # No reset: the tier opens with room for some runs, not below a value.
         reason, reset = sentences.NO_ROOM, None
     else:
-        reason, unit = sentences.undetermined_reason(plan, signals), _nearest(signals).unit
+        reason, unit = sentences.unknown_usage_reason(plan, signals), _nearest(signals).unit
         return TierDecision(allow=False, since=since, reason=reason, unit=unit)
     return TierDecision(
         allow=False,

@@ -66,7 +66,7 @@ def reserved_on(
         plan: run costs.
         state: the admitted runs, and what was learnt of their cost.
         signal: which signal.
-        room_plan: for the runs of tiers that state no run cost on the signal.
+        room_plan: that of tiers without one on the signal.
         unwritten: of the state's batches; the same one for all signals and tiers.
         now_ms: the instant.
     """
@@ -94,7 +94,7 @@ def headroom_of(
     """
     headroom = {}
     unwritten = Unwritten(state.batches)
-    for tier, rooms in plan.rooms.items():
+    for tier, rooms in plan.room_plans.items():
         for signal, room_plan in rooms.items():
             new_bytes = cost_factor(plan, state, signal) * sum(
                 runs * room_plan_on(plan, other, signal, room_plan).run_cost

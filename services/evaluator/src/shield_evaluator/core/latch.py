@@ -101,8 +101,8 @@ class TierBit(Struct, frozen=True, gc=False):
     Attributes:
         allow: whether the tier admits.
         since: when the bit last changed, for display.
-        latched: what the latches alone say, if that differs: True while the tier denies only
-            because nothing fits.
+        latched: the bit of the latches alone: True while the tier denies only for lack of room,
+            None while both bits are the same.
     """
 
     allow: bool
@@ -111,7 +111,7 @@ class TierBit(Struct, frozen=True, gc=False):
 
     @property
     def by_latches(self) -> bool:
-        """Whether the latches admit, whatever fits."""
+        """Whether the latches alone admit, however little room there is."""
         return self.allow if self.latched is None else self.latched
 
 
@@ -255,13 +255,39 @@ def advance(
     }
     running_ms = now.ms - started_ms
     latches = _advance_latches(plan, state, comparisons, now.ms, running_ms)
-    blind = blind_signals(plan, last_usable, now_ms=now.ms)
-    room = state.room if room is None else room
-    closed = closed_tiers(room)
+    after = replace(
+        state,
+        latches=latches,
+        last_usable_ms=last_usable,
+        room=state.room if room is None else room,
+        started_ms=started_ms,
+        slots=state.slots if slots is None else slots,
+    )
+    return replace(after, tiers=_advance_tiers(plan, after, comparisons, now, running_ms))
+
+
+def _advance_tiers(
+    plan: Plan,
+    state: ShieldState,
+    comparisons: Mapping[tuple[str, str], Comparison],
+    now: Instant,
+    running_ms: int,
+) -> dict[str, TierBit]:
+    """Return the bits of the tiers that are decided.
+
+    Args:
+        plan: the configuration.
+        state: everything of this cycle but the bits, which are the last cycle's.
+        comparisons: this cycle's, by tier and signal.
+        now: the instant.
+        running_ms: how far back the memory goes, milliseconds.
+    """
+    blind = blind_signals(plan, state.last_usable_ms, now_ms=now.ms)
+    closed = closed_tiers(state.room)
     tiers = {}
     for tier, thresholds in plan.tiers.items():
         states = [
-            effective_state(latches[tier, name], plan.signals[name], blind=name in blind)
+            effective_state(state.latches[tier, name], plan.signals[name], blind=name in blind)
             for name in thresholds
         ]
         last = state.tiers.get(tier)
@@ -276,8 +302,7 @@ def advance(
                 continue
             latched = True
         tiers[tier] = _bit(last, latched, closed=tier in closed, now=now)
-    slots = state.slots if slots is None else slots
-    return ShieldState(latches, last_usable, tiers, room, started_ms, slots)
+    return tiers
 
 
 def _bit(last: TierBit | None, latched: bool, *, closed: bool, now: Instant) -> TierBit:  # noqa: FBT001 - it becomes a field

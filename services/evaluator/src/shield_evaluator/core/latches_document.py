@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from shield_common.decision import Count, Value
+from shield_common.decision import MAX_SAFE_INTEGER, Count, Value
 from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
 from shield_evaluator.core.learned_cost import CostEvidence
 from shield_evaluator.core.reservations import Batch
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 
-Age = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Age = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]  # milliseconds
 
 
 class LatchesDocumentError(Exception):
@@ -134,7 +134,8 @@ def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
             above_age_ms=_before(now_ms, latch.above_since_ms),
             below_age_ms=_before(now_ms, latch.below_since_ms),
         )
-    slots = replace(state.slots, implausible=())  # which is news of one cycle
+    # Implausible counters are removed from the store in the cycle that finds them.
+    slots = replace(state.slots, implausible=())
     document = LatchesDocument(
         epoch=order[0],
         sequence=order[1],

@@ -9,7 +9,7 @@ grew by is in the samples. Their ratio says how wrong ``run_cost`` is:
 
     factor = (measured growth + prior) / (predicted growth + prior),    from 1 to 4
 
-- Both sums forget: what is ``FORGETS_OVER`` of a run's duration old counts half. So the factor
+- Both sums decay with the half-life ``HALF_LIFE``, a part of a run's duration. So the factor
   follows a change of what runs do, and is not moved by one odd sample.
 - A step in which the value fell is left out, because a compaction or a defragmentation hides what
   was written. So is a long one, because more than one thing may have happened in it.
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MAX_FACTOR: Final = 4.0
 PRIOR_RUNS: Final = 8
 PRIOR_QUOTA_SHARE: Final = 0.01  # the prior's least size: a percent of etcd's quota
-FORGETS_OVER: Final = 2 / 3  # of grows_over: 10 minutes where runs write for 15
+HALF_LIFE: Final = 2 / 3  # of grows_over: 10 minutes where runs write for 15
 LONGEST_STEP: Final = 1 / 3  # of grows_over
 
 
@@ -52,7 +52,7 @@ class CostEvidence(Struct, frozen=True, gc=False):
         value: the last complete sample, in the signal's unit.
         seen_ms: when it was first seen.
         run_cost: bytes, the highest that is stated for any tier; evidence for another is dropped.
-        measured: bytes by which etcd grew; older growth counts less and less.
+        measured: bytes by which etcd grew, decayed by their age.
         predicted: bytes by which reservations fell meanwhile, at the stated ``run_cost``.
     """
 
@@ -86,8 +86,8 @@ def learn_costs(
 def _learned(
     plan: Plan, state: RoomState, unwritten: Unwritten, signal: str, value: float, now_ms: int
 ) -> CostEvidence:
-    """Add one complete sample; one that is equal to the last is taken for the same scrape."""
-    stated, evidence = plan.costs.get(signal, {}), state.cost_evidence.get(signal)
+    """Add one complete sample; one with the last one's value counts as the same scrape."""
+    stated, evidence = plan.cost_plans.get(signal, {}), state.cost_evidence.get(signal)
     run_cost = max((room_plan.run_cost for room_plan in stated.values()), default=0)
     if evidence is None or evidence.run_cost != run_cost:
         return CostEvidence(value, now_ms, run_cost)
@@ -97,7 +97,7 @@ def _learned(
     took_ms = now_ms - evidence.seen_ms
     if value < evidence.value or took_ms > grows_over_ms * LONGEST_STEP:
         return replace(evidence, value=value, seen_ms=now_ms)
-    kept = 0.5 ** (took_ms / (grows_over_ms * FORGETS_OVER))
+    kept = 0.5 ** (took_ms / (grows_over_ms * HALF_LIFE))
     predicted = sum(
         unwritten.reserved_by(tier, stated[tier], evidence.seen_ms)
         - unwritten.reserved_by(tier, stated[tier], now_ms)
@@ -115,7 +115,7 @@ def _learned(
 
 def cost_factor(plan: Plan, state: RoomState, signal: str) -> float:
     """Return by which factor runs cost more than stated on a signal: from 1 to `MAX_FACTOR`."""
-    stated, evidence = plan.costs.get(signal), state.cost_evidence.get(signal)
+    stated, evidence = plan.cost_plans.get(signal), state.cost_evidence.get(signal)
     if evidence is None or not stated or not plan.signals[signal].learn_cost:
         return 1.0
     run_cost = max(room_plan.run_cost for room_plan in stated.values())

@@ -54,7 +54,7 @@ class Unit(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomPlan:
-    """How much further runs of one tier fit, by one signal; see `core.room`.
+    """How the room of one tier is computed from one signal; see `core.room`.
 
     Attributes:
         target: the value that admitted runs may fill etcd up to; a ratio of the quota.
@@ -99,8 +99,8 @@ class Threshold:
         warn: at or above it, requests are admitted with a warning; changes no state.
         set_for_ms: how long the value must stay at or above ``set``, milliseconds.
         reset_for_ms: how long it must stay below ``reset``, milliseconds.
-        room: how much room this signal leaves; None if it says nothing about room.
-        full: at or above it, no run is held instead of denied; None if it never is too full.
+        room: how the tier's room follows from this signal; None if it does not depend on it.
+        full: at or above it, runs are denied and no longer held; None sets no such bound.
 
     Raises:
         ValueError: the bounds contradict each other.
@@ -177,8 +177,8 @@ class Plan:
     max_held: int | None = None
 
     @cached_property
-    def rooms(self) -> Mapping[str, Mapping[str, RoomPlan]]:
-        """Tier -> its signals that have a run cost."""
+    def room_plans(self) -> Mapping[str, Mapping[str, RoomPlan]]:
+        """Tier -> signal -> the tier's room plan; without signals that have none."""
         return {
             tier: {
                 signal: threshold.room
@@ -189,20 +189,25 @@ class Plan:
         }
 
     @cached_property
-    def costs(self) -> Mapping[str, Mapping[str, RoomPlan]]:
-        """Signal -> tier -> what its runs cost; without signals for which no tier says so.
+    def cost_plans(self) -> Mapping[str, Mapping[str, RoomPlan]]:
+        """Signal -> tier -> the room plan with the cost of the tier's runs on that signal.
 
-        Runs of a tier that states no cost on the signal cost what the first tier says that does.
+        A tier without a room plan on the signal has that of the first tier with one. A signal on
+        which no tier has one is left out.
         """
-        costs = {}
+        plans = {}
         for signal in self.signals:
-            stated = {tier: rooms[signal] for tier, rooms in self.rooms.items() if signal in rooms}
+            stated = {
+                tier: by_signal[signal]
+                for tier, by_signal in self.room_plans.items()
+                if signal in by_signal
+            }
             if stated:
                 default = next(iter(stated.values()))
-                costs[signal] = {tier: stated.get(tier, default) for tier in self.tiers}
-        return costs
+                plans[signal] = {tier: stated.get(tier, default) for tier in self.tiers}
+        return plans
 
     @property
     def has_room(self) -> bool:
         """Whether any tier has a run cost, so that room is computed."""
-        return any(t.room is not None for tier in self.tiers.values() for t in tier.values())
+        return any(self.room_plans.values())

@@ -35,7 +35,7 @@ class Batch(Struct, frozen=True, gc=False):
     runs: int
 
 
-def growth(
+def counter_growth(
     before: Mapping[str, int] | None, totals: Mapping[str, int] | None
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return the runs admitted since the last cycle by counter, and implausible counters."""
@@ -64,7 +64,7 @@ def known_totals(
     return {**kept, **totals}
 
 
-def by_tier(plan: Plan, grown: Mapping[str, int]) -> dict[str, int]:
+def runs_by_tier(plan: Plan, grown: Mapping[str, int]) -> dict[str, int]:
     """Return runs by tier; a tier that only admitters know counts as the default tier."""
     admitted: dict[str, int] = {}
     for name, runs in grown.items():
@@ -99,28 +99,28 @@ def add_batches(
 
 
 def _all_plans(plan: Plan, tier: str) -> list[RoomPlan]:
-    """Return how a tier's runs are reserved for in any tier's room."""
+    """Return the room plans by which a tier's runs are reserved for, in the room of all tiers."""
     return [
         room_plan_on(plan, tier, signal, room_plan)
-        for rooms in plan.rooms.values()
+        for rooms in plan.room_plans.values()
         for signal, room_plan in rooms.items()
     ]
 
 
 def room_plan_on(plan: Plan, tier: str, signal: str, default: RoomPlan) -> RoomPlan:
     """Return the room plan of a tier's runs on a signal; ``default`` if it has none there."""
-    return plan.rooms[tier].get(signal, default)
+    return plan.room_plans[tier].get(signal, default)
 
 
 class Unwritten:
-    """How many runs' worth of bytes batches still reserve.
+    """What the runs of batches have not written yet, with a cache.
 
     Signals and tiers differ in what a run costs, and hardly in how long it writes. So each sum over
-    some hundred batches is kept: simulations and backtests need it in each of thousands of cycles.
+    some hundred batches is cached, because a backtest needs it in each of thousands of cycles.
     """
 
     def __init__(self, batches: Mapping[str, tuple[Batch, ...]]) -> None:
-        """Look at the batches of all tiers."""
+        """Keep the batches of all tiers; nothing is summed yet."""
         self._batches = batches
         self._sums: dict[tuple[str, int, int, int], float] = {}
 

@@ -58,13 +58,14 @@ from msgspec.structs import replace
 
 from shield_evaluator.core.headroom import headroom_of, reserved_on, usages_of
 from shield_evaluator.core.learned_cost import CostEvidence, cost_factor, learn_costs
+from shield_evaluator.core.plan import MIN_REOPEN
 from shield_evaluator.core.reservations import (
     Batch,
     Unwritten,
     add_batches,
-    by_tier,
-    growth,
+    counter_growth,
     known_totals,
+    runs_by_tier,
 )
 
 if TYPE_CHECKING:
@@ -72,11 +73,10 @@ if TYPE_CHECKING:
     from shield_evaluator.core.plan import Plan
 
 REOPEN_SHARE: Final = 0.01  # of the runs that fit below the target
-REOPEN_LEAST: Final = 2  # runs; one more than what closes a tier
 
 
 class RoomClosing(Struct, frozen=True, gc=False):
-    """Whether a tier is closed because nothing fits.
+    """Whether a tier is closed for lack of room.
 
     Attributes:
         short_since_ms: since when there has been room for less than one run; None if there is more.
@@ -119,7 +119,7 @@ class TierRoom(Struct, frozen=True, gc=False):
         signal: the signal with the least room.
         run_cost: bytes that one run of the tier costs on that signal, as far as is known.
         spend_ms: over how long the room is handed out, milliseconds.
-        closed: the tier is closed because nothing has fitted for ``spend``.
+        closed: the tier is closed: for ``spend`` there was room for less than one run.
     """
 
     runs: float
@@ -154,7 +154,7 @@ def advance(
     totals: Mapping[str, int] | None,
     now_ms: int,
 ) -> RoomState:
-    """Move reservations and room by one cycle.
+    """Advance reservations and room by one cycle.
 
     Args:
         plan: which tiers and signals have a run cost.
@@ -169,8 +169,8 @@ def advance(
         for name in plan.signals
         if (quota := quotas.get(name, state.quotas.get(name))) is not None and quota > 0
     }
-    grown, implausible = growth(state.totals, totals)
-    admitted, usages = by_tier(plan, grown), usages_of(observations)
+    grown, implausible = counter_growth(state.totals, totals)
+    admitted, usages = runs_by_tier(plan, grown), usages_of(observations)
     before = replace(state, quotas=known_quotas)
     after = replace(
         before,
@@ -192,7 +192,7 @@ def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
     """Return a tier's room: the least over its signals; None while none of them is known."""
     least: TierRoom | None = None
     closed = state.closings.get(tier, RoomClosing()).closed
-    for signal, room_plan in plan.rooms[tier].items():
+    for signal, room_plan in plan.room_plans[tier].items():
         headroom = state.headroom.get((tier, signal))
         if headroom is None:
             continue
@@ -208,7 +208,7 @@ def reservation_of(plan: Plan, state: RoomState, tier: str, *, now_ms: int) -> R
     batches, unwritten = state.batches.get(tier, ()), Unwritten(state.batches)
     reserved = (
         unwritten.reserved_by(tier, room_plan, now_ms) * cost_factor(plan, state, signal)
-        for signal, room_plan in plan.rooms[tier].items()
+        for signal, room_plan in plan.room_plans[tier].items()
     )
     return Reservation(
         runs=sum(batch.runs for batch in batches),
@@ -221,7 +221,7 @@ def reservations_of(plan: Plan, state: RoomState, *, now_ms: int) -> dict[str, R
     return {
         tier: reservation_of(plan, state, tier, now_ms=now_ms)
         for tier in plan.tiers
-        if plan.rooms[tier]
+        if plan.room_plans[tier]
     }
 
 
@@ -235,7 +235,7 @@ def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
     excesses: dict[str, float] = {}  # by signal
     unwritten = Unwritten(state.batches)
     for tier, signal in state.headroom:
-        room_plan = plan.rooms[tier].get(signal)
+        room_plan = plan.room_plans[tier].get(signal)
         if room_plan is None:
             continue
         reserved = reserved_on(plan, state, signal, room_plan, unwritten=unwritten, now_ms=now_ms)
@@ -245,7 +245,7 @@ def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
 
 
 def closed_tiers(state: RoomState) -> frozenset[str]:
-    """Return the tiers that deny because nothing fits."""
+    """Return the tiers that are closed for lack of room."""
     return frozenset(tier for tier, closing in state.closings.items() if closing.closed)
 
 
@@ -256,7 +256,7 @@ def _closing(plan: Plan, state: RoomState, tier: str, now_ms: int) -> RoomClosin
     """
     before, room = state.closings.get(tier, RoomClosing()), room_of(plan, state, tier)
     if room is None:
-        return before if plan.rooms[tier] and before != RoomClosing() else None
+        return before if plan.room_plans[tier] and before != RoomClosing() else None
     if room.runs < 1:
         since = now_ms if before.short_since_ms is None else before.short_since_ms
         return RoomClosing(since, before.closed or now_ms - since >= room.spend_ms)
@@ -265,8 +265,8 @@ def _closing(plan: Plan, state: RoomState, tier: str, now_ms: int) -> RoomClosin
 
 def _runs_to_reopen(plan: Plan, state: RoomState, tier: str) -> float:
     """Return with room for how many runs a closed tier opens again."""
-    enough: float = REOPEN_LEAST
-    for signal, room_plan in plan.rooms[tier].items():
+    enough: float = MIN_REOPEN
+    for signal, room_plan in plan.room_plans[tier].items():
         if room_plan.reopen is not None:
             enough = max(enough, room_plan.reopen)
         elif (quota := state.quotas.get(signal)) is not None:

@@ -89,8 +89,8 @@ def denial_reason(signal: SignalInTier, plan: Plan) -> str:
     return f"{sentence}, but {cause}"
 
 
-def undetermined_reason(plan: Plan, signals: Sequence[SignalInTier]) -> str:
-    """Return why a tier denies although none of its signals does."""
+def unknown_usage_reason(plan: Plan, signals: Sequence[SignalInTier]) -> str:
+    """Return why a tier denies although no latch is set: a signal's usage is not known yet."""
     waiting = ", ".join(signal.name for signal in signals if signal.state is LatchState.UNKNOWN)
     why = "cold start" if plan.cold_start is ColdStart.SET else "still denying"
     return truncate(

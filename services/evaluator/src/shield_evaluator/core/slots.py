@@ -37,17 +37,16 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
-from shield_common.decision import TierHold
+from shield_common.decision import MAX_SAFE_INTEGER, TierHold
 from shield_common.held import HeldReport
 from shield_evaluator.core.plan import Unit
-from shield_evaluator.core.reservations import growth, known_totals
+from shield_evaluator.core.reservations import counter_growth, known_totals
 
 if TYPE_CHECKING:
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
 
-_MINUTE: Final = 60  # seconds
-MAX_HELD: Final = 2**53 - 1  # the most that a decision can carry, whatever a report says
+_MINUTE_SECONDS: Final = 60
 MAX_WAIT_SECONDS: Final = 30 * 24 * 3600.0  # beyond a month a wait is no forecast
 
 
@@ -95,7 +94,7 @@ def advance(
     observations: Mapping[str, Observation],
     reading: HeldReading,
 ) -> SlotsState:
-    """Move what is held, and what is full, by one cycle.
+    """Advance the held runs and the full tiers by one cycle.
 
     Args:
         plan: how many runs may be held, and where tiers are full.
@@ -105,7 +104,7 @@ def advance(
     """
     if plan.max_held is None:
         return SlotsState()
-    grown, implausible = growth(state.counted, reading.counted)
+    grown, implausible = counter_growth(state.counted, reading.counted)
     counted = state.counted
     if reading.counted is not None:
         counted = known_totals(plan, state.counted, reading.counted)
@@ -124,7 +123,7 @@ def advance(
         )
     reported = reading.report.tiers
     # The counters were read after the report: one that grew in between has not fallen.
-    since, too_many = growth(
+    since, too_many = counter_growth(
         {tier: entry.counted for tier, entry in reported.items()}, reading.counted
     )
     # Admitters hold runs of the plan's tiers alone.
@@ -156,11 +155,11 @@ def tier_hold(plan: Plan, state: SlotsState, tier: str, *, admitters: int) -> Ti
         return None
     slots = max(0, plan.max_held - held_in_all(state))
     held = max(0, state.held.get(tier, 0) - state.stuck.get(tier, 0))
-    held = min(held, MAX_HELD)
+    held = min(held, MAX_SAFE_INTEGER)  # whatever a report says
     rate = state.per_minute.get(tier, 0.0)
     wait = None
     if rate > 0 and not state.is_stalled:
-        wait = min(MAX_WAIT_SECONDS, (held + 1) / rate * _MINUTE)
+        wait = min(MAX_WAIT_SECONDS, (held + 1) / rate * _MINUTE_SECONDS)
     return TierHold(
         slots=slots,
         share=slots / max(1, admitters),
