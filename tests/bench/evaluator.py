@@ -18,8 +18,8 @@ from rich.console import Console
 from shield_common import logs
 from shield_common.logs import LogSettings
 from shield_evaluator.config_snapshot import ConfigSnapshot
-from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.plan import OnBlind, Plan, RoomPlan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.state import Instant
 from shield_evaluator.cycle import Cycle
 from shield_evaluator.lease import Writer
 from shield_evaluator.metrics import Metrics

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from shield_common.decision import Decision, Override, TierDecision, TierHold
-from shield_evaluator.core.latch import Instant, ShieldState
 from shield_evaluator.core.plan import OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.state import Instant, ShieldState
 from shield_evaluator.cycle_result import CycleOutcome, CycleResult
 from shield_evaluator.metrics import Metrics
 

@@ -13,9 +13,10 @@ from shield_common.held import HeldReport, NamespaceReport, TierReport
 from shield_evaluator.core import room
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.forecast import History
-from shield_evaluator.core.latch import Instant, ShieldState, advance
+from shield_evaluator.core.latch import advance
 from shield_evaluator.core.observation import Observation, Sample, unusable
 from shield_evaluator.core.plan import OnBlind, Plan, RoomPlan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.state import Instant, ShieldState
 from shield_evaluator.cycle_result import CycleOutcome, CycleResult
 from shield_evaluator.status.snapshot import Snapshot, TierChange
 

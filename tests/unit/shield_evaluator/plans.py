@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import (
     ColdStart,
@@ -12,6 +11,7 @@ from shield_evaluator.core.plan import (
     Threshold,
     Unit,
 )
+from shield_evaluator.core.state import Instant
 
 TIER = "standard"
 SIGNAL = "db-file"

@@ -6,8 +6,8 @@ import pytest
 
 from shield_common.decision import decode_decision
 from shield_common.store.protocol import PublishResult
-from shield_evaluator.core.latch import Latch, LatchState, ShieldState
 from shield_evaluator.core.plan import Threshold
+from shield_evaluator.core.state import Latch, LatchState, ShieldState
 from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.latch_memory import LatchMemory
 from shield_evaluator.lease import EvictionPolicyError

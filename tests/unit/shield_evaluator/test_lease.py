@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from shield_common.store.protocol import Claim, StoreError
-from shield_evaluator.core.latch import Instant
+from shield_evaluator.core.state import Instant
 from shield_evaluator.lease import POLICY_TRIES, Writer
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
 

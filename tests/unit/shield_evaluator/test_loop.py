@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from shield_evaluator import override
-from shield_evaluator.core.latch import Instant
+from shield_evaluator.core.state import Instant
 from shield_evaluator.loop import Loop
 from tests.unit.shield_evaluator.plans import EPOCH
 from tests.unit.shield_evaluator.virtual_time import in_virtual_time

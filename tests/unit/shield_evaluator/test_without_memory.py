@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from shield_common.decision import encode_decision
-from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold
+from shield_evaluator.core.state import LatchState
 from shield_evaluator.cycle_result import CycleOutcome
 from tests.unit.shield_evaluator.plans import (
     BLIND_AFTER_MS,

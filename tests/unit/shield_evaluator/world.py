@@ -10,10 +10,10 @@ from shield_common.held import decode_held_report
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import StoreError
 from shield_evaluator.config_snapshot import ConfigSnapshot
-from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan
 from shield_evaluator.core.slots import HeldReading
+from shield_evaluator.core.state import Instant
 from shield_evaluator.cycle import Cycle
 from shield_evaluator.cycle_result import CycleResult
 from shield_evaluator.lease import Writer

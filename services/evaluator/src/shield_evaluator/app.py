@@ -21,7 +21,7 @@ from shield_common.store.outage import OutageLog
 from shield_common.store.redis import RedisStore
 from shield_evaluator import override
 from shield_evaluator.config_snapshot import ConfigSnapshot
-from shield_evaluator.core.latch import Instant
+from shield_evaluator.core.state import Instant
 from shield_evaluator.cycle import Cycle
 from shield_evaluator.lease import EvictionPolicyError, Writer
 from shield_evaluator.loop import Loop

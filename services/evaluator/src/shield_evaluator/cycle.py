@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from shield_common.store.protocol import DecisionReader
     from shield_evaluator.config_snapshot import ConfigSnapshot
     from shield_evaluator.core.forecast import History
-    from shield_evaluator.core.latch import Instant, ShieldState
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.core.state import Instant, ShieldState
     from shield_evaluator.lease import Writer
     from shield_evaluator.override import OverrideInForce
     from shield_evaluator.prometheus.source import SignalQuery

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from shield_common.decision import Decision
     from shield_common.held import HeldReport
     from shield_common.store.protocol import PublishResult
-    from shield_evaluator.core.latch import Instant, ShieldState
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.core.state import Instant, ShieldState
 
 
 class CycleOutcome(enum.StrEnum):

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from shield_common import logs
 from shield_common.decision import DocumentError, decode_decision
 from shield_evaluator.core import latches_document, room, slots
-from shield_evaluator.core.latch import Instant, ShieldState, advance, after_pause
+from shield_evaluator.core.latch import advance, after_pause
+from shield_evaluator.core.state import Instant, ShieldState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from shield_common.store.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from shield_evaluator.core.latch import Instant
+    from shield_evaluator.core.state import Instant
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from shield_common import logs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shield_evaluator.core.latch import Instant
+    from shield_evaluator.core.state import Instant
     from shield_evaluator.cycle import Cycle
 
 

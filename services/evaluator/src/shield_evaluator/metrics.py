@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from shield_common.metrics import ServiceMetrics
 from shield_common.store.protocol import PublishResult
 from shield_evaluator.core.decide import signal_entries
-from shield_evaluator.core.latch import LatchState
+from shield_evaluator.core.state import LatchState
 from shield_evaluator.cycle_result import CycleOutcome
 from shield_evaluator.prometheus.response import KINDS
 from shield_evaluator.room_metrics import RoomMetrics

@@ -37,7 +37,7 @@ class OverrideInForce:
 
     Attributes:
         value: the override; None without one.
-        ends_ms: when it ends, on the clock of `core.latch.Instant.ms`; None without one.
+        ends_ms: when it ends, on the clock of `core.state.Instant.ms`; None without one.
     """
 
     def __init__(self, store: OverrideAndLatches) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from shield_common.held import HeldReport
-    from shield_evaluator.core.latch import Instant
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.core.state import Instant
     from shield_evaluator.prometheus.source import QueryClient
 
 # A quota changes when etcd restarts with another flag; asked at every cycle it would double the

@@ -13,10 +13,11 @@ from shield_common.decision import (
     encode_decision,
 )
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.latch import ShieldState, advance
+from shield_evaluator.core.latch import advance
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold, Unit
 from shield_evaluator.core.sentences import MAX_WARNING, describe_value
+from shield_evaluator.core.state import ShieldState
 from tests.unit.shield_evaluator.plans import (
     EPOCH,
     SIGNAL,

@@ -2,19 +2,10 @@
 
 import pytest
 
-from shield_evaluator.core.latch import (
-    Latch,
-    LatchState,
-    ShieldState,
-    TierBit,
-    advance,
-    blind_signals,
-    effective_state,
-    step,
-    tier_allows,
-)
+from shield_evaluator.core.latch import advance, blind_signals, effective_state, step, tier_allows
 from shield_evaluator.core.observation import Comparison, Observation, compare
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold
+from shield_evaluator.core.state import Latch, LatchState, ShieldState, TierBit
 from tests.unit.shield_evaluator.plans import (
     EPOCH,
     SIGNAL,

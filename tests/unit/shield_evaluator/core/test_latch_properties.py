@@ -18,10 +18,11 @@ from hypothesis.stateful import (
 
 from shield_common.decision import Decision, decode_decision, encode_decision
 from shield_evaluator.core.decide import Envelope, decide, undecided_tiers
-from shield_evaluator.core.latch import Instant, LatchState, ShieldState, advance
+from shield_evaluator.core.latch import advance
 from shield_evaluator.core.latches_document import decode, encode
 from shield_evaluator.core.observation import Observation, Sample, observe
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, SignalPlan, Threshold, Unit
+from shield_evaluator.core.state import Instant, LatchState, ShieldState
 from tests.unit.shield_evaluator.plans import EPOCH
 
 MEMBERS = ("a", "b", "c")

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit, advance
+from shield_evaluator.core.latch import advance
 from shield_evaluator.core.latches_document import LatchesDocumentError, decode, encode
 from shield_evaluator.core.slots import SlotsState
+from shield_evaluator.core.state import Latch, LatchState, ShieldState, TierBit
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, TIER, at, complete, one_latch
 
 STATE = ShieldState(

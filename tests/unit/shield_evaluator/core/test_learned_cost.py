@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shield_evaluator.core import room
-from shield_evaluator.core.latch import ShieldState
 from shield_evaluator.core.latches_document import LatchesDocumentError, decode, encode
 from shield_evaluator.core.learned_cost import MAX_FACTOR, CostEvidence, cost_factor
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import OnBlind, Plan, RoomPlan, SignalPlan, Threshold, Unit
 from shield_evaluator.core.room import RoomState
+from shield_evaluator.core.state import ShieldState
 
 MEBIBYTE = 1024**2
 QUOTA = 8000 * MEBIBYTE

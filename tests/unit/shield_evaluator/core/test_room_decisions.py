@@ -15,10 +15,11 @@ from shield_common.decision import (
 )
 from shield_evaluator.core import room
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.latch import Instant, ShieldState, TierBit, advance
+from shield_evaluator.core.latch import advance
 from shield_evaluator.core.latches_document import decode, encode
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan, RoomPlan, Threshold
+from shield_evaluator.core.state import Instant, ShieldState, TierBit
 from tests.unit.shield_evaluator.plans import (
     EPOCH,
     SIGNAL,

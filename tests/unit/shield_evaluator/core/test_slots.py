@@ -10,7 +10,6 @@ from msgspec.structs import replace as replace_struct
 from shield_common.decision import MAX_SAFE_INTEGER, TierHold
 from shield_common.held import HeldReport, TierReport
 from shield_evaluator.core import latches_document
-from shield_evaluator.core.latch import ShieldState
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan, Threshold, Unit
 from shield_evaluator.core.reservations import MAX_BATCH_RUNS
@@ -22,6 +21,7 @@ from shield_evaluator.core.slots import (
     priorities,
     tier_hold,
 )
+from shield_evaluator.core.state import ShieldState
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, partial, signal_plan, silent
 
 MOST = 100

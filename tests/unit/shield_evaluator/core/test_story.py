@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from shield_evaluator.core.latch import ShieldState, advance
+from shield_evaluator.core.latch import advance
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import OnBlind, Plan, Threshold
+from shield_evaluator.core.state import ShieldState
 from tests.unit.shield_evaluator.plans import (
     SIGNAL,
     TIER,

@@ -10,8 +10,8 @@ from shield_evaluator.core.plan import OnBlind
 
 if TYPE_CHECKING:
     from shield_evaluator.backtest.replay import Step
-    from shield_evaluator.core.latch import Instant
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.core.state import Instant
 
 # Per signal: a scrape that fails every other time must not fill the memory.
 MAX_GAPS: Final = 1_000

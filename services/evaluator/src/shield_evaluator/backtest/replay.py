@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from shield_evaluator.backtest.runs import count_runs, quotas_of
 from shield_evaluator.core import room
-from shield_evaluator.core.latch import Instant, ShieldState, TierBit, advance
+from shield_evaluator.core.latch import advance
 from shield_evaluator.core.observation import Observation, observe
 from shield_evaluator.core.plan import ColdStart
+from shield_evaluator.core.state import Instant, ShieldState, TierBit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shield_evaluator.backtest.replay import Step
-    from shield_evaluator.core.latch import Instant
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
+    from shield_evaluator.core.state import Instant
     from shield_evaluator.prometheus.range_query import Grid
 
 FULL: Final = 1.0  # of the quota: etcd raises NOSPACE and refuses writes

@@ -11,9 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shield_common.store.check import TriedOperation
-from shield_evaluator.core.latch import Instant
 from shield_evaluator.core.observation import Comparison, Observation, compare, unusable
 from shield_evaluator.core.room import RoomState, advance, room_of
+from shield_evaluator.core.state import Instant
 from shield_evaluator.prometheus.client import PrometheusClient
 from shield_evaluator.prometheus.environment import ambiguity, find_section, link_to
 from shield_evaluator.prometheus.response import PrometheusError

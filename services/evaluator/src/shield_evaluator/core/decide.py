@@ -14,20 +14,21 @@ from msgspec.structs import replace
 
 from shield_common.decision import Decision, SignalObservation, TierDecision
 from shield_evaluator.core import sentences
-from shield_evaluator.core.latch import LatchState, blind_signals, effective_state
+from shield_evaluator.core.latch import blind_signals, effective_state
 from shield_evaluator.core.room import room_of
 from shield_evaluator.core.sentences import SignalInTier
 from shield_evaluator.core.slots import priorities, tier_hold
+from shield_evaluator.core.state import LatchState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from shield_common.decision import Override
-    from shield_evaluator.core.latch import Instant, ShieldState, TierBit
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan
     from shield_evaluator.core.room import TierRoom
+    from shield_evaluator.core.state import Instant, ShieldState, TierBit
 
 # A member's name is an address or a pod's name; a longer one is cut.
 MAX_MEMBER: Final = 256

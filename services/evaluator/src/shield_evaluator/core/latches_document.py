@@ -16,12 +16,12 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from shield_common.decision import MAX_SAFE_INTEGER, Count, Value
-from shield_evaluator.core.latch import Latch, LatchState, ShieldState, TierBit
 from shield_evaluator.core.learned_cost import CostEvidence
 from shield_evaluator.core.reservations import Batch
 from shield_evaluator.core.room import RoomClosing, RoomState
 from shield_evaluator.core.sentences import NO_ROOM
 from shield_evaluator.core.slots import SlotsState
+from shield_evaluator.core.state import Latch, LatchState, ShieldState, TierBit
 
 if TYPE_CHECKING:
     from shield_common.decision import Decision

@@ -27,7 +27,7 @@ class Batch(Struct, frozen=True, gc=False):
     """Runs of one tier that were admitted at about the same time.
 
     Attributes:
-        admitted_ms: when, on the clock of `core.latch.Instant.ms`.
+        admitted_ms: when, on the clock of `core.state.Instant.ms`.
         runs: how many.
     """
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from shield_common.decision import MAX_TEXT
 from shield_common.text import format_time, format_value, truncate
-from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import FILE_SIGNAL, IN_USE_SIGNAL, ColdStart, OnBlind, Unit
+from shield_evaluator.core.state import LatchState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

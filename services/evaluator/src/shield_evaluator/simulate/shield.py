@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 from shield_common.bucket import Bucket
 from shield_evaluator.core import room, slots
 from shield_evaluator.core.decide import Envelope, decide
-from shield_evaluator.core.latch import Instant, LatchState, ShieldState, TierBit, advance
+from shield_evaluator.core.latch import advance
 from shield_evaluator.core.observation import Observation, unusable
 from shield_evaluator.core.plan import ColdStart
+from shield_evaluator.core.state import Instant, LatchState, ShieldState, TierBit
 from shield_evaluator.simulate.holding import HeldQueues
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from shield_evaluator.status.snapshot import Snapshot, TierChange, tier_changes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shield_evaluator.core.latch import Instant
+    from shield_evaluator.core.state import Instant
     from shield_evaluator.cycle import Cycle
     from shield_evaluator.cycle_result import CycleResult
     from shield_evaluator.lease import Writer

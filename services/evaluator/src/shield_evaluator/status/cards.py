@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from shield_common.text import format_duration, format_size, format_time, format_value, sentence
-from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import Unit
+from shield_evaluator.core.state import LatchState
 from shield_evaluator.status import chart
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shield_evaluator.core.latch import LatchState
 from shield_evaluator.core.plan import FILE_SIGNAL, IN_USE_SIGNAL
 from shield_evaluator.core.room import closed_tiers, reservation_of
+from shield_evaluator.core.state import LatchState
 from shield_evaluator.cycle_result import CycleOutcome
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from shield_common.decision import Decision
     from shield_evaluator.core.forecast import History
-    from shield_evaluator.core.latch import Instant
     from shield_evaluator.core.room import Reservation
+    from shield_evaluator.core.state import Instant
     from shield_evaluator.cycle_result import CycleResult
 
 
