@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shield_admitter.http.head import KnownHeads
+from shield_admitter.http.limits import MAX_HEAD
 from shield_admitter.http.messages import RequestHead
 from tests.unit.shield_admitter.http.exchange import Exchange
 
@@ -22,8 +23,21 @@ def heads(*added: bytes, limit: int = 2) -> KnownHeads:
 
 @given(st.integers(1, 999_999_999))
 def test_it_is_known_with_any_other_length(length: int) -> None:
+    head = BEFORE + b"%d" % length + BEHIND
     known = heads(BEFORE + b"3" + BEHIND)
-    assert (ACCEPTED, length) == known.find(BEFORE + b"%d" % length + BEHIND)
+    assert (ACCEPTED, length, len(head)) == known.find(head)
+    assert (ACCEPTED, length, len(head)) == known.find(head + BEFORE)
+
+
+def test_it_is_not_known_before_all_of_it_has_arrived() -> None:
+    head = BEFORE + b"33" + BEHIND
+    known = heads(head)
+    assert [None] * len(head) == [known.find(head[:end]) for end in range(len(head))]
+
+
+def test_a_head_that_another_length_could_make_too_large_is_not_kept() -> None:
+    largest = BEFORE.replace(b"Host", b"X-Padding: %s\r\nHost" % (b"x" * MAX_HEAD))[-MAX_HEAD:]
+    assert heads(largest + b"3" + BEHIND).find(largest + b"3" + BEHIND) is None
 
 
 @given(st.data())
@@ -34,8 +48,8 @@ def test_a11_with_another_byte_anywhere_it_is_not_known(data: st.DataObject) -> 
     assert heads(BEFORE + b"3" + BEHIND).find(bytes(head)) is None
 
 
-@given(st.binary(max_size=12).filter(lambda digits: not digits.isdigit()))
-def test_a11_with_a_length_that_is_no_number_it_is_not_known(digits: bytes) -> None:
+@given(st.binary(max_size=12).filter(lambda digits: not digits.isdigit() or len(digits) > 9))
+def test_a11_with_a_length_that_is_no_number_of_nine_digits_it_is_not_known(digits: bytes) -> None:
     assert heads(BEFORE + b"3" + BEHIND).find(BEFORE + digits + BEHIND) is None
 
 
@@ -51,7 +65,8 @@ def test_a_head_without_a_length_is_not_kept() -> None:
 def test_the_oldest_head_makes_room_for_a_new_one() -> None:
     first, second, third = (BEFORE + b"3" + BEHIND + tail for tail in (b"", b"a", b"b"))
     known = heads(first, second, third)
-    assert [None, (ACCEPTED, 3), (ACCEPTED, 3)] == [known.find(h) for h in (first, second, third)]
+    found = [known.find(head) for head in (first, second, third)]
+    assert [None, (ACCEPTED, 3, len(second)), (ACCEPTED, 3, len(third))] == found
 
 
 def test_a5_a_known_head_is_judged_anew_by_the_handler(exchange: Exchange) -> None:
@@ -67,3 +82,9 @@ def test_clients_share_the_heads_that_are_known(exchange: Exchange) -> None:
     exchange.reconnect(max_requests=10)
     assert ["200"] == exchange.receive(BEFORE + b"4" + BEHIND, b"ab", b"cd")
     assert [b"abc", b"abcd"] == exchange.echo.bodies
+
+
+def test_what_the_handler_said_about_an_earlier_head_is_not_said_again(exchange: Exchange) -> None:
+    exchange.receive(BEFORE + b"3" + BEHIND + b"abc")
+    without_body = b"POST /no HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert ["200", "404", "200"] == exchange.receive(without_body, BEFORE + b"3" + BEHIND + b"abc")

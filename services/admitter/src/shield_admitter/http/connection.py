@@ -118,14 +118,14 @@ class Connection(asyncio.Protocol):
         self._marked = 0  # of them, at an earlier sweep
         self._marked_at = 0.0
         self.is_fresh = True
+        self._head_response: Response | None = None  # known before the body
         self._reset()
         self._enter(_HANDSHAKE)
 
     def _reset(self) -> None:
-        """Forget the head and the sizes of the request before."""
+        """Forget what the parser has told about the request before."""
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []  # but for Content-Length
-        self._head_response: Response | None = None  # known before the body
         self._length = 0  # bytes of the body, if it is not chunked
         self._chunks = 0
         self._framing = 0  # bytes of a chunked body that are not its content
@@ -252,31 +252,29 @@ class Connection(asyncio.Protocol):
 
     def _receive_head(self, data: bytes) -> bytes:
         """Read bytes up to the end of a head; return what follows it."""
-        parsed, received = len(self._received), self._received + data
         if self.state is _IDLE:
-            if received[0] in _EMPTY_LINE:
-                received = self._skip_empty_line(received)
-                if not received:
+            if self._received or data[0] in _EMPTY_LINE:
+                data = self._skip_empty_line(self._received + data)
+                if not data:
                     return b""
             if self._write_paused:  # it sends further requests without reading its answers
                 self._enter(_CLOSING)
                 self.abort()
                 return b""
-            parsed = 0
+            known = self._server.known_heads.find(data)
+            if known is not None:
+                accepted, length, size = known
+                self._head_complete(accepted, length)
+                return data[size:]
+            self._parser = HttpRequestParser(self)
+            self._enter(_HEAD)
+        parsed, received = len(self._received), self._received + data
         end = received.find(_HEAD_END, max(0, parsed - len(_HEAD_END)), limits.MAX_HEAD)
         if end >= 0:
             end += len(_HEAD_END)
             head, behind = received[:end], received[end:]
         else:
             head, behind = received[: limits.MAX_HEAD + 1], b""
-        if parsed == 0:
-            known = self._server.known_heads.find(head)
-            if known is not None:
-                self._reset()
-                self._head_complete(*known)
-                return behind
-            self._parser = HttpRequestParser(self)
-            self._enter(_HEAD)
         self._received = head
         self._parse(head[parsed:])
         if self.state is _HEAD and end >= 0:  # HTTP/2, whose preface llhttp knows
@@ -291,8 +289,8 @@ class Connection(asyncio.Protocol):
 
         RFC 9112, 2.2: one empty line before a request is ignored. llhttp ignores more.
         """
-        if _EMPTY_LINE.startswith(received):
-            self._received = received
+        self._received = received if _EMPTY_LINE.startswith(received) else b""
+        if self._received:
             return b""
         received = received.removeprefix(_EMPTY_LINE)
         if received[0] in _EMPTY_LINE:
@@ -373,11 +371,10 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self._head, self._length = head, length
         response = handler.check_head(head) if self._forbidden is None else self._forbidden
-        if response is not None:
-            if length > 0 or head.is_chunked:
-                raise RejectedError(response, None)
-            self._head_response = response
-        elif length > handler.max_body:
+        self._head_response = response
+        if response is not None and (length > 0 or head.is_chunked):
+            raise RejectedError(response, None)
+        if length > handler.max_body:
             raise self._body_too_large()
         self._enter(_BODY)
         if head.expects_continue and response is None:

@@ -12,6 +12,7 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from shield_admitter.http import limits
 from shield_admitter.http.messages import Rejection, RequestHead, Response, error_response
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?", re.ASCII
 )
 
-# As Go writes it. Nine digits are more than any body may have, and the parser has to see a zero.
-_LENGTH: Final = re.compile(rb"\r\nContent-Length: ([1-9][0-9]{0,8})\r\n")
+_LENGTH: Final = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")  # as Go writes it
+_MAX_DIGITS: Final = 9  # more than the length of any body needs
+_ZERO: Final = ord("0")
 
 
 class RejectedError(Exception):
@@ -105,29 +107,36 @@ class KnownHeads:
     A client sends the same head with every request, apart from Content-Length. Parsing and checking
     it takes as much CPU as all that comes after the review's decoding, so it is done once
     (docs/adr/0180). Every byte but the digits of that length has to be the same.
+
+    An API server has one head for each webhook, so they are few, and comparing takes less than
+    hashing.
     """
 
-    def __init__(self, limit: int = 64) -> None:
-        self._heads: dict[tuple[bytes, bytes], RequestHead] = {}
+    def __init__(self, limit: int = 8) -> None:
+        self._heads: list[tuple[bytes, bytes, RequestHead]] = []
         self._limit = limit
 
-    def find(self, head: bytes) -> tuple[RequestHead, int] | None:
-        """Return a head and the length of its body in bytes; None if it has to be parsed.
+    def find(self, received: bytes) -> tuple[RequestHead, int, int] | None:
+        """Return a head, the length of its body, and its own length; None if it has to be parsed.
 
         Args:
-            head: from the request line to the empty line.
+            received: from the first byte of a request line on.
         """
-        found = _LENGTH.search(head)
-        if found is None:
-            return None
-        known = self._heads.get((head[: found.start(1)], head[found.end(1) :]))
-        return None if known is None else (known, int(found[1]))
+        for before, behind, head in self._heads:
+            if received.startswith(before):
+                start = len(before)
+                end = received.find(b"\r", start, start + _MAX_DIGITS + 1)
+                digits = received[start:end]
+                # The parser has to see a leading zero.
+                if received.startswith(behind, end) and digits.isdigit() and digits[0] != _ZERO:
+                    return head, int(digits), end + len(behind)
+        return None
 
     def add(self, head: bytes, accepted: RequestHead) -> None:
         """Keep a head that was accepted, if it declares a length. The oldest makes room for it."""
         found = _LENGTH.search(head)
-        if found is None:
+        if found is None or len(head) > limits.MAX_HEAD - _MAX_DIGITS:
             return
         if len(self._heads) >= self._limit:
-            del self._heads[next(iter(self._heads))]
-        self._heads[head[: found.start(1)], head[found.end(1) :]] = accepted
+            del self._heads[0]
+        self._heads.append((head[: found.start(1)], head[found.end(1) :], accepted))
