@@ -1,4 +1,8 @@
-"""One installation for all scenarios: a kube-apiserver takes too long to start for each."""
+"""One installation for all scenarios: a kube-apiserver takes too long to start for each.
+
+Two processes run them (tox.ini), each with an installation of its own: they share nothing but the
+machine.
+"""
 
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -13,6 +17,21 @@ from tests.e2e.objects import namespace
 from tests.rig.kubernetes import installed
 from tests.rig.lifetime import Rig
 from tests.rig.services import Controller
+
+# The longest files first, so that two processes end at about the same time; in turn those that need
+# the installation, for the process that has it, and those that do not.
+_ORDER = (
+    "demo", "policy_losses", "switching", "requests", "reopening", "commands", "interruptions",
+    "release", "holding_off", "faults", "first_hour", "publication", "policy", "kubectl_shield",
+    "filling", "helm_test",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)  # after the order of tests/conftest.py
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; one that is not listed comes last."""
+    places = {f"test_{name}.py": place for place, name in enumerate(_ORDER)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")

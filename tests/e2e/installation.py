@@ -193,7 +193,8 @@ async def install(rig: Rig, *, assets: Path, helm: str) -> Installation:
         kubectl=assets / "kubectl", helm=helm, kubeconfig=server.kubeconfig, directory=home
     )
     admitters: list[Admitter] = []
-    balancer = Balancer(rig, admitters)
+    # As the kubelet's probes: on a busy machine a single one may fail.
+    balancer = Balancer(rig, admitters, failure_threshold=3)
     chosen = values(prometheus_url=prometheus.url, webhook_port=balancer.port)
     await commands.apply(
         pipeline_run_definition(), *(namespace(name) for name in (TEAM, RELENG, NAMESPACE))

@@ -1,4 +1,4 @@
-"""The demo in each mode. It measures how full a real etcd gets, so nothing runs beside it."""
+"""The demo in each mode, which measures how full a real etcd gets."""
 
 import sys
 from pathlib import Path

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,12 +21,17 @@ class Balancer:
     Args:
         rig: Gives the port.
         admitters: The pods; the list may be changed.
+        failure_threshold: Probes that fail in a row before a pod gets no more connections.
     """
 
-    def __init__(self, rig: Rig, admitters: Sequence[Admitter]) -> None:
+    def __init__(
+        self, rig: Rig, admitters: Sequence[Admitter], *, failure_threshold: int = 1
+    ) -> None:
         self.port = rig.ports.reserve()
         self._admitters = admitters
         self._ready: list[Admitter] = []
+        self._failure_threshold = failure_threshold
+        self._failures: Counter[Admitter] = Counter()
         self._turn = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -50,11 +56,19 @@ class Balancer:
 
     async def _look(self) -> None:
         while True:
-            answers = await asyncio.gather(*(a.is_ready() for a in self._admitters if a.alive))
             alive = [a for a in self._admitters if a.alive]
-            if len(alive) == len(answers):
-                self._ready = [a for a, ready in zip(alive, answers, strict=True) if ready]
+            answers = await asyncio.gather(*(a.is_ready() for a in alive))
+            self._ready = [
+                a for a, ready in zip(alive, answers, strict=True) if self._is_up(a, ready=ready)
+            ]
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_up(self, admitter: Admitter, *, ready: bool) -> bool:
+        """Count a probe, and return whether the pod gets connections."""
+        self._failures[admitter] = 0 if ready else self._failures[admitter] + 1
+        return ready or (
+            admitter in self._ready and self._failures[admitter] < self._failure_threshold
+        )
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Own task, because asyncio logs the cancellation of its own as an error.
