@@ -69,6 +69,13 @@ def test_the_oldest_head_makes_room_for_a_new_one() -> None:
     assert [None, (ACCEPTED, 3, len(second)), (ACCEPTED, 3, len(third))] == found
 
 
+def test_a_head_that_is_added_again_takes_no_further_place() -> None:
+    first = BEFORE + b"3" + BEHIND
+    second = BEFORE.replace(b"Host: x", b"Host: y") + b"3" + BEHIND
+    known = heads(first, second, second)
+    assert (ACCEPTED, 3, len(first)) == known.find(first)
+
+
 def test_a5_a_known_head_is_judged_anew_by_the_handler(exchange: Exchange) -> None:
     request = BEFORE + b"3" + BEHIND + b"abc"
     assert ["200"] == exchange.receive(request)

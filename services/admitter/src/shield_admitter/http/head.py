@@ -137,6 +137,9 @@ class KnownHeads:
         found = _LENGTH.search(head)
         if found is None or len(head) > limits.MAX_HEAD - _MAX_DIGITS:
             return
+        known = (head[: found.start(1)], head[found.end(1) :], accepted)
+        if known in self._heads:  # it has arrived in pieces, for which nobody looks
+            return
         if len(self._heads) >= self._limit:
             del self._heads[0]
-        self._heads.append((head[: found.start(1)], head[found.end(1) :], accepted))
+        self._heads.append(known)
