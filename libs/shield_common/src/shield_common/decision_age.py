@@ -88,7 +88,7 @@ def freshness(cached: CachedDecision | None, limits: FreshnessLimits, *, now_ms:
     """Return how fresh the cached decision is."""
     if cached is None:
         return _NONE
-    age = cached.age_ms(now_ms)
+    age = now_ms - cached.since_ms
     if age >= limits.expired_after_ms:
         return _EXPIRED
     return _STALE if age >= limits.stale_after_ms else _FRESH
