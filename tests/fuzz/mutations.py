@@ -78,7 +78,7 @@ def mutation(data: bytes) -> None:
         pacing.grant(decision)
         if name == "paces":
             pacing.take("standard")  # a new bucket has one run
-        state = AdmitterState(CachedDecision(decision, 0), pacing, slots, 0, _NOW)
+        state = AdmitterState(CachedDecision(decision, 0), pacing, slots, 0, _NOW.timestamp())
         made = mutate(request, _POLICY, state)
         answer = json.loads(encode(mutation_response(request, made, DenialFormat())))["response"]
         assert request.uid == answer["uid"]

@@ -6,9 +6,9 @@ and shield-controller. `tests/integration/holding` has real servers.
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from shield_admitter.admission_counts import AdmissionCounts
@@ -74,7 +74,7 @@ class Admitter:
             metrics=Metrics(settings.policy()),
             denial_log=DenialLog(now_ms=self._now_ms),
             now_ms=self._now_ms,
-            utc_now=lambda: datetime.now(UTC),
+            unix_now=time.time,
             random=lambda: 0.5,
         )
 

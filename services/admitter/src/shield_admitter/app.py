@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import time
 from typing import TYPE_CHECKING, Final
 
 from shield_admitter.admission_counts import AdmissionCounts
@@ -18,7 +19,7 @@ from shield_admitter.metrics import Metrics
 from shield_admitter.settings import RESTART_KEYS
 from shield_admitter.webhook import Webhook
 from shield_common import logs
-from shield_common.clock import now_ms, utc_now
+from shield_common.clock import now_ms
 from shield_common.config.reload import SettingsReloader
 from shield_common.decision_feed import DecisionFeed
 from shield_common.filewatch import FileWatch
@@ -118,7 +119,7 @@ class Admitter:
             metrics=self._metrics,
             denial_log=self._denial_log,
             now_ms=now_ms,
-            utc_now=utc_now,
+            unix_now=time.time,
             random=random.random,
         )
         self._server = Server(

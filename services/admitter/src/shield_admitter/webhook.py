@@ -20,7 +20,6 @@ from shield_admitter.http.messages import Response, error_response, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from shield_admitter.admission_counts import AdmissionCounts
     from shield_admitter.core.hold import Mutation
@@ -62,7 +61,7 @@ class Webhook:
         metrics: Metrics,
         denial_log: DenialLog,
         now_ms: Callable[[], int],
-        utc_now: Callable[[], datetime],
+        unix_now: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         """Keep the collaborators.
@@ -77,7 +76,7 @@ class Webhook:
             metrics: counts verdicts and rejections.
             denial_log: logs denials.
             now_ms: a monotonic clock, for the age of the decision.
-            utc_now: the wall clock, for exemptions.
+            unix_now: the wall clock as Unix time, for exemptions.
             random: a random number from 0 to 1, for ``retryAfterSeconds``.
         """
         self._feed = feed
@@ -88,7 +87,7 @@ class Webhook:
         self._metrics = metrics
         self._denial_log = denial_log
         self._now_ms = now_ms
-        self._utc_now = utc_now
+        self._unix_now = unix_now
         self._random = random
         self.apply_settings(settings)
 
@@ -168,7 +167,7 @@ class Webhook:
 
     def _state(self) -> AdmitterState:
         return AdmitterState(
-            self._feed.cached, self._pacing, self._slots, self._now_ms(), self._utc_now()
+            self._feed.cached, self._pacing, self._slots, self._now_ms(), self._unix_now()
         )
 
     def _spend(self, mutation: Mutation) -> None:

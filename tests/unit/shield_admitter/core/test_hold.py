@@ -114,7 +114,7 @@ class Desk:
 
     @property
     def state(self) -> AdmitterState:
-        return AdmitterState(self.cached, self.pacing, self.slots, self.now_ms, NOW)
+        return AdmitterState(self.cached, self.pacing, self.slots, self.now_ms, NOW.timestamp())
 
     def mutate(self, subject: Request) -> Mutation:
         return mutate(subject, mutation_policy(self.policy), self.state)

@@ -81,7 +81,7 @@ class _Admitter:
         self.pacing.grant(decision)
 
     def judge(self, subject: Request | None = None, now_ms: int = 0) -> Verdict:
-        state = AdmitterState(self.cached, self.pacing, Slots(), now_ms, NOW)
+        state = AdmitterState(self.cached, self.pacing, Slots(), now_ms, NOW.timestamp())
         verdict = judge(subject or _request(), self.policy, state)
         if verdict.allowed and verdict.starts_run:
             self.pacing.take(verdict.tier)

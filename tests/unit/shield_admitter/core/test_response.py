@@ -36,7 +36,7 @@ from tests.unit.shield_admitter.builders import (
 
 
 def verdict(now: CachedDecision | None, rules: Policy | None = None) -> Verdict:
-    state = AdmitterState(now, Pacing(), Slots(), 0, NOW)
+    state = AdmitterState(now, Pacing(), Slots(), 0, NOW.timestamp())
     return judge(request(), rules or policy(), state)
 
 

@@ -42,7 +42,7 @@ TO_CRITICAL = TierRule("critical", EVERYONE, 0)
 def judged(
     now: CachedDecision | None = None, rules: Policy | None = None, **changes: Any
 ) -> Verdict:
-    state = AdmitterState(now, Pacing(), Slots(), 0, NOW)
+    state = AdmitterState(now, Pacing(), Slots(), 0, NOW.timestamp())
     return judge(request(**changes), rules or policy(), state)
 
 

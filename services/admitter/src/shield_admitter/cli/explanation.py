@@ -130,7 +130,7 @@ def _judge(
     if cached is not None:
         pacing.grant(cached.decision)
         slots.grant(cached.decision, now_ms=now_ms, unflushed=0)
-    state = AdmitterState(cached, pacing, slots, now_ms, utc_now)
+    state = AdmitterState(cached, pacing, slots, now_ms, utc_now.timestamp())
     mutation = mutate(request, mutation_policy(policy), state)
     if mutation.verdict is not None:
         return mutation.verdict, mutation_response(request, mutation, form)
