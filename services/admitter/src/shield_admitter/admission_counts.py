@@ -1,8 +1,9 @@
 """Counting admitted and held runs for the evaluator, beside the request path.
 
 The request path only adds to a number in memory. A background task adds what has come together to
-the store's counters, so that a slow or absent store delays no request and loses no count: what
-could not be added is added later. An admitter that is killed loses at most one flush.
+the store's counters, so that a slow or absent store delays no request. What could not be added is
+added later. A count is lost only if an admitter is killed (at most one flush), or if the store did
+not say whether it was added (docs/adr/0144).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ADDED: Final = "added"
 KEPT: Final = "kept"
 DROPPED: Final = "dropped"
 SOURCE: Final = "counts"  # in the log of the store's failures
-RESULTS: Final = (ADDED, KEPT, DROPPED)
+FLUSH_RESULTS: Final = (ADDED, KEPT, DROPPED)
 
 
 class AdmissionCounts:

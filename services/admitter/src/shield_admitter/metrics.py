@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from shield_admitter.admission_counts import RESULTS as FLUSH_RESULTS
+from shield_admitter.admission_counts import FLUSH_RESULTS
 from shield_admitter.core.hold import ACTION_GATED, ACTION_HELD, Action
 from shield_admitter.core.verdict import (
     ADMITTED,
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from shield_common.decision_feed import DecisionFeed
     from shield_common.tls.contexts import ServerCertificate
 
-BUCKETS: Final = (
+# Seconds; the API server waits for `webhook.timeoutSeconds`, 3 s in the chart.
+DURATION_BOUNDS: Final = (
     0.00025,
     0.0005,
     0.001,
@@ -87,7 +88,7 @@ class Metrics(ServiceMetrics):
         self._duration = HistogramTally(
             f"{PREFIX}admission_duration_seconds",
             "From a review's last byte to its answer.",
-            BUCKETS,
+            DURATION_BOUNDS,
         )
         self.registry.register(self._requests)
         self.registry.register(self._duration)

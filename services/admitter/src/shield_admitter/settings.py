@@ -43,10 +43,9 @@ RESTART_KEYS: Final = (
     "startup_grace",
     "log.format",
 )
-TOO_MANY_REQUESTS: Final = 429
-MAX_RETRY_SECONDS: Final = (
-    300  # client-go tries up to ten times, so a caller waits 50 minutes at most
-)
+TOO_MANY_REQUESTS: Final = 429  # a plain number, as `denial.code` is
+# client-go tries up to ten times, so a caller waits 50 minutes at most.
+MAX_RETRY_SECONDS: Final = 300
 
 
 class MatchSettings(SettingsStruct, frozen=True, kw_only=True):

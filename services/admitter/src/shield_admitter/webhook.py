@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from shield_admitter.settings import AdmitterSettings
     from shield_common.decision_feed import DecisionFeed
 
-# /validate-resource and the Kubebuilder-style path are what existing webhook configurations of
-# the Go etcd-shield call.
 MUTATE: Final = b"/mutate"
+# Existing webhook configurations of the Go etcd-shield call the last two.
 PATHS: Final = frozenset(
     {MUTATE, b"/validate", b"/validate-resource", b"/validate-tekton-dev-v1-pipelinerun"}
 )
@@ -128,7 +127,7 @@ class Webhook:
         verdict = validate(request, self._policy, self._state())
         allowed = verdict.allowed
         content = encode_admission(request, verdict) if allowed else self._deny(request, verdict)
-        if allowed and verdict.starts_run:
+        if allowed and verdict.counts_run:
             if not verdict.room_taken:
                 self._pacing.take(verdict.tier)
             self._counts.count(verdict.tier)
@@ -136,7 +135,7 @@ class Webhook:
             self._slots.take(verdict.tier)
         if verdict.outcome is not ADMITTED:
             self._denial_log.write(request, verdict)
-        if verdict.is_counted:
+        if verdict.in_metrics:
             self._metrics.count_verdict(verdict, time.perf_counter() - started)
         return content
 
@@ -171,10 +170,10 @@ class Webhook:
         )
 
     def _spend(self, mutation: Mutation) -> None:
-        """Use up the room or the slot of a run."""
+        """Use up the room or the slot of a run, and count it for the evaluator."""
         if mutation.takes_room:
             self._pacing.take(mutation.tier)
-        if mutation.starts_run:
+        if mutation.counts_run:
             self._counts.count(mutation.tier)
         if mutation.joins_queue:
             self._slots.take(mutation.queue)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 from shield_common.decision_feed import DOCUMENT_RESULTS, SOURCES
 from shield_common.metrics import ServiceMetrics
 from shield_controller.kubernetes.client import NO_ANSWER
-from shield_controller.mirror import RESULTS as MIRROR_RESULTS
-from shield_controller.mirror import TARGETS
-from shield_controller.releaser import RESULTS
+from shield_controller.mirror import MIRROR_RESULTS, TARGETS
+from shield_controller.releaser import RELEASE_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +132,7 @@ class Metrics(ServiceMetrics):
         self._released = self.counter(
             "released",
             "Attempts to release or cancel a held run, by result.",
-            {"tier": (), "result": RESULTS},
+            {"tier": (), "result": RELEASE_RESULTS},
         )
         self._stuck = self.gauge(
             "stuck_runs", "Held runs whose release was refused; they are tried again."
@@ -176,7 +175,7 @@ class Metrics(ServiceMetrics):
         if len(self._tiers) >= MAX_TIERS:
             name = OTHER_TIER
         self._tiers.add(name)
-        for result in RESULTS:
+        for result in RELEASE_RESULTS:
             self._released.labels(name, result)
         self._held.labels(name)
         self._oldest.labels(name)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DECISION: Final = "decision"  # targets, as metrics name them
 CONFIG_MAP: Final = "config_map"
 TARGETS: Final = (DECISION, CONFIG_MAP)
-RESULTS: Final = ("success", "forbidden", "not_found", "failure")
+MIRROR_RESULTS: Final = ("success", "forbidden", "not_found", "failure")
 _RESULT_OF: Final = {403: "forbidden", 404: "not_found"}
 RETRY_MS: Final = 5_000  # after a failed write
 POLL_SECONDS: Final = 0.5  # from a decision that changes a bit to the mirror
@@ -112,7 +112,7 @@ class Mirrors:
             namespace: where the mirrors are.
             now_ms: a monotonic clock.
             is_leader: whether this controller may act.
-            on_result: called with the target and one of `RESULTS` for each write.
+            on_result: called with the target and one of `MIRROR_RESULTS` for each write.
         """
         publish = settings.publish
         self._feed = feed

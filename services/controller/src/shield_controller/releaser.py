@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from shield_controller.settings import ControllerSettings
 
 CANCELLED: Final = "cancelled"  # a result beside those of `ReleaseOutcome`
-RESULTS: Final = (*(outcome.value for outcome in ReleaseOutcome), CANCELLED)
+RELEASE_RESULTS: Final = (*(outcome.value for outcome in ReleaseOutcome), CANCELLED)
 # Reading runs whose spec changed while they were held costs a request each.
 MAX_CHECKS: Final = 50
 # Errors that one run alone may cause, for example by a webhook that fails on it: the runs behind it

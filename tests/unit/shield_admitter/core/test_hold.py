@@ -20,7 +20,7 @@ from shield_admitter.core.response import (
 )
 from shield_admitter.core.review import Kind, Request, UserInfo
 from shield_admitter.core.rules import Exemption, RetryRule, TierRule
-from shield_admitter.core.slots import IN_BETWEEN_MS, Slots
+from shield_admitter.core.slots import MUTATE_TO_VALIDATE_MS, Slots
 from shield_admitter.core.verdict import (
     AdmitterState,
     HoldPolicy,
@@ -215,7 +215,7 @@ def test_the_controller_always_starts_a_run_in_the_tier_of_its_label(
         mutation.tier,
     )
     assert mutation.takes_room
-    assert mutation.starts_run
+    assert mutation.counts_run
 
 
 def test_a_label_that_is_no_tier_chooses_no_counter() -> None:
@@ -288,10 +288,10 @@ def test_starts_that_nobody_gates_are_counted_once() -> None:
     }
     desk = Desk(published(allow=True), **validated)
     assert Action.PASSED is desk.mutate(kueue).action
-    assert desk.validate(kueue).starts_run
-    assert desk.mutate(start()).starts_run
-    assert not desk.validate(start()).starts_run
-    assert not desk.validate(start(user=CONTROLLER)).starts_run
+    assert desk.validate(kueue).counts_run
+    assert desk.mutate(start()).counts_run
+    assert not desk.validate(start()).counts_run
+    assert not desk.validate(start(user=CONTROLLER)).counts_run
 
 
 def test_a_denied_run_is_told_when_to_come_back() -> None:
@@ -312,7 +312,7 @@ def held_by_us() -> Request:
 @pytest.mark.parametrize("document", [published(), paced(), published(allow=True, held=4)])
 def test_a_held_run_is_admitted_by_validate_without_a_second_verdict(document: Decision) -> None:
     verdict = Desk(document).validate(held_by_us())
-    assert (True, False, False) == (verdict.allowed, verdict.is_counted, verdict.starts_run)
+    assert (True, False, False) == (verdict.allowed, verdict.in_metrics, verdict.counts_run)
 
 
 def test_a_run_that_mutate_admitted_is_counted_and_spends_room_once() -> None:
@@ -320,14 +320,14 @@ def test_a_run_that_mutate_admitted_is_counted_and_spends_room_once() -> None:
     assert desk.mutate(create()).takes_room
     desk.pacing.take("standard")
     verdict = desk.validate(create())
-    assert (True, True, True) == (verdict.allowed, verdict.starts_run, verdict.room_taken)
+    assert (True, True, True) == (verdict.allowed, verdict.counts_run, verdict.room_taken)
 
 
 def test_a_run_is_not_lost_because_its_tier_closes_between_the_two_webhooks() -> None:
     desk = Desk(published(allow=True))
     desk.accept(replace(published(), evaluated_at=NOW + timedelta(seconds=5), sequence=4212))
     assert desk.validate(create()).allowed
-    desk.now_ms += IN_BETWEEN_MS
+    desk.now_ms += MUTATE_TO_VALIDATE_MS
     assert not desk.validate(create()).allowed
 
 
@@ -363,7 +363,7 @@ def test_a_run_that_is_created_pending_is_admitted_while_there_are_slots(
     subject = create(PENDING, labels)
     verdict = Desk(published()).validate(subject)
     assert (Outcome.ADMITTED, Reason.PENDING) == (verdict.outcome, verdict.reason)
-    assert (True, False) == (verdict.takes_slot, verdict.starts_run)
+    assert (True, False) == (verdict.takes_slot, verdict.counts_run)
     assert Outcome.DENIED is Desk(published(share=0)).validate(subject).outcome
     assert Outcome.DENIED is Desk(published(full=True)).validate(subject).outcome
 
@@ -404,10 +404,10 @@ def test_every_run_comes_to_one_verdict_in_the_two_webhooks_together() -> None:
         if mutation.action is not Action.DENIED:
             verdict = desk.validate(held_by_us() if mutation.run is not None else create())
             assert verdict.allowed
-            counted += verdict.is_counted
-            spent += verdict.starts_run and not verdict.room_taken
+            counted += verdict.in_metrics
+            spent += verdict.counts_run and not verdict.room_taken
             spent += verdict.takes_slot
-            assert verdict.starts_run is (mutation.action is Action.ADMITTED)
+            assert verdict.counts_run is (mutation.action is Action.ADMITTED)
         assert (1, mutation.action is not Action.DENIED) == (counted, bool(spent))
         assert spent <= 1
 

@@ -83,7 +83,7 @@ class _Admitter:
     def judge(self, subject: Request | None = None, now_ms: int = 0) -> Verdict:
         state = AdmitterState(self.cached, self.pacing, Slots(), now_ms, NOW.timestamp())
         verdict = judge(subject or _request(), self.policy, state)
-        if verdict.allowed and verdict.starts_run:
+        if verdict.allowed and verdict.counts_run:
             self.pacing.take(verdict.tier)
         return verdict
 

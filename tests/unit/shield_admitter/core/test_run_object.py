@@ -17,7 +17,7 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 
 def read(document: object) -> RunObject | None:
     """Return an object as far as holding depends on it; None if it has another form."""
-    return decode(review_of(document)).run
+    return decode(review_of(document)).readable_run
 
 
 def review_of(document: object, *, old: object = None) -> bytes:
@@ -171,11 +171,11 @@ def test_a_held_run_is_known_by_its_label() -> None:
 @given(DOCUMENTS | LOOSE)
 def test_an_object_reads_the_same_beside_an_old_object_of_another_form(document: Any) -> None:
     first, second = decode(review_of(document)), decode(review_of(document, old=7))
-    assert (first.run, first.starts_run) == (second.run, second.starts_run)
+    assert (first.readable_run, first.starts_run) == (second.readable_run, second.starts_run)
     assert (first.labels(), first.display_name()) == (second.labels(), second.display_name())
 
 
 def test_bytes_that_are_no_text_inside_an_object_do_not_make_the_review_malformed() -> None:
     body = review_of(run(metadata={"labels": {"a": "?"}})).replace(b"?", b"\xff")
     request = decode(body)
-    assert ("u-1", None, {}) == (request.uid, request.run, request.labels())
+    assert ("u-1", None, {}) == (request.uid, request.readable_run, request.labels())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shield_admitter.core.slots import IN_BETWEEN_MS, Slots
+from shield_admitter.core.slots import MUTATE_TO_VALIDATE_MS, Slots
 from shield_common.decision import Decision, TierHold
 from tests.unit.shield_admitter.builders import ADMITTING, DENYING, NOW, decision
 
@@ -107,9 +107,9 @@ def test_a_run_that_is_held_without_a_slot_leaves_no_debt() -> None:
 def test_a_tier_has_closed_lately_for_as_long_as_a_request_is_between_two_webhooks() -> None:
     slots = accepted(holding(allow=True))
     slots.grant(holding(cycle=1), now_ms=10_000, unflushed=0)
-    slots.grant(holding(cycle=2), now_ms=10_000 + IN_BETWEEN_MS // 2, unflushed=0)
-    assert slots.may_have_been_open("standard", now_ms=10_000 + IN_BETWEEN_MS - 1)
-    assert not slots.may_have_been_open("standard", now_ms=10_000 + IN_BETWEEN_MS)
+    slots.grant(holding(cycle=2), now_ms=10_000 + MUTATE_TO_VALIDATE_MS // 2, unflushed=0)
+    assert slots.may_have_been_open("standard", now_ms=10_000 + MUTATE_TO_VALIDATE_MS - 1)
+    assert not slots.may_have_been_open("standard", now_ms=10_000 + MUTATE_TO_VALIDATE_MS)
 
 
 def test_a_tier_that_was_closed_at_the_first_decision_has_been_for_long() -> None:
@@ -119,8 +119,8 @@ def test_a_tier_that_was_closed_at_the_first_decision_has_been_for_long() -> Non
 def test_full_counts_once_no_request_can_be_between_two_webhooks() -> None:
     slots = accepted(holding())
     slots.grant(holding(cycle=1, full=True), now_ms=10_000, unflushed=0)
-    assert not slots.has_stayed_full("standard", now_ms=10_000 + IN_BETWEEN_MS - 1)
-    assert slots.has_stayed_full("standard", now_ms=10_000 + IN_BETWEEN_MS)
+    assert not slots.has_stayed_full("standard", now_ms=10_000 + MUTATE_TO_VALIDATE_MS - 1)
+    assert slots.has_stayed_full("standard", now_ms=10_000 + MUTATE_TO_VALIDATE_MS)
     slots.grant(holding(cycle=2), now_ms=20_000, unflushed=0)
     assert not slots.has_stayed_full("standard", now_ms=20_000)
 

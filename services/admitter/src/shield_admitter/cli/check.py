@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -14,11 +13,11 @@ from shield_common.clock import now_ms, utc_now
 from shield_common.command_line import Finding, finish_check, redis_findings
 from shield_common.decision_age import Freshness, freshness
 from shield_common.store.check import try_admitter_operations
-from shield_common.tls.certificate import read_certificate
 from shield_common.tls.contexts import TLSError
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from shield_admitter.settings import AdmitterSettings
     from shield_common.decision import Decision
@@ -66,19 +65,18 @@ def _exemptions(settings: AdmitterSettings, utc: datetime) -> list[Finding]:
 
 def _certificate(settings: AdmitterSettings, utc: datetime, host: str | None) -> Finding:
     try:
-        certificate = settings.tls.load_certificate()
+        certificate = settings.tls.load_certificate().certificate
     except TLSError as error:
         return Finding("certificate", ok=False, says=str(error))
     ends = certificate.not_after
     if ends <= utc:
         return Finding("certificate", ok=False, says=f"expired at {ends:%Y-%m-%dT%H:%M:%SZ}")
-    begins = certificate.certificate.not_before
+    begins = certificate.not_before
     if utc < begins:
         return Finding("certificate", ok=False, says=f"not valid until {begins:%Y-%m-%dT%H:%M:%SZ}")
-    names = read_certificate(Path(settings.tls.cert_file))
-    if host is not None and not names.is_for(host):
-        listed = ", ".join(names.names) or "no name"
-        return Finding("certificate", ok=False, says=f"is not for {host}, but for {listed}")
+    if host is not None and not certificate.is_for(host):
+        names = ", ".join(certificate.names) or "no name"
+        return Finding("certificate", ok=False, says=f"is not for {host}, but for {names}")
     soon = ", which is soon" if ends - utc < EXPIRES_SOON else ""
     return Finding("certificate", ok=True, says=f"valid until {ends:%Y-%m-%dT%H:%M:%SZ}{soon}")
 

@@ -18,7 +18,7 @@ decided about it is decided once, by /mutate:
 Runs held before it are ignored while the evaluator reports holding as stalled.
 
 /validate counts what /mutate admitted. It denies only if the tier has been denying for longer than
-`core.slots.IN_BETWEEN_MS`, which catches requests for which /mutate was not called.
+`core.slots.MUTATE_TO_VALIDATE_MS`, which catches requests for which /mutate was not called.
 
 The start gate is the same table for an update that starts a pending run, except that such a run
 needs no slot, because it exists already: it is admitted, or it goes on waiting.
@@ -111,8 +111,8 @@ class Mutation(Struct, frozen=True):
         return self.action in _STARTING
 
     @property
-    def starts_run(self) -> bool:
-        """Whether the run starts with this request, and is counted by /mutate."""
+    def counts_run(self) -> bool:
+        """Whether /mutate counts the run as admitted, because it starts with this request."""
         return self.action is ACTION_STARTED
 
 
@@ -165,7 +165,7 @@ def _start_or_wait(
     return Mutation(
         ACTION_GATED if is_update else ACTION_HELD,
         verdict.tier,
-        replace(verdict, outcome=HELD, retry_rule=None, starts_run=False),
+        replace(verdict, outcome=HELD, retry_rule=None, counts_run=False),
         request.object,
         queue,
         joins_queue,
@@ -185,9 +185,9 @@ def validate(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
     if policy.hold is None or not _is_run(request) or verdict.tier == NO_TIER:
         return verdict
     if _is_release(request, policy):
-        return _admitted(verdict, reason=Reason.RELEASED, starts_run=False)
+        return _admitted(verdict, reason=Reason.RELEASED, counts_run=False)
     hold = _hold_in_force(verdict, policy)
-    run = None if hold is None else request.run
+    run = None if hold is None else request.readable_run
     if hold is None or run is None:
         return verdict
     if not request.starts_run:
@@ -197,9 +197,9 @@ def validate(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
     )
     if denied or not run.may_wait:
         return verdict
-    counts = verdict.starts_run and request.operation == CREATE
+    counts_run = verdict.counts_run and request.operation == CREATE
     reason = SHIELD if verdict.outcome is PACED else verdict.reason  # /mutate had room
-    return _admitted(verdict, reason=reason, starts_run=counts, room_taken=True)
+    return _admitted(verdict, reason=reason, counts_run=counts_run, room_taken=True)
 
 
 def _pending(verdict: Verdict, run: RunObject, hold: TierHold, state: AdmitterState) -> Verdict:
@@ -211,13 +211,14 @@ def _pending(verdict: Verdict, run: RunObject, hold: TierHold, state: AdmitterSt
         full = hold.full and state.slots.has_stayed_full(verdict.tier, now_ms=state.now_ms)
         if full and not verdict.allowed:
             return verdict
-        return _admitted(verdict, reason=Reason.PENDING, is_counted=False)
+        return _admitted(verdict, reason=Reason.PENDING, in_metrics=False)
     if verdict.allowed or hold.full or not state.slots.has_slot:
         return verdict
     return _admitted(verdict, reason=Reason.PENDING, takes_slot=True)
 
 
 def _admitted(verdict: Verdict, **changes: object) -> Verdict:
+    """Return a verdict turned into an admission."""
     return replace(verdict, outcome=ADMITTED, retry_rule=None, wait_seconds=None, **changes)
 
 
@@ -235,9 +236,9 @@ def _is_release(request: Request, policy: Policy) -> bool:
 
 
 def _queue(request: Request, tier: str, decision: Decision | None) -> tuple[str, bool]:
-    """Return in whose tier's queue a run waits, and whether it comes into the queue only now.
+    """Return the tier in whose queue a run waits, and whether it joins the queue only now.
 
-    A run keeps the queue that its label names, as long as that is a tier; users can set the label.
+    A run keeps the queue that its label names if that is a tier: users can set the label.
     """
     before = request.oldObject if request.operation == UPDATE else None
     if before is None or before.held_tier is None:
@@ -247,7 +248,7 @@ def _queue(request: Request, tier: str, decision: Decision | None) -> tuple[str,
 
 
 def _hold_in_force(verdict: Verdict, policy: Policy) -> TierHold | None:
-    """Return the slots of a verdict's tier; None if holding is not in force for the verdict."""
+    """Return how a verdict's tier holds runs; None if holding is not in force for the verdict."""
     enforced = policy.tier_modes.get(verdict.tier, policy.mode) is ENFORCE
     overridden = verdict.reason is OVERRIDE and verdict.allowed
     return verdict.hold if enforced and not overridden else None

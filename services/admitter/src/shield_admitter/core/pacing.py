@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shield_common.decision import Decision
     from shield_common.decision_age import CachedDecision
 
-MAX_WAIT_SECONDS: Final = 60  # what the room will be in a minute is not known
+MAX_WAIT_SECONDS: Final = 60  # nothing is known about the room in more than a minute
 _MINUTE_MS: Final = 60_000
 
 
@@ -45,11 +45,13 @@ class Pacing:
     def wait_seconds(self, tier: str, cached: CachedDecision, *, now_ms: int) -> float | None:
         """Return how long a run has to wait for room if no other run takes it first.
 
+        While decisions stay away, this grants the last share again for each interval that has
+        passed.
+
         Args:
             tier: a request's tier.
             cached: the decision in force.
-            now_ms: this process's monotonic clock. While decisions stay away, the last share is
-                granted again for each interval that passes.
+            now_ms: this process's monotonic clock.
 
         Returns:
             Seconds, at most `MAX_WAIT_SECONDS`; None if there is room or the tier is not paced.

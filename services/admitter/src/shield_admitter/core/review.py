@@ -59,11 +59,11 @@ class Request(Struct, frozen=True):
 
     def labels(self) -> dict[str, str]:
         """Return the object's labels; none if it has none or they are malformed."""
-        return {} if self.object is None else self.object.names.labels or {}
+        return {} if self.object is None else self.object.name_and_labels.labels or {}
 
     @property
-    def run(self) -> RunObject | None:
-        """The object as far as holding depends on it; None if it has another form."""
+    def readable_run(self) -> RunObject | None:
+        """The object; None if a field that holding depends on has an unexpected type."""
         return None if self.object is None or self.object.metadata is None else self.object
 
     @property
@@ -82,7 +82,7 @@ class Request(Struct, frozen=True):
         """Return the object's name, or the prefix that the API server will complete."""
         if self.name or self.object is None:
             return self.name or ""
-        return self.object.names.name or self.object.names.generateName or ""
+        return self.object.name_and_labels.name or self.object.name_and_labels.generateName or ""
 
 
 class _RawRequest(Request, frozen=True):
@@ -119,7 +119,7 @@ def decode(body: bytes | bytearray) -> Request:
     """
     try:
         return _decode(body, _review_decoder)
-    except ReviewError:  # perhaps only because an object has another form than a run
+    except ReviewError:  # perhaps only because a field of an object has an unexpected type
         request: Any = _decode(body, _raw_review_decoder)
     decoded: Request = replace(
         request, object=read_object(request.object), oldObject=read_object(request.oldObject)

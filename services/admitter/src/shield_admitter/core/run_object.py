@@ -4,8 +4,8 @@
 review: with a run of 19 KB both take 35 µs of CPU, one after the other 66. The metadata is small
 and stays JSON until a rule, a log line or holding asks for it.
 
-A run in which a field that holding depends on has another form is never held: a patch could fail,
-and then the API server would refuse the run because of us.
+A run in which a field that holding depends on has an unexpected type is never held: a patch could
+fail, and then the API server would refuse the run because of us.
 
 Sources: RFC 6902 (JSON Patch), where ``add`` replaces a member that exists; RFC 6901 for paths;
 https://tekton.dev/docs/pipelines/pipelineruns/#pending-pipelineruns.
@@ -31,15 +31,15 @@ class _Owner(Struct):
     kind: str = ""
 
 
-class Names(Struct):
-    """The labels and the name in an object's metadata, as Kubernetes names them."""
+class NameAndLabels(Struct):
+    """The name and the labels in an object's metadata, as Kubernetes writes them."""
 
     labels: dict[str, str] | None = None
     name: str | None = None
     generateName: str | None = None  # noqa: N815 - Kubernetes' name
 
 
-class Metadata(Names):
+class Metadata(NameAndLabels):
     """All metadata that holding depends on."""
 
     annotations: dict[str, Raw] | None = None
@@ -68,16 +68,16 @@ class RunObject(Struct, frozen=True, dict=True):  # `cached_property` needs the 
         return "" if self.spec is None else self.spec.status or ""
 
     @cached_property
-    def names(self) -> Names:
-        """Its labels and name; empty if one of them has another form."""
+    def name_and_labels(self) -> NameAndLabels:
+        """Its name and labels; empty if one of them has an unexpected type."""
         try:
-            return _names_decoder.decode(self.raw_metadata)
+            return _name_and_labels_decoder.decode(self.raw_metadata)
         except _ERRORS:
-            return Names()
+            return NameAndLabels()
 
     @cached_property
     def metadata(self) -> Metadata | None:
-        """Its metadata; None if a field that holding depends on has another form."""
+        """Its metadata; None if a field that holding depends on has an unexpected type."""
         if self.spec is _UNREADABLE:
             return None
         try:
@@ -113,14 +113,14 @@ class _OtherObject(Struct):
     metadata: Raw = _NULL
 
 
-_names_decoder = msgspec.json.Decoder(Names)
+_name_and_labels_decoder = msgspec.json.Decoder(NameAndLabels)
 _metadata_decoder = msgspec.json.Decoder(Metadata)
 _run_decoder: msgspec.json.Decoder[RunObject | None] = msgspec.json.Decoder(RunObject | None)
 _other_decoder = msgspec.json.Decoder(_OtherObject)
 
 
 def read_object(document: Raw) -> RunObject | None:
-    """Read an object of any form.
+    """Read an object, whatever the types of its fields.
 
     Args:
         document: the object of a review, as JSON.

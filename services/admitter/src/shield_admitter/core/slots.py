@@ -1,4 +1,4 @@
-"""Slots: how many runs this admitter may still hold, and how lately a tier closed.
+"""Slots: how many runs this admitter may still hold, and how recently a tier closed.
 
 The evaluator counts held runs and publishes how many more may be held. All tiers use up the same
 slots, so there is one number for all of them. Unlike room, a share is not granted again while
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # A request comes to /mutate, then through the cluster's other webhooks to /validate, mostly within
 # milliseconds. A run that was admitted at the first must not be lost at the second because the
 # tier closed between the two calls, or because another admitter has the newer decision already.
-IN_BETWEEN_MS: Final = 2_000
+MUTATE_TO_VALIDATE_MS: Final = 2_000
 
 
 class Slots:
@@ -36,12 +36,12 @@ class Slots:
     def grant(self, decision: Decision, *, now_ms: int, unflushed: int) -> None:
         """Grant the share of a new decision.
 
-        Runs held since the evaluation before may be missing from this one's counters, so they are
-        subtracted from the share. A decision that repeats an evaluation
-        (an override was set) grants nothing.
+        The evaluator may not have counted the runs that were held since the last grant, so they are
+        subtracted from the share. A decision that repeats an evaluation (an override was set)
+        grants nothing.
 
         So within an interval all admitters together hold no more than the slots. Over several
-        intervals the slots may be exceeded by what one admitter held in the moment before the
+        intervals they may exceed the slots by what one of them held in the moment before the
         evaluator read the counters.
 
         Args:
@@ -50,8 +50,9 @@ class Slots:
             unflushed: held runs that the store's counters lack.
         """
         holds = [tier.hold for tier in decision.tiers.values() if tier.hold is not None]
+        # What the first decision says is taken to have been so before this admitter knew of it.
         first = self._evaluated_at is None
-        since_ms = now_ms - IN_BETWEEN_MS if first else now_ms
+        since_ms = now_ms - MUTATE_TO_VALIDATE_MS if first else now_ms
         self._denying_since = {
             name: self._denying_since.get(name, since_ms)
             for name, tier in decision.tiers.items()
@@ -87,9 +88,9 @@ class Slots:
     def may_have_been_open(self, tier: str, *, now_ms: int) -> bool:
         """Whether a tier may have been open when a request passed /mutate."""
         since = self._denying_since.get(tier)
-        return since is None or now_ms - since < IN_BETWEEN_MS
+        return since is None or now_ms - since < MUTATE_TO_VALIDATE_MS
 
     def has_stayed_full(self, tier: str, *, now_ms: int) -> bool:
         """Whether newcomers have been denied for longer than a request takes between webhooks."""
         since = self._full_since.get(tier)
-        return since is not None and now_ms - since >= IN_BETWEEN_MS
+        return since is not None and now_ms - since >= MUTATE_TO_VALIDATE_MS

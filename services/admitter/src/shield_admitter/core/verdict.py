@@ -98,7 +98,7 @@ class Policy:
         tiers: tier rules, in order.
         default_tier: the tier of requests that no rule matches.
         mode: the mode of tiers without their own.
-        tier_modes: the modes of single tiers.
+        tier_modes: the modes of tiers that have their own.
         exemptions: in order.
         retry_rules: in order.
         operations: operations that are judged.
@@ -136,10 +136,11 @@ class Verdict(Struct, frozen=True):
         exemption: the exemption that matched.
         retry_rule: when the client should try again; only for a denial.
         wait_seconds: expected wait for room, or for the held runs before it; only if paced.
-        starts_run: an admission makes a run write to etcd, so it is counted and uses up room.
+        counts_run: if admitted, the run is counted for the evaluator and uses up room, because it
+            starts with this request and the request is no dry run.
         room_taken: /mutate has used up the room already.
         takes_slot: the run waits although it is not held, and uses up a slot.
-        is_counted: False if /mutate has counted the verdict on the request.
+        in_metrics: metrics count this verdict; False if /mutate has counted one on the request.
     """
 
     outcome: Outcome
@@ -152,15 +153,15 @@ class Verdict(Struct, frozen=True):
     exemption: Exemption | None = None
     retry_rule: RetryRule | None = None
     wait_seconds: float | None = None
-    starts_run: bool = False
+    counts_run: bool = False
     room_taken: bool = False
     takes_slot: bool = False
-    is_counted: bool = True
+    in_metrics: bool = True
 
     @property
     def allowed(self) -> bool:
         """Whether the request is admitted."""
-        return self.outcome not in _REFUSALS
+        return self.outcome not in _NOT_ALLOWED
 
     @property
     def hold(self) -> TierHold | None:
@@ -190,32 +191,34 @@ class AdmitterState(Struct, frozen=True):
 def judge(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
     """Judge one request; nothing is counted and no room is used up."""
     cached = state.cached
-    present = freshness(cached, policy.limits, now_ms=state.now_ms)
+    decision_freshness = freshness(cached, policy.limits, now_ms=state.now_ms)
     if not _is_judged(request, policy):
-        return Verdict(ADMITTED, NOT_JUDGED, NO_TIER, present)
+        return Verdict(ADMITTED, NOT_JUDGED, NO_TIER, decision_freshness)
     rule = first_match(policy.tiers, request)
     tier = policy.default_tier if rule is None else rule.tier
     mode = policy.tier_modes.get(tier, policy.mode)
-    begins = request.starts_run
-    starts_run = begins and not request.dryRun
+    starts_run = request.starts_run
+    counts_run = starts_run and not request.dryRun
     if mode is _OFF:
-        return Verdict(ADMITTED, MODE_OFF, tier, present, tier_rule=rule, starts_run=starts_run)
+        return Verdict(
+            ADMITTED, MODE_OFF, tier, decision_freshness, tier_rule=rule, counts_run=counts_run
+        )
     exemption = _exemption(request, policy, state.unix_now)
     if exemption is not None:
         return Verdict(
             ADMITTED,
             EXEMPT,
             tier,
-            present,
+            decision_freshness,
             tier_rule=rule,
             exemption=exemption,
-            starts_run=starts_run,
+            counts_run=counts_run,
         )
-    decision = cached.decision if cached is not None and present.in_force else None
+    decision = cached.decision if cached is not None and decision_freshness.in_force else None
     allowed = policy.allow_unknown if decision is None else allows(decision, tier)
     outcome = ADMITTED if allowed else _DENIAL_BY_MODE[mode]
     reason, wait = _reason(decision, tier), None
-    if allowed and decision is not None and cached is not None and begins:
+    if allowed and decision is not None and cached is not None and starts_run:
         wait = state.pacing.wait_seconds(tier, cached, now_ms=state.now_ms)
     if wait is not None:
         outcome, reason = _PACING_BY_MODE[mode], ROOM
@@ -223,17 +226,17 @@ def judge(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
         outcome,
         reason,
         tier,
-        present,
+        decision_freshness,
         tier_decision=None if decision is None else decision.tiers.get(tier),
         decision=decision,
         tier_rule=rule,
-        retry_rule=first_match(policy.retry_rules, request) if outcome in _REFUSALS else None,
+        retry_rule=first_match(policy.retry_rules, request) if outcome in _NOT_ALLOWED else None,
         wait_seconds=wait,
-        starts_run=starts_run,
+        counts_run=counts_run,
     )
 
 
-_REFUSALS: Final = frozenset({DENIED, PACED})
+_NOT_ALLOWED: Final = frozenset({DENIED, PACED})
 _DENIAL_BY_MODE: Final = {
     Mode.ENFORCE: DENIED,
     Mode.WARN: WARNED,
