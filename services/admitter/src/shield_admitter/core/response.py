@@ -1,4 +1,4 @@
-"""From a verdict to an AdmissionReview response.
+"""From a verdict to an AdmissionReview response; its sentences are in ``core.sentences``.
 
 Source of the form: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response
 and k8s.io/api/admission/v1. Every text that goes in is bounded: those of the decision by its own
@@ -14,26 +14,20 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from shield_admitter.core.pacing import runs_per_minute
 from shield_admitter.core.review import API_VERSION, KIND
 from shield_admitter.core.run_object import hold_patch
-from shield_admitter.core.verdict import ADMITTED, HELD, OVERRIDE, QUEUE, ROOM, WARNED
-from shield_common.text import format_time, format_value, printable, truncate
+from shield_admitter.core.sentences import held_warning_text, reason_text, warning_text
+from shield_common.text import printable, truncate
 
 if TYPE_CHECKING:
     from shield_admitter.core.hold import Mutation
     from shield_admitter.core.review import Request
     from shield_admitter.core.verdict import Verdict
-    from shield_common.decision import TierDecision
 
 MAX_WARNING: Final = 120  # characters; kubectl shows a warning on one line
 MAX_KIND: Final = 63  # characters; Kubernetes allows no longer kind
 
 MAX_BECAUSE: Final = 300  # characters of the annotation that says why a run is held
-
-TWO_RUNS: Final = 1.5  # a minute, rounded
-MANY_MINUTES: Final = 90  # from here on a wait is written in hours
-HOURS_OF_A_DAY: Final = 24
 
 DENIAL_REASONS: Final = {429: "TooManyRequests", 403: "Forbidden"}
 
@@ -123,7 +117,7 @@ def admission_response(
     status = None
     if not verdict.allowed:
         status = _denial(request, verdict, denial_format, retry_after)
-    warnings, annotations = _warnings(_warning(verdict)), _annotations(verdict)
+    warnings, annotations = _warnings(warning_text(verdict)), _annotations(verdict)
     return AdmissionResponse(request.uid, verdict.allowed, annotations, warnings, status)
 
 
@@ -140,12 +134,12 @@ def mutation_response(
         return AdmissionResponse(request.uid, allowed=True)
     if run is None:
         return admission_response(request, verdict, denial_format, retry_after=retry_after)
-    because = truncate(printable(_explanation(verdict)), MAX_BECAUSE)
+    because = truncate(printable(reason_text(verdict)), MAX_BECAUSE)
     return AdmissionResponse(
         request.uid,
         allowed=True,
         auditAnnotations=_annotations(verdict),
-        warnings=[truncate(_held_warning(mutation, verdict), MAX_WARNING)],
+        warnings=[truncate(held_warning_text(mutation, verdict), MAX_WARNING)],
         patchType="JSONPatch",
         patch=hold_patch(run, tier=mutation.queue, because=because),
     )
@@ -159,10 +153,10 @@ def encode(response: AdmissionResponse) -> bytes:
 def encode_admission(request: Request, verdict: Verdict) -> bytes:
     """Return the review that admits a request, as JSON: `encode` of its `admission_response`.
 
-    While a decision is in force most requests get the same answer but for the uid, so that the rest
-    is kept (docs/adr/0182).
+    While a decision is in force most requests get the same answer but for the uid, so the rest is
+    cached (docs/adr/0182).
     """
-    before, after = _around_uid(_notes(verdict), _warning(verdict))
+    before, after = _around_uid(_notes(verdict), warning_text(verdict))
     return before + _encoder.encode(request.uid) + after
 
 
@@ -188,25 +182,11 @@ def _denial(
     on them.
     """
     code, kind = denial_format.code, request.kind.kind[:MAX_KIND]
-    text = f"{kind} admission currently not allowed: {_explanation(verdict)}. Tier: {verdict.tier}."
+    text = f"{kind} admission currently not allowed: {reason_text(verdict)}. Tier: {verdict.tier}."
     url = denial_format.url or (verdict.decision and verdict.decision.status_url)
     message = printable(f"{text} See {url}" if url else text)
     details = None if retry_after is None else StatusDetails(retry_after)
     return Status("Failure", code, DENIAL_REASONS[code], message, details)
-
-
-def _held_warning(mutation: Mutation, verdict: Verdict) -> str:
-    """Return the warning to the creator of a held run: its number in the queue, and the wait.
-
-    An override starts no runs, so that the releases before it tell nothing about the wait.
-    """
-    hold = verdict.hold
-    is_overridden = verdict.reason is OVERRIDE
-    first = "an operator's override has ended and " if is_overridden else ""
-    text = f"held, number {mutation.position:,}, starts when {first}etcd has room"
-    if is_overridden or hold is None or hold.wait_seconds is None:
-        return f"{text} (etcd-shield)"
-    return f"{text}, {_about(hold.wait_seconds)} (etcd-shield)"
 
 
 def _annotations(verdict: Verdict) -> AuditAnnotations:
@@ -224,64 +204,5 @@ def _notes(verdict: Verdict) -> _Notes:
     )
 
 
-def _explanation(verdict: Verdict) -> str:
-    tier_decision = verdict.tier_decision
-    if verdict.decision is None:
-        return "etcd-shield has no current decision"
-    if verdict.reason is QUEUE:
-        return _queue(verdict)
-    if verdict.reason is ROOM:
-        return _room(runs_per_minute(verdict.decision, verdict.tier))
-    if tier_decision is None:
-        return "etcd-shield denies every tier that it has no thresholds for"
-    return _denied(tier_decision)
-
-
-# Cached, because composing it takes 4 µs of CPU, and it changes only with the decision.
-@lru_cache(maxsize=128)
-def _denied(tier_decision: TierDecision) -> str:
-    """Return why a tier denies, since when, and until when."""
-    period = [f"denied since {format_time(tier_decision.since)}"]
-    if tier_decision.unit == "alert" and tier_decision.signal is not None:
-        period.append("until it stops")
-    elif tier_decision.reset is not None:
-        period.append(f"until below {format_value(tier_decision.reset, tier_decision.unit)}")
-    return f"{tier_decision.reason or 'etcd is close to its quota'} ({', '.join(period)})"
-
-
-def _queue(verdict: Verdict) -> str:
-    number = 0 if verdict.hold is None else verdict.hold.held
-    text = f"{number:,} runs of this tier wait and start first"
-    if number == 1:
-        text = "1 run of this tier waits and starts first"
-    return text if verdict.outcome is HELD else f"{text}, and no more can be held"
-
-
-def _about(seconds: float) -> str:
-    """Return a rough time to wait, such as ``in about 6 minutes``."""
-    minutes = round(seconds / 60)
-    if minutes <= 1:
-        return "in about a minute"
-    if minutes < MANY_MINUTES:
-        return f"in about {minutes} minutes"
-    hours = round(minutes / 60)
-    return "in more than a day" if hours > HOURS_OF_A_DAY else f"in about {hours} hours"
-
-
-def _room(per_minute: float) -> str:
-    if per_minute < 1:
-        return "etcd has room for less than one more run a minute; yours may start then"
-    runs = "one more run" if per_minute < TWO_RUNS else f"about {per_minute:.0f} more runs"
-    return f"etcd has room for {runs} a minute; yours may start then"
-
-
 def _warnings(warning: str | None) -> list[str] | None:
     return [truncate(printable(warning), MAX_WARNING)] if warning else None
-
-
-def _warning(verdict: Verdict) -> str | None:
-    if verdict.outcome is WARNED:
-        return f"etcd-shield would deny this: {_explanation(verdict)}"
-    if verdict.outcome is ADMITTED and verdict.tier_decision is not None:
-        return verdict.tier_decision.warning
-    return None
