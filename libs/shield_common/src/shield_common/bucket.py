@@ -19,11 +19,11 @@ class Bucket:
     """Runs that one admitter may still admit in one tier, or the controller release.
 
     A decision grants its share once, and holds no more than one share (one run, if that is less),
-    so that what was not used does not add up to a burst. A new one may admit a run at once, as it
-    could had it been there before, unless so little room is left that another admitter may have
-    used it. While decisions stay away, the last one goes on granting a share per interval until its
-    part of the room is used: a restart of the evaluator stops no run, and nothing is admitted
-    beyond the room.
+    so that what was not used does not add up to a burst. A new bucket starts with one run, as if it
+    had existed before, unless its owner's part of the room is less than that: another admitter may
+    have used it. While decisions stay away, the last one goes on granting a share per interval
+    until its part of the room is used: a restart of the evaluator stops no run, and nothing is
+    admitted beyond the room.
 
     Attributes:
         tokens: how many runs may be admitted now; a fraction is not enough for one.

@@ -25,8 +25,12 @@ MAX_BYTES: Final = 1024 * 1024
 class FileWatch:
     """Calls back when the content of one of its files has changed.
 
-    ``as_read`` is the `fingerprint` from just before the files were first read; without it a change
-    between that moment and now is missed.
+    Args:
+        paths: the files.
+        on_change: called after every change.
+        every: seconds between two looks at the files.
+        as_read: the `fingerprint` from just before the files were first read; without it a change
+            between that moment and now is missed.
     """
 
     def __init__(

@@ -20,10 +20,13 @@ SCHEMA: Final = 1
 
 MAX_NAMESPACES: Final = 100  # those with most held runs; the rest shows in the tiers' counts alone
 
-# The labels and annotations by which a held run is known; `docs/holding.md` names them to users.
+# The label and the annotation of a held run; `docs/holding.md` names them to users.
 HELD_LABEL: Final = "etcd-shield.dev/held"  # value: the tier in which the run was held
 REASON_ANNOTATION: Final = "etcd-shield.dev/held-because"  # value: a sentence for people
 PENDING: Final = "PipelineRunPending"  # Tekton's `spec.status` of a run that must not start yet
+# Label or annotation of a run in a queue of Kueue, which starts it (https://kueue.sigs.k8s.io/docs/tasks/run/).
+# etcd-shield neither holds such a run nor starts it.
+KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 
 
 class TierReport(Struct, frozen=True, kw_only=True):

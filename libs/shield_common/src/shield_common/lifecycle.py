@@ -23,8 +23,11 @@ class BackgroundTask:
     A crash is a bug: it is logged with its traceback, counted by ``on_crash``, and the function
     is started again, because a service without its feed or its loop must not look healthy.
 
-    Attributes:
+    Args:
         name: of the task in logs and metrics.
+        run: the function; it should not return.
+        on_crash: called with the name when the function fails or returns.
+        restart_after: seconds from then until the function is started again.
     """
 
     def __init__(
@@ -69,15 +72,15 @@ class BackgroundTask:
             await asyncio.sleep(self._restart_after)
 
 
-def backoff(failures: int, chance: float) -> float:
+def backoff(failures: int, random: float) -> float:
     """Return the seconds to wait before the next try.
 
     Args:
         failures: consecutive failures, from 1.
-        chance: a random number from 0 to 1; spreads the reconnects of many replicas.
+        random: a random number from 0 to 1; spreads the reconnects of many replicas.
     """
     longest: float = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(failures - 1, 10))
-    return longest * (0.5 + chance / 2)
+    return longest * (0.5 + random / 2)
 
 
 def stop_signal() -> asyncio.Event:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from shield_controller.patching import Attempt, RunPatches
     from shield_controller.settings import ControllerSettings
 
-CANCELLED: Final = "cancelled"  # a result beside those of `ReleaseOutcome`
-RELEASE_RESULTS: Final = (*(outcome.value for outcome in ReleaseOutcome), CANCELLED)
+CANCELLED_RESULT: Final = "cancelled"  # beside those of `ReleaseOutcome`
+RELEASE_RESULTS: Final = (*(outcome.value for outcome in ReleaseOutcome), CANCELLED_RESULT)
 # Reading runs whose spec changed while they were held costs a request each.
 MAX_CHECKS: Final = 50
 # Errors that one run alone may cause, for example by a webhook that fails on it: the runs behind it
@@ -99,7 +99,7 @@ class Releaser:
         self._on_result = on_result
         self._log = logs.get(__name__)
         self._checked: dict[str, int] = {}  # uid -> generation that was seen pending
-        self._done: set[str] = set()  # started, and not yet gone from the watch
+        self._done: set[str] = set()  # uids that left the queue and that the watch still has
         self._failures = 0
         self._retry_after = 0.0
         self._follows: bool | None = None
@@ -272,8 +272,8 @@ class Releaser:
     async def _record(self, run: HeldRun, attempt: Attempt, note: str, *, cancels: bool) -> None:
         outcome, problem = attempt.outcome, attempt.problem
         name = f"{run.namespace}/{run.name}"
-        result = CANCELLED if cancels and outcome is ReleaseOutcome.RELEASED else outcome.value
-        self._on_result(run.tier, result)
+        is_cancelled = cancels and outcome is ReleaseOutcome.RELEASED
+        self._on_result(run.tier, CANCELLED_RESULT if is_cancelled else outcome.value)
         if outcome is ReleaseOutcome.STUCK:
             if self.stuck.add(run.uid, now_ms=self._now_ms()):
                 self._log.warning("a held run cannot start", run=name, problem=problem)

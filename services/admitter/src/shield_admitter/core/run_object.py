@@ -19,10 +19,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, field
 
-from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
+from shield_common.held import HELD_LABEL, KUEUE_QUEUE, PENDING, REASON_ANNOTATION
 
-# Kueue's own queue decides when such a run starts (https://kueue.sigs.k8s.io/docs/tasks/run/).
-KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 # The owner's controller waits for its children: held, they would stop a run that is under way.
 WAITING_OWNERS: Final = frozenset({"PipelineRun", "CustomRun"})
 

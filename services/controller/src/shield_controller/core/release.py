@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from shield_controller.core.runs import HeldRun, WholeRun
 
-CANCELLED: Final = "Cancelled"  # Tekton's `spec.status` of a run that is to be cancelled
+CANCELLED_STATUS: Final = "Cancelled"  # Tekton's `spec.status` of a run that is to be cancelled
 FIRST_RETRY_MS: Final = 30_000
 LAST_RETRY_MS: Final = 600_000
 
@@ -70,7 +70,7 @@ def cancel_patch(run: HeldRun) -> Patch:
     """Return the patch that cancels a held run and removes the marks of holding."""
     return [
         *_tests(run),
-        {"op": "replace", "path": "/spec/status", "value": CANCELLED},
+        {"op": "replace", "path": "/spec/status", "value": CANCELLED_STATUS},
         *_unmark(run),
     ]
 

@@ -33,16 +33,16 @@ def held_report(
     """
     held: Counter[str] = Counter()
     stuck: Counter[str] = Counter()
-    places: Counter[tuple[str, str]] = Counter()
+    by_namespace: Counter[tuple[str, str]] = Counter()
     oldest: dict[str, datetime] = {}
-    oldest_of_place: dict[tuple[str, str], datetime] = {}
+    oldest_in_namespace: dict[tuple[str, str], datetime] = {}
     for run in runs:
-        place = (run.tier, run.namespace)
+        key = (run.tier, run.namespace)
         held[run.tier] += 1
         stuck[run.tier] += is_stuck(run.uid)
-        places[place] += 1
+        by_namespace[key] += 1
         oldest[run.tier] = min(run.created, oldest.get(run.tier, run.created))
-        oldest_of_place[place] = min(run.created, oldest_of_place.get(place, run.created))
+        oldest_in_namespace[key] = min(run.created, oldest_in_namespace.get(key, run.created))
     return HeldReport(
         reported_at=now,
         tiers={
@@ -60,9 +60,9 @@ def held_report(
                 tier=tier,
                 namespace=namespace,
                 held=number,
-                oldest_seconds=age_seconds(oldest_of_place[tier, namespace], now),
+                oldest_seconds=age_seconds(oldest_in_namespace[tier, namespace], now),
             )
-            for (tier, namespace), number in places.most_common(MAX_NAMESPACES)
+            for (tier, namespace), number in by_namespace.most_common(MAX_NAMESPACES)
         ),
     )
 

@@ -7,14 +7,12 @@ run may have 3 MiB. Of a run that is read in full, `spec.status` is all that is 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-from shield_common.held import HELD_LABEL, REASON_ANNOTATION
-
-KUEUE_NAME: Final = "kueue.x-k8s.io/queue-name"  # Kueue starts these runs; etcd-shield never does
+from shield_common.held import HELD_LABEL, KUEUE_QUEUE, REASON_ANNOTATION
 
 
 class Metadata(Struct, frozen=True):
@@ -127,7 +125,7 @@ def held_run(metadata: Metadata) -> HeldRun | None:
     tier = labels.get(HELD_LABEL)
     if tier is None or metadata.deletionTimestamp is not None:
         return None
-    if KUEUE_NAME in labels or KUEUE_NAME in annotations:
+    if KUEUE_QUEUE in labels or KUEUE_QUEUE in annotations:
         return None
     return HeldRun(
         uid=metadata.uid,
