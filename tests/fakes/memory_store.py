@@ -142,14 +142,14 @@ class MemoryStore:
         held_by = self._server.get(self._keys.lease)
         theirs = held_by is not None and held_by != holder.encode()
         if theirs or (epoch == 0 and not after_loss):
-            return Claim(held=False, epoch=epoch, taken=False, previous_epoch=epoch)
+            return Claim(lease_held=False, epoch=epoch, taken=False, previous_epoch=epoch)
         taken = held_by is None or epoch == 0
         current = epoch
         if taken:
             current = max(epoch + 1, self._server.now_ms() // 1000, above + 1)
         self._server.put(self._keys.epoch, str(current).encode())
         self._server.put(self._keys.lease, holder.encode(), lease_ms)
-        return Claim(held=True, epoch=current, taken=taken, previous_epoch=epoch)
+        return Claim(lease_held=True, epoch=current, taken=taken, previous_epoch=epoch)
 
     async def publish(self, publication: Publication) -> PublishAnswer:
         """See `DecisionWriter`."""

@@ -121,7 +121,7 @@ async def test_the_documented_evaluator_can_use_every_operation(store: RedisStor
     await store.read_decision()
     await store.release_lease("ada")
     assert ("noeviction", 0) == (await store.eviction_policy(), await store.count_subscribers())
-    assert claim.held
+    assert claim.lease_held
 
 
 async def test_the_documented_evaluator_can_do_nothing_else(rig: Rig) -> None:

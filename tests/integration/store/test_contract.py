@@ -46,7 +46,7 @@ async def published(site: Site, **changes: Any) -> int:
 
 async def test_a_free_lease_is_taken(site: Site) -> None:
     claim = await site.store.claim_lease("ada", LONG_MS)
-    assert (True, True, "ada") == (claim.held, claim.taken, await site.store.lease_holder())
+    assert (True, True, "ada") == (claim.lease_held, claim.taken, await site.store.lease_holder())
 
 
 async def test_a_lease_that_was_never_taken_is_free(site: Site) -> None:
@@ -56,14 +56,14 @@ async def test_a_lease_that_was_never_taken_is_free(site: Site) -> None:
 async def test_its_holder_renews_a_lease_without_a_new_epoch(site: Site) -> None:
     first = await site.store.claim_lease("ada", LONG_MS)
     again = await site.store.claim_lease("ada", 2 * LONG_MS)
-    assert (True, False, first.epoch) == (again.held, again.taken, again.epoch)
+    assert (True, False, first.epoch) == (again.lease_held, again.taken, again.epoch)
     assert LONG_MS < (await site.deployment.remaining_ms(site.keys.lease) or 0)
 
 
 async def test_a_held_lease_is_refused_with_its_holders_epoch(site: Site) -> None:
     theirs = await site.store.claim_lease("ada", LONG_MS)
     claim = await site.store.claim_lease("bob", LONG_MS)
-    assert (False, False, theirs.epoch) == (claim.held, claim.taken, claim.epoch)
+    assert (False, False, theirs.epoch) == (claim.lease_held, claim.taken, claim.epoch)
     assert "ada" == await site.store.lease_holder()
 
 
@@ -71,7 +71,7 @@ async def test_an_expired_lease_goes_to_the_next_with_a_higher_epoch(site: Site)
     first = await site.store.claim_lease("ada", SHORT_MS)
 
     async def taken() -> bool:
-        return (await site.store.claim_lease("bob", LONG_MS)).held
+        return (await site.store.claim_lease("bob", LONG_MS)).lease_held
 
     await wait_until(taken, within=PATIENCE, what="the lease to expire")
     second = await site.store.claim_lease("bob", LONG_MS)
@@ -148,7 +148,7 @@ async def test_a_lost_counter_makes_its_holder_take_the_lease_again(site: Site) 
 
 async def test_a_claimant_that_waits_after_a_loss_does_not_take_the_lease(site: Site) -> None:
     claim = await site.store.claim_lease("ada", LONG_MS, after_loss=False)
-    assert (False, None) == (claim.held, await site.store.lease_holder())
+    assert (False, None) == (claim.lease_held, await site.store.lease_holder())
 
 
 # Publishing.
@@ -289,7 +289,11 @@ async def test_r3_one_publication_makes_an_emptied_store_whole_again(site: Site)
         PublishResult.PUBLISHED is (await site.store.publish(publication(site, epoch=epoch))).result
     )
     bob = await site.store.claim_lease("bob", LONG_MS)
-    assert (False, epoch, b"latches") == (bob.held, bob.epoch, await site.store.read_latches())
+    assert (False, epoch, b"latches") == (
+        bob.lease_held,
+        bob.epoch,
+        await site.store.read_latches(),
+    )
 
 
 async def test_two_clusters_share_nothing(site: Site) -> None:

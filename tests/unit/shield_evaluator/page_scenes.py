@@ -319,7 +319,7 @@ def holding() -> Snapshot:
     waiting = replace_struct(hold, held=43, wait_seconds=220)
     tiers["standard"] = replace_struct(tiers["standard"], hold=waiting)
     decision = replace_struct(facts.result.decision, tiers=tiers)
-    return replace(facts, result=replace(facts.result, decision=decision, held=HELD))
+    return replace(facts, result=replace(facts.result, decision=decision, held_report=HELD))
 
 
 def withheld() -> Snapshot:

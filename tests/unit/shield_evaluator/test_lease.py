@@ -129,7 +129,7 @@ async def test_a_question_that_a_proxy_ends_the_connection_for_does_not_stop_the
 ) -> None:
     store.policy_error = StoreError("connection", "Connection closed by server.")
     await claim(writer, times=POLICY_TRIES)
-    assert writer.held
+    assert writer.lease_held
 
 
 @pytest.mark.shows("trial T11")
@@ -153,4 +153,4 @@ async def test_a_store_that_is_away_for_long_is_still_asked_for_its_policy(
     store.error = None
     await claim(writer)
     assert 1 == store.questions
-    assert writer.held
+    assert writer.lease_held

@@ -24,7 +24,7 @@ def completions(words: list[str]) -> list[str]:
     """Return the lines that kubectl reads.
 
     Args:
-        words: The words after `kubectl shield`; the last one is incomplete.
+        words: the words after `kubectl shield`; the last one is incomplete.
     """
     *before, last = words or [""]
     found = ShellComplete(command, {}, "kubectl-shield", "").get_completions(before, last)

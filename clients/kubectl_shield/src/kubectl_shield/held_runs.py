@@ -18,11 +18,11 @@ class HeldRun:
     """One held run.
 
     Attributes:
-        tier: The tier that it waits in.
-        namespace: Its namespace.
-        name: Its name.
-        created: When it was created, UTC.
-        because: Why it is held, as the admitter wrote it.
+        tier: the tier that it waits in.
+        namespace: its namespace.
+        name: its name.
+        created: when it was created, UTC.
+        because: why it is held, as the admitter wrote it.
     """
 
     tier: str

@@ -29,9 +29,9 @@ class Kubectl:
     """Kubectl with the options that choose a cluster, and the shield's namespace.
 
     Attributes:
-        program: Its path.
-        cluster: Options such as ``--context prod``, for every call.
-        namespace: Where the shield is installed.
+        program: its path.
+        cluster: options such as ``--context prod``, for every call.
+        namespace: where the shield is installed.
     """
 
     program: str

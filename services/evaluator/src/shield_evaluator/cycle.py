@@ -58,7 +58,7 @@ class _Evaluation:
     at: Instant
     state: ShieldState
     observations: Mapping[str, Observation]
-    held: HeldReport | None
+    held_report: HeldReport | None
 
 
 class Cycle:
@@ -102,7 +102,7 @@ class Cycle:
     @property
     def override_ends_ms(self) -> int | None:
         """When the override ends, on the clock of `Instant.ms`; None without one or on standby."""
-        return self._override.ends_ms if self._writer.held else None
+        return self._override.ends_ms if self._writer.lease_held else None
 
     def histories(self) -> Mapping[str, History]:
         """Return the last hour of each signal."""
@@ -123,7 +123,7 @@ class Cycle:
             old, self.config = self.config, self._next_config
             self._memory.apply_settings(old.plan, self.config.plan, pause_ms=self.config.pause_ms)
         config = self.config
-        if not self._writer.held:
+        if not self._writer.lease_held:
             self._evaluation = None
         if not await self._leads():
             return await self._stand_by(started)
@@ -151,7 +151,7 @@ class Cycle:
         May be called while `evaluate` waits for its observations.
         """
         async with self._publishing:
-            if not self._writer.held or self._evaluation is None:
+            if not self._writer.lease_held or self._evaluation is None:
                 return None
             return await self._publish(self._now(), self._evaluation, republished=True)
 
@@ -162,22 +162,22 @@ class Cycle:
         the latches current for the moment when it answers again.
         """
         # A publication renews the lease; while none is made, claiming it again does.
-        if self._writer.held and not self._undecided:
+        if self._writer.lease_held and not self._undecided:
             return True
         try:
-            held = await self._writer.claim()
+            lease_held = await self._writer.claim()
             self._memory.adopt(await self._writer.read_latches(), now_ms=self._now().ms)
-            if held and self._memory.blank:
+            if lease_held and self._memory.blank:
                 self._memory.recover(await self._writer.read_decision(), self.config.plan)
         except StoreError:
             return True
-        if held and not self._undecided:
+        if lease_held and not self._undecided:
             self._log.info(
                 "leading",
                 latches=len(self._memory.state.latches),
                 latches_removed=self._memory.removed_latches(self.config.plan) or None,
             )
-        return held
+        return lease_held
 
     async def _stand_by(self, started: Instant) -> CycleResult:
         decision = None
@@ -205,12 +205,12 @@ class Cycle:
         now_ms = self._now().ms
         self._override.expire(now_ms)
         certain = True
-        if writer.held:
+        if writer.lease_held:
             certain = await self._override.refresh(now_ms, unlimited_ms=config.ttl_ms)
         self._note_undecided(undecided_tiers(config.plan, evaluation.state, self._override.value))
         decision = None if self._undecided else self._decide(evaluation)
         answer = None
-        if writer.held and certain and decision is not None:
+        if writer.lease_held and certain and decision is not None:
             self._memory.mark_published(decision.order)
             answer = await writer.publish(
                 encode_decision(decision),
@@ -221,7 +221,7 @@ class Cycle:
                     evaluation.state, now_ms=evaluation.at.ms, order=decision.order
                 ),
             )
-        if writer.held and decision is None:
+        if writer.lease_held and decision is None:
             outcome = CycleOutcome.WITHHELD
         elif answer is PublishResult.PUBLISHED:
             outcome = CycleOutcome.PUBLISHED
@@ -238,7 +238,7 @@ class Cycle:
                 observations=evaluation.observations,
                 publish=answer,
                 republished=republished,
-                held=evaluation.held,
+                held_report=evaluation.held_report,
             )
         )
 

@@ -42,8 +42,8 @@ class CycleResult:
         publish: the store's answer; None if there was none or nothing was published.
         republished: the last observations were published again because the override changed;
             nothing was observed.
-        held: the controller's report of held runs that the cycle read; None without one, and on
-            standby.
+        held_report: the controller's report of held runs that the cycle read; None without one,
+            and on standby.
     """
 
     outcome: CycleOutcome
@@ -55,4 +55,4 @@ class CycleResult:
     observations: Mapping[str, Observation] = field(default_factory=dict)
     publish: PublishResult | None = None
     republished: bool = False
-    held: HeldReport | None = None
+    held_report: HeldReport | None = None

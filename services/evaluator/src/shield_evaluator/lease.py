@@ -43,8 +43,8 @@ class Writer:
     Attributes:
         holder: this process's identity.
         lease_ms: duration of the lease from each claim and publication on, milliseconds.
-        held: whether we held the lease at the last exchange with the store.
-        epoch: the highest known fencing number; ours while `held`.
+        lease_held: whether we held the lease at the last exchange with the store.
+        epoch: the highest known fencing number; ours while `lease_held`.
         sequence: number of decisions that we have published in this epoch.
         problem: the store's last error; None while it answers.
         admitters: how many subscribers the last publication reached; before the first one, how many
@@ -67,7 +67,7 @@ class Writer:
         self._policy_known = allow_eviction
         self._log = logs.get(__name__).bind(holder=holder)
         self.holder = holder
-        self.held = False
+        self.lease_held = False
         self.epoch = 0
         self.sequence = 0
         self.problem: str | None = "not connected yet"
@@ -96,18 +96,18 @@ class Writer:
             self._failed(error)
             raise
         self._answered()
-        self.held = claim.held
+        self.lease_held = claim.lease_held
         self.epoch = max(self.epoch, claim.epoch)
         if claim.taken:
             self.sequence = 0
             self.admitters = await self._count_admitters()
             self._log.info("lease taken", epoch=claim.epoch)
-        if claim.held:
+        if claim.lease_held:
             self._own_epoch = self.epoch
             self._loss_seen_ms = None
         else:
             self._note_loss(lost=claim.epoch == 0)
-        return self.held
+        return self.lease_held
 
     async def read_latches(self) -> bytes | None:
         """Read the latches document of the last publication.
@@ -131,7 +131,7 @@ class Writer:
         try:
             return await reading
         except StoreError as error:
-            self.held = False
+            self.lease_held = False
             self._failed(error)
             raise
 
@@ -169,7 +169,7 @@ class Writer:
         if answer.result is PublishResult.PUBLISHED:
             self.admitters = answer.receivers
         else:
-            self.held = False
+            self.lease_held = False
             self._log.warning("another evaluator is the writer now", result=answer.result.value)
         return answer.result
 
@@ -180,9 +180,9 @@ class Writer:
 
     async def release(self) -> None:
         """Release the lease, so that a standby need not wait for its end; never raises."""
-        if not self.held:
+        if not self.lease_held:
             return
-        self.held = False
+        self.lease_held = False
         try:
             await self._store.release_lease(self.holder)
         except StoreError as error:

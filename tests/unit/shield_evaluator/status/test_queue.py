@@ -90,5 +90,7 @@ def test_a_controller_that_stopped_reporting_is_a_notice() -> None:
     assert entry.hold is not None
     stalled = replace_struct(entry, hold=replace_struct(entry.hold, stalled=True))
     decision = replace_struct(facts.result.decision, tiers={"standard": stalled})
-    view = view_of(replace(facts, result=replace(facts.result, decision=decision, held=None)))
+    view = view_of(
+        replace(facts, result=replace(facts.result, decision=decision, held_report=None))
+    )
     assert "shield-controller has stopped reporting." in [notice.title for notice in view.notices]

@@ -146,7 +146,7 @@ def claim(answer: object) -> Claim:
     command = "the script that claims the lease"
     held, epoch, taken, previous = items(command, answer, 4)
     return Claim(
-        held=bool(integer(command, held)),
+        lease_held=bool(integer(command, held)),
         epoch=digits(command, epoch),
         taken=bool(integer(command, taken)),
         previous_epoch=digits(command, previous),

@@ -62,13 +62,14 @@ class Claim:
     """The answer to a claim of the lease.
 
     Attributes:
-        held: the claimant holds the lease now.
-        epoch: the fencing number in force: the claimant's own if held, else the holder's.
+        lease_held: the claimant holds the lease now.
+        epoch: the fencing number in force: the claimant's own if it holds the lease, else the
+            holder's.
         taken: this claim took the lease, so the epoch is new.
         previous_epoch: the fencing number before this claim; 0 if there was none.
     """
 
-    held: bool
+    lease_held: bool
     epoch: int
     taken: bool
     previous_epoch: int

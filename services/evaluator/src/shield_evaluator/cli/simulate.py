@@ -105,8 +105,8 @@ def simulate(
     Clients create runs, and the shield admits or refuses them. Admitted runs write to etcd for
     minutes, and are compacted and pruned. Clients of refused runs try again. The shield is the
     evaluator's own latches and room with the admitters' own pacing, on a simulated clock. The
-    result stands beside the same runs without room (latches alone) and without a shield, and, where
-    runs are held, beside those without holding.
+    result is shown beside the same runs without room (latches alone) and without a shield, and
+    where runs are held, beside those without holding.
 
     \b
     Examples:

@@ -80,7 +80,7 @@ class Board:
         checks = {
             "redis": self._writer.problem or "ok",
             "prometheus": self._prometheus_check(),
-            "lease": "held" if self._writer.held else "standby" if standby else "not held",
+            "lease": "held" if self._writer.lease_held else "standby" if standby else "not held",
         }
         return Readiness(ready=self._published or standby, checks=checks)
 
@@ -99,7 +99,7 @@ class Board:
         result = self._result
         body: dict[str, Any] = {
             "holder": self._writer.holder,
-            "lease_held": self._writer.held,
+            "lease_held": self._writer.lease_held,
             "epoch": self._writer.epoch,
             "redis": self._writer.problem or "ok",
             "config": self._config_problem() or "ok",
@@ -107,7 +107,7 @@ class Board:
             "decision": None if result is None else msgspec.to_builtins(result.decision),
         }
         if result is not None:
-            body["held"] = msgspec.to_builtins(result.held)
+            body["held"] = msgspec.to_builtins(result.held_report)
             body["problems"] = self.snapshot().problems
             body["latches"] = [
                 {"tier": tier, "signal": signal, "state": latch.state.value}
@@ -128,7 +128,7 @@ class Board:
             result=result,
             interval=config.interval,
             holder=self._writer.holder,
-            lease_held=self._writer.held,
+            lease_held=self._writer.lease_held,
             # A standby's own values are out of date: it does not query Prometheus.
             histories={} if standby else self._cycle.histories(),
             changes=tuple(self._changes),

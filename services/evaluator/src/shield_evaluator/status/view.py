@@ -88,7 +88,7 @@ def view_of(snapshot: Snapshot) -> View:
         notices=_notices(snapshot),
         tiers=tier_cards(snapshot),
         signals=signal_cards(snapshot),
-        queue=queue_of(None if snapshot.result is None else snapshot.result.held),
+        queue=queue_of(None if snapshot.result is None else snapshot.result.held_report),
         facts=_facts(snapshot),
         advice=advice_for(snapshot),
         changes=[
