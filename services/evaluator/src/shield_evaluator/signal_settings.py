@@ -13,7 +13,7 @@ from shield_common.config.types import Duration, Name, Size
 LabelName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 # Python's `$` also matches before a last newline, hence the (?!\n).
 AlertName = Annotated[str, Meta(pattern=r"^[A-Za-z_:][A-Za-z0-9_:.\-]{0,127}$(?!\n)")]
-Hold = Literal["hold", "deny", "allow"]
+OnBlindName = Literal["hold", "deny", "allow"]
 _SIZE_LIKE: Final = re.compile(r"[0-9.]+ *[A-Za-z]*")  # a number with a unit, which PromQL has not
 
 
@@ -45,7 +45,7 @@ class SignalSettings(SettingsStruct, frozen=True, kw_only=True):
     quota: Annotated[int, Meta(ge=1)] | Annotated[str, Meta(min_length=1)] | None = None
     learn_cost: bool = True
     blind_after: Duration | None = None
-    on_blind: Hold | None = None
+    on_blind: OnBlindName | None = None
     unit: Literal["ratio", "number"] = "ratio"
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shield_evaluator.backtest import recording, report
 from shield_evaluator.backtest.findings import Report
-from shield_evaluator.backtest.replay import can_reckon_room, replay
+from shield_evaluator.backtest.replay import can_compute_room, replay
 from shield_evaluator.backtest.samples import Samples
 from shield_evaluator.core.plan import Plan
 from shield_evaluator.simulate.scenarios import default_plan
@@ -64,14 +64,14 @@ def test_without_a_run_cost_the_runs_change_nothing(samples: Samples) -> None:
 def test_without_the_runs_a_run_cost_changes_nothing(samples: Samples) -> None:
     old = _without_runs(samples)
 
-    assert not can_reckon_room(old, PRICED)
+    assert not can_compute_room(old, PRICED)
     assert _report(PLAN, old).tiers == _report(PRICED, old).tiers
 
 
 def test_a_recording_keeps_the_runs(samples: Samples) -> None:
     again = recording.decode(recording.encode(samples))
 
-    assert can_reckon_room(again, PRICED)
+    assert can_compute_room(again, PRICED)
     assert _report(PRICED, samples) == _report(PRICED, again)
 
 
@@ -83,5 +83,5 @@ def test_a_quota_of_the_configuration_counts_as_well(samples: Samples) -> None:
     queries = [query for query in samples.queries if "etcd quota" not in query.names]
     without_quota = dataclasses.replace(samples, queries=queries)
 
-    assert not can_reckon_room(without_quota, PRICED)
+    assert not can_compute_room(without_quota, PRICED)
     assert _report(PRICED, samples).tiers == _report(stated, without_quota).tiers

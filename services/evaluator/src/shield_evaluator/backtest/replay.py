@@ -60,7 +60,7 @@ def replay(plan: Plan, expressions: Mapping[str, str], samples: Samples) -> Iter
     ]
     grid = samples.grid
     runs, quotas = count_runs(samples), quotas_of(samples, plan)
-    reckons_room = plan.has_room and runs is not None
+    computes_room = plan.has_room and runs is not None
     # Nothing else decided before the first step, so no tier waits to be decided.
     first = TierBit(plan.cold_start is ColdStart.RESET, instant(grid.start_ms).utc)
     state, total = ShieldState(tiers=dict.fromkeys(plan.tiers, first)), 0
@@ -74,7 +74,7 @@ def replay(plan: Plan, expressions: Mapping[str, str], samples: Samples) -> Iter
         }
         before, total = total, 0 if runs is None else int(runs.totals[index])
         rooms = None
-        if reckons_room:
+        if computes_room:
             rooms = room.advance(
                 plan,
                 state.room,
@@ -87,7 +87,7 @@ def replay(plan: Plan, expressions: Mapping[str, str], samples: Samples) -> Iter
         yield Step(now, observations, state, None if runs is None else total - before)
 
 
-def can_reckon_room(samples: Samples, plan: Plan) -> bool:
+def can_compute_room(samples: Samples, plan: Plan) -> bool:
     """Return whether samples have the runs and the quota, without which there is no room."""
     return count_runs(samples) is not None and bool(quotas_of(samples, plan))
 

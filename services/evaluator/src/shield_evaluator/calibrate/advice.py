@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shield_evaluator.calibrate.fit import Calibration
-    from shield_evaluator.settings import ThresholdSettings
+    from shield_evaluator.threshold_settings import ThresholdSettings
 
 _KIB: Final = 1024
 _ROUND: Final = 128  # KiB: a finer figure would promise more than any history holds

@@ -10,7 +10,7 @@ import msgspec
 
 from shield_common.command_line import EXIT_FAILED
 from shield_evaluator.backtest import report, runs, tables
-from shield_evaluator.backtest.replay import can_reckon_room, replay
+from shield_evaluator.backtest.replay import can_compute_room, replay
 from shield_evaluator.backtest.samples import SamplesError
 from shield_evaluator.cli.past import Past, past_options, read_past, record_past
 from shield_evaluator.cli.terminal import (
@@ -84,7 +84,7 @@ def backtest(
         try:
             record_past(past, samples)
             plans = [one.plan() for _, one in chosen]
-            if any(one.has_room and not can_reckon_room(samples, one) for one in plans):
+            if any(one.has_room and not can_compute_room(samples, one) for one in plans):
                 say("these samples have no runs or no quota: run_cost is ignored")
             reports = [(name, _report(one, samples)) for name, one in chosen]
             if plot is not None:

@@ -13,8 +13,8 @@ from shield_evaluator.core.plan import (
     SignalPlan,
     Unit,
 )
-from shield_evaluator.settings import ThresholdSettings
 from shield_evaluator.simulate.world import HOUR, MINUTE, Arrivals, EtcdModel, Watching, World
+from shield_evaluator.threshold_settings import ThresholdSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

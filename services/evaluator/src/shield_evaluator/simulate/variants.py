@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from shield_common.config.types import Size
 from shield_evaluator.core.plan import Plan, Unit
-from shield_evaluator.settings import MAX_SLOTS, ThresholdSettings
+from shield_evaluator.settings import MAX_SLOTS
 from shield_evaluator.simulate.loop import simulate
+from shield_evaluator.threshold_settings import ThresholdSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
