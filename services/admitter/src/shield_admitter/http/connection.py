@@ -251,7 +251,7 @@ class Connection(asyncio.Protocol):
             self._receive(data)
 
     def _receive_head(self, data: bytes) -> bytes:
-        """Read bytes up to the end of a head; return what follows it."""
+        """Read bytes up to the end of a head, and behind a known one the body; return the rest."""
         if self.state is _IDLE:
             if self._received or data[0] in _EMPTY_LINE:
                 data = self._skip_empty_line(self._received + data)
@@ -265,7 +265,7 @@ class Connection(asyncio.Protocol):
             if known is not None:
                 accepted, length, size = known
                 self._head_complete(accepted, length)
-                return data[size:]
+                return self._receive_body(data[size:])
             self._parser = HttpRequestParser(self)
             self._enter(_HEAD)
         parsed, received = len(self._received), self._received + data
@@ -408,11 +408,9 @@ class Connection(asyncio.Protocol):
         self._release_body()
         self._requests_left -= 1
         self.is_fresh = False
-        # A client that uses another method is no API server; its next bytes are not worth parsing.
         close = (
             response.close
             or self._requests_left <= 0
-            or self._head.method != b"POST"
             or self._server.draining
             or not self._head.keep_alive
         )

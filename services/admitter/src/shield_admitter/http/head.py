@@ -97,7 +97,8 @@ def validate_head(
         request_line=b"%s %s HTTP/%s\r\n" % (method, target, version.encode("ascii")),
         is_chunked=coding is not None,
         expects_continue=expectation is not None,
-        keep_alive=keep_alive,
+        # A client that uses another method is no API server; its next bytes are not worth parsing.
+        keep_alive=keep_alive and method == b"POST",
     )
 
 

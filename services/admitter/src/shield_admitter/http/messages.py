@@ -24,7 +24,7 @@ class RequestHead(Struct, frozen=True):
         request_line: the only accepted spelling of its first line.
         is_chunked: whether the body comes in chunks.
         expects_continue: whether the client waits for 100 Continue.
-        keep_alive: whether the client may send another request on the connection.
+        keep_alive: whether another request is read from the connection.
     """
 
     method: bytes
