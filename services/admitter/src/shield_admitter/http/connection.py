@@ -86,7 +86,7 @@ _EMPTY_LINE: Final = b"\r\n"
 _HEAD_END: Final = b"\r\n\r\n"
 
 
-class _OverError(Exception):
+class _TrailingBytesError(Exception):
     """Raised in a parser callback for bytes behind the end of a body in chunks."""
 
 
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._forbidden: Response | None = None
         self._received = b""  # of a head, or of the empty line before it
-        self._behind = b""  # sent behind a request that was answered in this turn of the loop
+        self._pipelined = b""  # sent behind a request that was answered in this turn of the loop
         self._head = RequestHead(b"", b"")
         self._body: bytes | bytearray = b""
         self._reserved = 0
@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
         self._enter(_HANDSHAKE)
 
     def _reset(self) -> None:
-        """Forget what the parser has told about the request before."""
+        """Forget what the parser reported of the request before."""
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []  # but for Content-Length
         self._length = 0  # bytes of the body, if it is not chunked
@@ -157,8 +157,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse up to the end of one request; the callbacks below do the rest."""
-        if self._behind:
-            self._behind += data
+        if self._pipelined:
+            self._pipelined += data
         else:
             self._receive(data)
 
@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Read again."""
         self._write_paused = False
-        if not self._behind:
+        if not self._pipelined:
             self._transport.resume_reading()
 
     # Called by the server.
@@ -231,20 +231,20 @@ class Connection(asyncio.Protocol):
                 data = self._receive_body(data) if self.state is _BODY else self._receive_head(data)
         except RejectedError as error:
             self._reject(error)
-        except _OverError:
+        except _TrailingBytesError:
             self.close()
         except Exception:  # noqa: BLE001 - a bug must not become a connection that hangs
             logs.get(__name__).exception("parsing a request failed")
             self._enter(_CLOSING)
             self.abort()
         if data and self.state < _LINGER:
-            self._behind = data
+            self._pipelined = data
             self._transport.pause_reading()
-            self._server.call_soon(self._receive_behind)
+            self._server.call_soon(self._receive_pipelined)
 
-    def _receive_behind(self) -> None:
+    def _receive_pipelined(self) -> None:
         """Go on with the next request, unless the connection ended meanwhile."""
-        data, self._behind = self._behind, b""
+        data, self._pipelined = self._pipelined, b""
         if self.state < _LINGER:
             if not self._write_paused:
                 self._transport.resume_reading()
@@ -327,7 +327,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         if self.state is not _HEAD:
-            raise _OverError
+            raise _TrailingBytesError
         self._reset()
 
     def on_url(self, url: bytes) -> None:

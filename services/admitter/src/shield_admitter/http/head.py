@@ -139,7 +139,7 @@ class KnownHeads:
         if found is None or len(head) > limits.MAX_HEAD - _MAX_DIGITS:
             return
         known = (head[: found.start(1)], head[found.end(1) :], accepted)
-        if known in self._heads:  # it has arrived in pieces, for which nobody looks
+        if known in self._heads:  # this one arrived in pieces, which `find` does not see
             return
         if len(self._heads) >= self._limit:
             del self._heads[0]
