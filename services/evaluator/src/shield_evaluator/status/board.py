@@ -1,4 +1,4 @@
-"""What the evaluator tells about itself over HTTP: readiness, ``/status``, and the page at ``/``.
+"""What the evaluator reports of itself over HTTP: readiness, ``/status``, and the page at ``/``.
 
 The board is the only owner of the last result; everything that is asked between two cycles is
 answered from it.

@@ -1,6 +1,6 @@
 """The queue of held runs in words: by tier and namespace, the longest first.
 
-The controller reports it; which run is next, `shield-controller queue` says.
+The controller reports it. `shield-controller queue` shows which run is next.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class QueueRow:
     Attributes:
         tier: the tier.
         namespace: the namespace.
-        held: how many runs are held.
-        oldest: since when the oldest of them waits.
+        held: how many runs are held, as text.
+        oldest: how long the oldest of them has waited, as text.
     """
 
     tier: str
@@ -40,8 +40,8 @@ class Queue:
 
     Attributes:
         summary: how many there are and how fast they start, in a sentence.
-        rows: the places with most held runs.
-        more: how many held runs are in other places; empty if there are none.
+        rows: the namespaces of a tier with most held runs.
+        more: a sentence on the held runs of all others; empty if there are none.
     """
 
     summary: str
@@ -56,11 +56,11 @@ def queue_of(report: HeldReport | None) -> Queue | None:
     held = sum(tier.held for tier in report.tiers.values())
     rows = [
         QueueRow(
-            place.tier, place.namespace, f"{place.held:,}", format_duration(place.oldest_seconds)
+            entry.tier, entry.namespace, f"{entry.held:,}", format_duration(entry.oldest_seconds)
         )
-        for place in report.namespaces[:MAX_ROWS]
+        for entry in report.namespaces[:MAX_ROWS]
     ]
-    shown = sum(place.held for place in report.namespaces[:MAX_ROWS])
+    shown = sum(entry.held for entry in report.namespaces[:MAX_ROWS])
     return Queue(
         summary=_summary(report, held),
         rows=rows,
