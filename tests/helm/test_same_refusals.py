@@ -16,6 +16,7 @@ from tests.helm.test_every_example import SETTINGS
 
 pytestmark = pytest.mark.shows("N3")
 
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 STANDARD = "evaluator.config.tiers.standard"
 DB_FILE = f"{STANDARD}.db-file"
 QUERY = "etcd_mvcc_db_total_size_in_bytes"
@@ -149,8 +150,7 @@ EXTERNAL: dict[str, dict[str, Any]] = {
 
 def file_of(service: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return the service's file as the chart would write it if it refused nothing."""
-    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
-    merged = _without_nulls(overlaid(defaults, values))
+    merged = _without_nulls(overlaid(DEFAULTS, values))
     config = dict(merged[service]["config"])
     external = merged["externalRedis"] if "externalRedis" in values else {}
     redis = {"url": external.get("url", "redis://r:6379/0")}

@@ -1,5 +1,6 @@
 """Every name that a rule or a panel may ask for: ours, recorded ones, and those of others."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in document["groups"] for rule in group["rules"]]
 
 
+@functools.cache
 def exposed_names() -> set[str]:
     """Return every name that our services export or our rules record."""
     recorded = {rule["record"] for rule in rules() if "record" in rule}
