@@ -60,9 +60,11 @@ class Pacing:
         entry, bucket = decision.tiers.get(tier), self._buckets.get(tier)
         if entry is None or bucket is None:
             return None
-        missed = missed_intervals(decision, age_ms=cached.age_ms(now_ms))
-        # The share of the first interval was granted when the decision came.
-        if missed > bucket.missed_intervals:
+        age_ms = now_ms - cached.since_ms
+        # The share of the first interval was granted when the decision came, and the next decision
+        # may be late by one.
+        if age_ms >= (2 + bucket.missed_intervals) * decision.interval_ms:
+            missed = missed_intervals(decision, age_ms=age_ms)
             bucket.grant(decision, entry, missed_intervals=missed)
         if bucket.has_run:
             return None
