@@ -94,7 +94,7 @@ def evaluator_registry() -> CollectorRegistry:
 def admitter_registry() -> CollectorRegistry:
     """Return an admitter's registry."""
     policy = Policy(
-        tiers=(),
+        tier_rules=(),
         default_tier="standard",
         mode=Mode.ENFORCE,
         limits=FreshnessLimits(30_000, 300_000),

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shield_common.store.keys import Keys, held_tier
+from shield_common.store.keys import Keys, tier_of_held_field
 from shield_common.store.protocol import (
     AdmittedTotals,
     Claim,
@@ -213,9 +213,9 @@ class MemoryStore:
     async def read_admitted(self) -> AdmittedTotals:
         """See `AdmittedCounter`."""
         counts = self._server.admitted[self._keys.admitted]
-        held = {held_tier(field): count for field, count in counts.items()}
+        held = {tier_of_held_field(field): count for field, count in counts.items()}
         return AdmittedTotals(
-            {field: count for field, count in counts.items() if held_tier(field) is None},
+            {field: count for field, count in counts.items() if tier_of_held_field(field) is None},
             held={tier: count for tier, count in held.items() if tier is not None},
         )
 

@@ -90,7 +90,7 @@ def _admits_within_share(decision: Decision, tier: str) -> None:
 def _holds_within_share(decision: Decision) -> None:
     slots = Slots()
     slots.grant(decision, now_ms=0, unflushed=0)
-    shares = [tier.hold.share for tier in decision.tiers.values() if tier.hold is not None]
+    shares = [entry.hold.share for entry in decision.tiers.values() if entry.hold is not None]
     held = 0
     while slots.has_slot and held < _ENOUGH:
         slots.take("any")

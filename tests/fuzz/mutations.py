@@ -27,7 +27,7 @@ _OWNERS: Final = {"PipelineRun", "CustomRun"}
 _WAITS: Final = {Action.HELD, Action.GATED}
 _POLICY: Final = mutation_policy(
     Policy(
-        tiers=(),
+        tier_rules=(),
         default_tier="standard",
         mode=Mode.ENFORCE,
         limits=FreshnessLimits(stale_after_ms=30_000, expired_after_ms=300_000),
@@ -62,7 +62,7 @@ _DECISIONS: Final = {
 
 
 def mutation(data: bytes) -> None:
-    """A review gets an answer; a run is held only if it may wait, and by a patch that fits it."""
+    """A review gets an answer; a run is held only if it may be, and by a patch that fits it."""
     try:
         request = decode(data)
     except ReviewError:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shield_common.decision import Decision, TierDecision, encode_decision
-from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
+from shield_common.held import HELD_LABEL, PENDING_STATUS, REASON_ANNOTATION
 from shield_common.store.keys import Keys
 from tests.rig.apiserver import KubeApiServer
 from tests.rig.kubernetes_api import KubernetesApi, Object
@@ -34,7 +34,7 @@ def held(name: str, *, tier: str = "standard", **metadata: Any) -> Object:
             "annotations": {REASON_ANNOTATION: "etcd has no room", "note": "stays"},
             **metadata,
         },
-        "spec": {"pipelineRef": {"name": "build"}, "status": PENDING},
+        "spec": {"pipelineRef": {"name": "build"}, "status": PENDING_STATUS},
     }
 
 
@@ -125,7 +125,7 @@ class Cluster:
 def is_held(run: Object) -> bool:
     """Return whether a run is pending and marked as held."""
     marked = HELD_LABEL in run["metadata"].get("labels", {})
-    return marked and PENDING == run["spec"].get("status")
+    return marked and PENDING_STATUS == run["spec"].get("status")
 
 
 async def wait_metric(controller: Controller, value: float, name: str, **labels: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from shield_common.held import HELD_LABEL, PENDING
+from shield_common.held import HELD_LABEL, PENDING_STATUS
 from tests.e2e.controller.cluster import ALL_RUNS, SECONDS, Cluster, tier, wait_metric
 from tests.rig.certificates import Authority
 from tests.rig.kubernetes_api import Object
@@ -27,7 +27,8 @@ async def starts_of(cluster: Cluster, since: str) -> list[str]:
     started = []
     for event in await cluster.api.events(ALL_RUNS, since=int(since)):
         metadata, spec = event["object"]["metadata"], event["object"].get("spec", {})
-        is_waiting = HELD_LABEL in metadata.get("labels", {}) and PENDING == spec.get("status")
+        is_pending = PENDING_STATUS == spec.get("status")
+        is_waiting = HELD_LABEL in metadata.get("labels", {}) and is_pending
         if "MODIFIED" == event["type"] and not is_waiting:
             started.append(metadata["name"])
     return started
@@ -114,7 +115,7 @@ async def test_a_run_that_a_webhook_holds_again_is_stuck(cluster: Cluster) -> No
     """A controller that the start gate does not know must not take the run for started."""
     await cluster.hold("team-a", "one")
     gate = [
-        {"op": "add", "path": "/spec/status", "value": PENDING},
+        {"op": "add", "path": "/spec/status", "value": PENDING_STATUS},
         {"op": "add", "path": "/metadata/labels/etcd-shield.dev~1held", "value": "standard"},
     ]
     async with refusing(cluster, "one", patch=gate):

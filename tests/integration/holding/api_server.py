@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from shield_common.held import HELD_LABEL, PENDING
+from shield_common.held import HELD_LABEL, PENDING_STATUS
 
 Run = dict[str, Any]
 USER = "system:serviceaccount:ci:pipelines-as-code-controller"
@@ -52,7 +52,7 @@ class Answer:
 def is_held(run: Run) -> bool:
     """Say whether a run waits, with the label of those that etcd-shield holds."""
     labels = run["metadata"].get("labels") or {}
-    return PENDING == (run.get("spec") or {}).get("status") and HELD_LABEL in labels
+    return PENDING_STATUS == (run.get("spec") or {}).get("status") and HELD_LABEL in labels
 
 
 def pipeline_run(name: str, *, status: str | None = None, **metadata: Any) -> Run:

@@ -11,7 +11,13 @@ from datetime import UTC, datetime
 import pytest
 
 from shield_common.decision import Decision, TierHold
-from shield_common.held import HELD_LABEL, PENDING, HeldReport, TierReport, encode_held_report
+from shield_common.held import (
+    HELD_LABEL,
+    PENDING_STATUS,
+    HeldReport,
+    TierReport,
+    encode_held_report,
+)
 from shield_common.store.protocol import AdmittedTotals
 from tests.integration.evaluator.installation import CLUSTER, Installation, installed
 from tests.integration.holding.api_server import Answer, ApiServer, pipeline_run
@@ -227,9 +233,9 @@ async def test_a_run_whose_label_its_owner_took_off_comes_back_into_the_queue_at
 async def test_h4_a_run_that_its_owner_created_pending_is_left_alone_until_it_starts(
     closed: Shield,
 ) -> None:
-    answer = await closed.api.create(pipeline_run("mine", status=PENDING))
+    answer = await closed.api.create(pipeline_run("mine", status=PENDING_STATUS))
     assert answer.allowed
-    assert pipeline_run("mine", status=PENDING) == answer.run
+    assert pipeline_run("mine", status=PENDING_STATUS) == answer.run
     assert () == answer.warnings
     started = await closed.api.set_status("mine", None)
     assert started.held
@@ -237,9 +243,9 @@ async def test_h4_a_run_that_its_owner_created_pending_is_left_alone_until_it_st
 
 
 async def test_h4_a_run_with_a_kueue_label_is_never_touched(closed: Shield) -> None:
-    pending = pipeline_run("queued", status=PENDING, labels=KUEUE)
+    pending = pipeline_run("queued", status=PENDING_STATUS, labels=KUEUE)
     assert pending == (await closed.api.create(pending)).run
-    assert PENDING not in (await closed.api.set_status("queued", None)).run["spec"].values()
+    assert PENDING_STATUS not in (await closed.api.set_status("queued", None)).run["spec"].values()
     direct = await closed.api.create(pipeline_run("direct", labels=KUEUE))
     assert (429, pipeline_run("direct", labels=KUEUE)) == (direct.code, direct.run)
     await closed.until_totals(admitted=1)

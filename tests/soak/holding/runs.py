@@ -19,7 +19,7 @@ The Decision object may show a bit that was possible at any time of the last `de
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
+from shield_common.held import HELD_LABEL, PENDING_STATUS, REASON_ANNOTATION
 from tests.rig.kubernetes_api import Object
 from tests.soak.model import ADMIT, DENY, Model
 from tests.soak.room_model import RoomModel
@@ -55,7 +55,7 @@ class RunState:
             name=metadata["name"],
             uid=metadata["uid"],
             generation=metadata["generation"],
-            is_pending=PENDING == run["spec"].get("status"),
+            is_pending=PENDING_STATUS == run["spec"].get("status"),
             is_marked=TIER == metadata.get("labels", {}).get(HELD_LABEL)
             and bool(metadata.get("annotations", {}).get(REASON_ANNOTATION)),
         )

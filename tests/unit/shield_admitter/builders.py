@@ -64,7 +64,7 @@ def request(**changes: Any) -> Request:
 
 def policy(**changes: Any) -> Policy:
     fields: dict[str, Any] = {
-        "tiers": (),
+        "tier_rules": (),
         "default_tier": "standard",
         "mode": Mode.ENFORCE,
         "limits": LIMITS,

@@ -70,7 +70,7 @@ class Admitter:
             pacing=self._pacing,
             slots=self._slots,
             counts=self.counts,
-            is_serving=lambda: True,
+            can_answer=lambda: True,
             metrics=Metrics(settings.policy()),
             denial_log=DenialLog(now_ms=self._now_ms),
             now_ms=self._now_ms,

@@ -45,8 +45,8 @@ def test_the_sample_of_the_documentation_is_valid() -> None:
         freshness: {stale_after: 30s, expired_after: 5m, on_unknown: allow}
         """
     ).policy()
-    assert ["critical", "background"] == [rule.tier for rule in policy.tiers]
-    assert [0, 1] == [rule.position for rule in policy.tiers]
+    assert ["critical", "background"] == [rule.tier for rule in policy.tier_rules]
+    assert [0, 1] == [rule.index for rule in policy.tier_rules]
     assert 30 == policy.retry_rules[0].seconds
 
 

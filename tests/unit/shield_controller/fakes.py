@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from shield_common.held import PENDING
+from shield_common.held import PENDING_STATUS
 from shield_controller.core.release import Patch
 from shield_controller.core.runs import HeldRun, Metadata, WholeRun, decode_whole
 from shield_controller.kubernetes.client import KubernetesError
@@ -87,7 +87,7 @@ class FakeRuns:
         return None
 
 
-def whole(run: HeldRun, status: str = PENDING) -> WholeRun:
+def whole(run: HeldRun, status: str = PENDING_STATUS) -> WholeRun:
     """Return a held run in full."""
     metadata = Metadata(
         name=run.name,

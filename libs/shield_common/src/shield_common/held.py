@@ -23,7 +23,8 @@ MAX_NAMESPACES: Final = 100  # those with most held runs; the rest shows in the 
 # The label and the annotation of a held run; `docs/holding.md` names them to users.
 HELD_LABEL: Final = "etcd-shield.dev/held"  # value: the tier in which the run was held
 REASON_ANNOTATION: Final = "etcd-shield.dev/held-because"  # value: a sentence for people
-PENDING: Final = "PipelineRunPending"  # Tekton's `spec.status` of a run that must not start yet
+# Tekton's `spec.status` of a run that must not start yet.
+PENDING_STATUS: Final = "PipelineRunPending"
 # Label or annotation of a run in a queue of Kueue, which starts it (https://kueue.sigs.k8s.io/docs/tasks/run/).
 # etcd-shield neither holds such a run nor starts it.
 KUEUE_QUEUE: Final = "kueue.x-k8s.io/queue-name"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from shield_common import logs
 from shield_common.lifecycle import backoff
-from shield_common.store.keys import held_field, held_tier
+from shield_common.store.keys import held_field, tier_of_held_field
 from shield_common.store.protocol import StoreError, UnclearError
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class AdmissionCounts:
     """Runs that this admitter has admitted or held and not yet added to the store's counters.
 
     Attributes:
-        unflushed: counter, which is a tier or a `shield_common.store.keys.held_field` -> runs.
+        unflushed: runs by counter field: a tier for admitted runs, `held_field(tier)` for
+            held ones.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class AdmissionCounts:
 
     def unflushed_held(self) -> int:
         """Return how many held runs the store's counters lack."""
-        return sum(runs for field, runs in self.unflushed.items() if held_tier(field) is not None)
+        return sum(
+            runs for field, runs in self.unflushed.items() if tier_of_held_field(field) is not None
+        )
 
     async def run(self) -> None:
         """Flush until cancelled."""

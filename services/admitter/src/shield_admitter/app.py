@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 FINISH_SECONDS: Final = 5.0
 
 
-async def run(settings: AdmitterSettings, config: Path, *, as_read: bytes) -> int:
+async def run(settings: AdmitterSettings, config: Path, *, fingerprint: bytes) -> int:
     """Run the admitter until SIGTERM or SIGINT.
 
     Args:
         settings: the content of the configuration file.
         config: the file, which is watched.
-        as_read: its `shield_common.filewatch.fingerprint` from just before it was read.
+        fingerprint: its `shield_common.filewatch.fingerprint` from just before it was read.
 
     Returns:
         The exit code: 0 after a signal, 1 if a certificate or an address cannot be used.
@@ -55,7 +55,7 @@ async def run(settings: AdmitterSettings, config: Path, *, as_read: bytes) -> in
     stop = stop_signal()
     admitter = None
     try:
-        admitter = Admitter(settings, config, as_read=as_read)
+        admitter = Admitter(settings, config, fingerprint=fingerprint)
         await admitter.start()
     except (TLSError, OSError) as error:
         log.error("cannot serve", problem=str(error))  # noqa: TRY400 - the problem says it all
@@ -73,13 +73,13 @@ async def run(settings: AdmitterSettings, config: Path, *, as_read: bytes) -> in
 class Admitter:
     """All parts of one admitter, and the order in which they start and stop."""
 
-    def __init__(self, settings: AdmitterSettings, config: Path, *, as_read: bytes) -> None:
+    def __init__(self, settings: AdmitterSettings, config: Path, *, fingerprint: bytes) -> None:
         """Build all parts; nothing is opened yet.
 
         Args:
             settings: the content of the configuration file.
             config: the file, which is watched.
-            as_read: its fingerprint from just before it was read.
+            fingerprint: its digest from just before it was read.
 
         Raises:
             TLSError: the certificate cannot be used.
@@ -115,7 +115,7 @@ class Admitter:
             pacing=self._pacing,
             slots=self._slots,
             counts=self._counts,
-            is_serving=self._is_serving,
+            can_answer=self._can_answer,
             metrics=self._metrics,
             denial_log=self._denial_log,
             now_ms=now_ms,
@@ -143,7 +143,7 @@ class Admitter:
             apply_settings=self._apply_settings,
             on_result=self._metrics.count_config_reload,
         )
-        self._config_watch = FileWatch([config], self._reloader.reload, as_read=as_read)
+        self._config_watch = FileWatch([config], self._reloader.reload, as_read=fingerprint)
         self._probes = ProbesServer(
             probes_app(registry=self._metrics.registry, readiness=self._readiness),
             listen=settings.metrics.listen,
@@ -208,7 +208,7 @@ class Admitter:
             )
         return possible
 
-    def _is_serving(self) -> bool:
+    def _can_answer(self) -> bool:
         return self._feed.cached is not None or now_ms() >= self._grace_end_ms
 
     def _readiness(self) -> Readiness:
@@ -219,7 +219,7 @@ class Admitter:
             "config": self._reloader.problem or "ok",
             "draining": "yes" if draining else "no",
         }
-        ready = self._is_listening and self._is_serving() and not draining
+        ready = self._is_listening and self._can_answer() and not draining
         return Readiness(ready=ready, checks=checks)
 
     def _apply_settings(self, settings: AdmitterSettings) -> None:

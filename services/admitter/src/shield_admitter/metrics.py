@@ -127,7 +127,7 @@ class Metrics(ServiceMetrics):
                 partial(_has_freshness, feed, state)
             )
         self._redis_up.set_function(lambda: float(feed.problem is None))
-        self._pending_counts.set_function(lambda: float(counts.unflushed.total()))
+        self._unflushed.set_function(lambda: float(counts.unflushed.total()))
         self._connections.set_function(lambda: float(server.connections))
         self._in_flight.set_function(lambda: float(server.in_flight))
         self._certificate_end.set_function(lambda: certificate.not_after.timestamp())  # noqa: PLW0108 - not_after changes
@@ -154,7 +154,7 @@ class Metrics(ServiceMetrics):
 
     def count_flush(self, result: str) -> None:
         """Count a flush of admission counts to the store."""
-        self._count_flushes.labels(result).inc()
+        self._flushes.labels(result).inc()
 
     def count_rejection(self, reason: str) -> None:
         """Count a request that never came to a verdict."""
@@ -203,10 +203,10 @@ class Metrics(ServiceMetrics):
             ("tier",),
         )
         self.registry.register(self._paced)
-        self._pending_counts = self.gauge(
+        self._unflushed = self.gauge(
             "admission_counts_pending", "Admitted runs that the store's counters lack."
         )
-        self._count_flushes = self.counter(
+        self._flushes = self.counter(
             "admission_count_flushes",
             "Additions to the store's counters of admitted runs, by result.",
             {"result": FLUSH_RESULTS},
@@ -238,9 +238,9 @@ class Metrics(ServiceMetrics):
             self._requests.create(REJECTED, NO_TIER, rejection)
 
     def _create_tier_series(self) -> None:
-        tiers = {rule.tier for rule in self._policy.tiers} | {self._policy.default_tier}
+        tiers = {rule.tier for rule in self._policy.tier_rules} | {self._policy.default_tier}
         for tier in sorted(tiers):
-            for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.UNKNOWN):
+            for reason in (Reason.DECISION, Reason.OVERRIDE, Reason.UNKNOWN):
                 for outcome in Outcome:
                     if outcome not in {PACED, HELD}:
                         self._requests.create(outcome, tier, reason)
@@ -250,7 +250,7 @@ class Metrics(ServiceMetrics):
             self._held.create(tier)
             self._gated.create(tier)
             if self._policy.hold is not None:
-                for reason in (Reason.SHIELD, Reason.OVERRIDE, Reason.ROOM, Reason.QUEUE):
+                for reason in (Reason.DECISION, Reason.OVERRIDE, Reason.ROOM, Reason.QUEUE):
                     self._requests.create(HELD, tier, reason)
                 self._requests.create(PACED, tier, Reason.QUEUE)
                 for reason in (Reason.PENDING, Reason.RELEASED):

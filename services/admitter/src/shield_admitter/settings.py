@@ -268,21 +268,20 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
     def policy(self) -> Policy:
         """Return the part of the configuration that verdicts depend on."""
         return Policy(
-            tiers=[
-                TierRule(rule.tier, rule.matcher(), position)
-                for position, rule in enumerate(self.tiers)
+            tier_rules=[
+                TierRule(rule.tier, rule.matcher(), index) for index, rule in enumerate(self.tiers)
             ],
             default_tier=self.default_tier,
             mode=Mode(self.mode),
             tier_modes={tier: Mode(mode) for tier, mode in self.tier_modes.items()},
             exemptions=[
-                Exemption(rule.matcher(), rule.reason, rule.expires, position)
-                for position, rule in enumerate(self.exemptions)
+                Exemption(rule.matcher(), rule.reason, rule.expires, index)
+                for index, rule in enumerate(self.exemptions)
             ],
             # Clients try again after a 429 only.
             retry_rules=[
-                RetryRule(rule.seconds, rule.matcher(), position)
-                for position, rule in enumerate(self.retry_after)
+                RetryRule(rule.seconds, rule.matcher(), index)
+                for index, rule in enumerate(self.retry_after)
                 if self.denial.code == TOO_MANY_REQUESTS
             ],
             operations=frozenset(self.operations),

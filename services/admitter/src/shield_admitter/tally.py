@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class CounterTally(Collector):
     """A counter with labels. A series exists from `create` or its first count on."""
 
-    def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
+    def __init__(self, name: str, help_text: str, labels: Sequence[str]) -> None:
         self._name = name
-        self._text = text
+        self._help_text = help_text
         self._labels = tuple(labels)
         self._counts: dict[tuple[str, ...], int] = {}
 
@@ -38,7 +38,7 @@ class CounterTally(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the series for a scrape."""
-        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        family = CounterMetricFamily(self._name, self._help_text, labels=self._labels)
         for values, count in self._counts.items():
             family.add_metric([str(value) for value in values], count)
         yield family
@@ -51,9 +51,9 @@ class HistogramTally(Collector):
         bounds: upper bounds of the buckets, ascending, without the last one, +Inf.
     """
 
-    def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
+    def __init__(self, name: str, help_text: str, bounds: Sequence[float]) -> None:
         self._name = name
-        self._text = text
+        self._help_text = help_text
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
@@ -70,4 +70,6 @@ class HistogramTally(Collector):
         for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
             total += count
             buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
-        yield HistogramMetricFamily(self._name, self._text, buckets=buckets, sum_value=self._sum)
+        yield HistogramMetricFamily(
+            self._name, self._help_text, buckets=buckets, sum_value=self._sum
+        )

@@ -56,7 +56,7 @@ class Webhook:
         pacing: Pacing,
         slots: Slots,
         counts: AdmissionCounts,
-        is_serving: Callable[[], bool],
+        can_answer: Callable[[], bool],
         metrics: Metrics,
         denial_log: DenialLog,
         now_ms: Callable[[], int],
@@ -68,10 +68,10 @@ class Webhook:
         Args:
             settings: the configuration.
             feed: holds the cached decision.
-            pacing: what may still be handed out of the room.
-            slots: what may still be held.
+            pacing: runs that this admitter may still admit, by tier.
+            slots: runs that this admitter may still hold.
             counts: counts admitted and held runs for the evaluator.
-            is_serving: False while a new admitter waits for its first decision.
+            can_answer: False while a new admitter waits for its first decision.
             metrics: counts verdicts and rejections.
             denial_log: logs denials.
             now_ms: a monotonic clock, for the age of the decision.
@@ -82,7 +82,7 @@ class Webhook:
         self._pacing = pacing
         self._slots = slots
         self._counts = counts
-        self._is_serving = is_serving
+        self._can_answer = can_answer
         self._metrics = metrics
         self._denial_log = denial_log
         self._now_ms = now_ms
@@ -107,7 +107,7 @@ class Webhook:
         if head.content_type != JSON or head.content_encoding:
             message = "the body must be application/json without Content-Encoding"
             return self._error("media_type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
-        if not self._is_serving():
+        if not self._can_answer():
             self.count_rejection("not_ready")
             return unavailable("no decision yet")
         return None
@@ -176,8 +176,8 @@ class Webhook:
         if mutation.counts_run:
             self._counts.count(mutation.tier)
         if mutation.joins_queue:
-            self._slots.take(mutation.queue)
-            self._counts.count_held(mutation.queue)
+            self._slots.take(mutation.queue_tier)
+            self._counts.count_held(mutation.queue_tier)
 
     def _retry_after(self, verdict: Verdict) -> int | None:
         rule, wait = verdict.retry_rule, verdict.wait_seconds

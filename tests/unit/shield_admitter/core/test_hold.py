@@ -32,7 +32,7 @@ from shield_admitter.core.verdict import (
 )
 from shield_common.decision import Decision, Override, TierHold
 from shield_common.decision_age import CachedDecision
-from shield_common.held import HELD_LABEL, PENDING
+from shield_common.held import HELD_LABEL, PENDING_STATUS
 from tests.unit.shield_admitter.builders import (
     ADMITTING,
     DENYING,
@@ -72,7 +72,7 @@ def start(
     return request(
         operation="UPDATE",
         object=document(to, labels),
-        oldObject=document(PENDING, labels),
+        oldObject=document(PENDING_STATUS, labels),
         userInfo=UserInfo(user),
     )
 
@@ -90,8 +90,8 @@ def paced(*, runs: float = 0.0, **changes: Any) -> Decision:
     """An admitting decision with room for so many runs."""
     open_ = published(allow=True, **changes)
     tiers = {
-        name: replace(tier, share=runs, room=runs, run_cost=4096)
-        for name, tier in open_.tiers.items()
+        tier: replace(entry, share=runs, room=runs, run_cost=4096)
+        for tier, entry in open_.tiers.items()
     }
     return replace(open_, tiers=tiers)
 
@@ -144,10 +144,10 @@ def override(*, allow: bool) -> Override:
             None,
             id="a queue that nobody serves",
         ),
-        pytest.param(published(stalled=True), Action.HELD, Reason.SHIELD, id="closed, stalled"),
-        pytest.param(published(), Action.HELD, Reason.SHIELD, id="closed"),
-        pytest.param(published(share=0), Action.DENIED, Reason.SHIELD, id="no slot"),
-        pytest.param(published(full=True), Action.DENIED, Reason.SHIELD, id="full"),
+        pytest.param(published(stalled=True), Action.HELD, Reason.DECISION, id="closed, stalled"),
+        pytest.param(published(), Action.HELD, Reason.DECISION, id="closed"),
+        pytest.param(published(share=0), Action.DENIED, Reason.DECISION, id="no slot"),
+        pytest.param(published(full=True), Action.DENIED, Reason.DECISION, id="full"),
         pytest.param(paced(runs=0, share=0.9), Action.DENIED, Reason.ROOM, id="no room, no slot"),
         pytest.param(
             published(allow=True, held=4, share=0),
@@ -222,30 +222,30 @@ def test_a_label_that_is_no_tier_chooses_no_counter() -> None:
     label = {HELD_LABEL: "chosen-by-a-user"}
     desk = Desk(published())
     assert "standard" == desk.mutate(start(label, CONTROLLER)).tier
-    assert "standard" == desk.mutate(start(label)).queue
+    assert "standard" == desk.mutate(start(label)).queue_tier
 
 
 def test_a_run_goes_on_waiting_in_the_queue_that_it_was_in() -> None:
-    assert "critical" == Desk(published()).mutate(start({HELD_LABEL: "critical"})).queue
+    assert "critical" == Desk(published()).mutate(start({HELD_LABEL: "critical"})).queue_tier
 
 
 @pytest.mark.parametrize(
     "subject",
     [
-        pytest.param(create(PENDING), id="created pending"),
-        pytest.param(create(PENDING, HELD), id="held already"),
+        pytest.param(create(PENDING_STATUS), id="created pending"),
+        pytest.param(create(PENDING_STATUS, HELD), id="held already"),
         pytest.param(create("Cancelled"), id="created cancelled"),
         pytest.param(create(labels=KUEUE), id="in a queue of Kueue"),
-        pytest.param(create(PENDING, KUEUE), id="pending in a queue of Kueue"),
+        pytest.param(create(PENDING_STATUS, KUEUE), id="pending in a queue of Kueue"),
         pytest.param(start(to="Cancelled"), id="cancelled"),
         pytest.param(start(to="CancelledRunFinally"), id="cancelled, finally"),
         pytest.param(start(to="StoppedRunFinally"), id="stopped"),
-        pytest.param(start(to=PENDING), id="labels change"),
+        pytest.param(start(to=PENDING_STATUS), id="labels change"),
         pytest.param(
             request(operation="UPDATE", object=document(), oldObject=document()),
             id="a run that has started",
         ),
-        pytest.param(request(operation="DELETE", oldObject=document(PENDING)), id="deleted"),
+        pytest.param(request(operation="DELETE", oldObject=document(PENDING_STATUS)), id="deleted"),
         pytest.param(create(kind=Kind("tekton.dev", "v1", "TaskRun")), id="another kind"),
         pytest.param(create(kind=Kind("example.com", "v1", "PipelineRun")), id="another group"),
         pytest.param(create(subResource="status"), id="a subresource"),
@@ -270,7 +270,7 @@ def test_requests_that_are_not_ours_to_hold_pass_unchanged(subject: Request) -> 
         pytest.param(
             {"exemptions": [Exemption(EVERYONE, "r", NOW + timedelta(days=1), 0)]}, id="exempt"
         ),
-        pytest.param({"tiers": [TierRule("unknown", EVERYONE, 0)]}, id="a tier without slots"),
+        pytest.param({"tier_rules": [TierRule("unknown", EVERYONE, 0)]}, id="a tier without slots"),
     ],
 )
 def test_runs_that_the_shield_does_not_hold_pass_unchanged(rules: dict[str, Any]) -> None:
@@ -306,7 +306,7 @@ def test_a_denied_run_is_told_when_to_come_back() -> None:
 
 
 def held_by_us() -> Request:
-    return create(PENDING, HELD)
+    return create(PENDING_STATUS, HELD)
 
 
 @pytest.mark.parametrize("document", [published(), paced(), published(allow=True, held=4)])
@@ -360,7 +360,7 @@ def test_validate_judges_as_ever_what_must_not_wait(subject: Request) -> None:
 def test_a_run_that_is_created_pending_is_admitted_while_there_are_slots(
     labels: dict[str, str],
 ) -> None:
-    subject = create(PENDING, labels)
+    subject = create(PENDING_STATUS, labels)
     verdict = Desk(published()).validate(subject)
     assert (Outcome.ADMITTED, Reason.PENDING) == (verdict.outcome, verdict.reason)
     assert (True, False) == (verdict.takes_slot, verdict.counts_run)
@@ -415,6 +415,15 @@ def test_every_run_comes_to_one_verdict_in_the_two_webhooks_together() -> None:
 # What people read.
 
 
+def test_a_run_that_waits_on_is_told_its_number_in_the_queue_of_its_label() -> None:
+    document = published(held=42)
+    critical = replace(document.tiers["critical"], hold=replace(HOLD, held=6))
+    desk = Desk(replace(document, tiers=document.tiers | {"critical": critical}))
+    mutation = desk.mutate(start({HELD_LABEL: "critical"}))
+    assert ("critical", 7) == (mutation.queue_tier, mutation.position)
+    assert ("standard", 43) == (desk.mutate(start()).queue_tier, desk.mutate(start()).position)
+
+
 def test_a_held_run_s_author_is_told_its_number_and_how_long_it_waits() -> None:
     answer = Desk(published(held=42, wait_seconds=370)).answer(create())
     assert answer.allowed
@@ -457,18 +466,18 @@ def test_without_a_known_wait_none_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "because"),
+    ("document", "reason_text"),
     [
         (published(), "etcd is at 93.4% of its quota (denied since 09:58:10Z, until below 80%)"),
         (published(allow=True, held=4), "4 runs of this tier wait and start first"),
         (published(allow=True, held=1), "1 run of this tier waits and starts first"),
     ],
 )
-def test_the_annotation_says_why_a_run_waits(document: Decision, because: str) -> None:
+def test_the_annotation_says_why_a_run_waits(document: Decision, reason_text: str) -> None:
     patch = Desk(document).answer(create()).patch
     assert patch is not None
     values = {step["path"]: step["value"] for step in json.loads(patch)}
-    assert {"etcd-shield.dev/held-because": because} == values["/metadata/annotations"]
+    assert {"etcd-shield.dev/held-because": reason_text} == values["/metadata/annotations"]
 
 
 def test_a_denial_by_mutate_reads_like_one_by_validate() -> None:

@@ -59,7 +59,7 @@ def _request(run: object = None, **changes: Any) -> Request:
 
 def _policy(**changes: Any) -> Policy:
     fields: dict[str, Any] = {
-        "tiers": (),
+        "tier_rules": (),
         "default_tier": TIER,
         "mode": Mode.ENFORCE,
         "limits": FreshnessLimits(stale_after_ms=30_000, expired_after_ms=300_000),

@@ -1,4 +1,4 @@
-"""Which PipelineRuns may wait, and the patch that makes one wait."""
+"""Which PipelineRuns may be held, and the patch that makes one wait."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shield_admitter.core.review import API_VERSION, KIND, decode
 from shield_admitter.core.run_object import RunObject, hold_patch, read_object
-from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
+from shield_common.held import HELD_LABEL, PENDING_STATUS, REASON_ANNOTATION
 
 QUEUE = "kueue.x-k8s.io/queue-name"
 
@@ -65,12 +65,12 @@ def apply(patch: bytes, document: Any) -> Any:
         pytest.param(run(metadata={"labels": {HELD_LABEL: "gold"}}), id="labelled by its author"),
     ],
 )
-def test_a_run_that_would_start_may_wait_and_the_patch_makes_it_wait(document: Any) -> None:
+def test_a_run_that_would_start_may_be_held_and_the_patch_makes_it_wait(document: Any) -> None:
     found = read(document)
     assert found is not None
-    assert found.may_wait
-    held = apply(hold_patch(found, tier="standard", because="etcd is full"), document)
-    assert PENDING == held["spec"]["status"]
+    assert found.may_be_held
+    held = apply(hold_patch(found, tier="standard", reason_text="etcd is full"), document)
+    assert PENDING_STATUS == held["spec"]["status"]
     assert "standard" == held["metadata"]["labels"][HELD_LABEL]
     assert "etcd is full" == held["metadata"]["annotations"][REASON_ANNOTATION]
 
@@ -78,7 +78,7 @@ def test_a_run_that_would_start_may_wait_and_the_patch_makes_it_wait(document: A
 @pytest.mark.parametrize(
     "document",
     [
-        pytest.param(run(spec={"status": PENDING}), id="pending already"),
+        pytest.param(run(spec={"status": PENDING_STATUS}), id="pending already"),
         pytest.param(run(spec={"status": "Cancelled"}), id="cancelled"),
         pytest.param(run(spec={"status": "StoppedRunFinally"}), id="stopped"),
         pytest.param(run(spec={"status": "NoSuchWord"}), id="a status of another word"),
@@ -95,7 +95,7 @@ def test_a_run_that_would_start_may_wait_and_the_patch_makes_it_wait(document: A
 def test_a_run_that_must_not_wait_is_left_alone(document: Any) -> None:
     found = read(document)
     assert found is not None
-    assert not found.may_wait
+    assert not found.may_be_held
 
 
 @pytest.mark.parametrize(
@@ -142,16 +142,16 @@ DOCUMENTS = st.fixed_dictionaries(
 
 
 @given(DOCUMENTS, st.text(max_size=40))
-def test_the_patch_of_a_run_that_may_wait_never_fails_and_changes_nothing_else(
-    document: Any, because: str
+def test_the_patch_of_a_run_that_may_be_held_never_fails_and_changes_nothing_else(
+    document: Any, reason_text: str
 ) -> None:
     found = read(document)
-    if found is None or not found.may_wait:
+    if found is None or not found.may_be_held:
         return
-    held = apply(hold_patch(found, tier="standard", because=because), document)
-    assert PENDING == held["spec"].pop("status")
+    held = apply(hold_patch(found, tier="standard", reason_text=reason_text), document)
+    assert PENDING_STATUS == held["spec"].pop("status")
     assert "standard" == held["metadata"]["labels"].pop(HELD_LABEL)
-    assert because == held["metadata"]["annotations"].pop(REASON_ANNOTATION)
+    assert reason_text == held["metadata"]["annotations"].pop(REASON_ANNOTATION)
     before = json.loads(json.dumps(document))
     metadata, spec = before["metadata"], before.get("spec") or {}
     spec.pop("status", None)
@@ -163,9 +163,10 @@ def test_the_patch_of_a_run_that_may_wait_never_fails_and_changes_nothing_else(
 
 
 def test_a_held_run_is_known_by_its_label() -> None:
-    found = read(run(metadata={"labels": {HELD_LABEL: "critical"}}, spec={"status": PENDING}))
+    metadata = {"labels": {HELD_LABEL: "critical"}}
+    found = read(run(metadata=metadata, spec={"status": PENDING_STATUS}))
     assert found is not None
-    assert "critical" == found.held_tier
+    assert "critical" == found.queue_tier
 
 
 @given(DOCUMENTS | LOOSE)

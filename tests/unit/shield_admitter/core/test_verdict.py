@@ -70,7 +70,7 @@ def test_an_admitting_tier_admits_in_every_mode(mode: Mode) -> None:
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_only_a_denied_or_paced_request_is_not_allowed(outcome: Outcome) -> None:
-    verdict = Verdict(outcome, Reason.SHIELD, "standard", Freshness.FRESH)
+    verdict = Verdict(outcome, Reason.DECISION, "standard", Freshness.FRESH)
     assert (outcome in {Outcome.DENIED, Outcome.PACED}) is not verdict.allowed
 
 
@@ -80,7 +80,7 @@ def test_a_tier_s_own_mode_wins_over_the_global_one() -> None:
 
 
 def test_the_rule_that_matches_names_the_tier() -> None:
-    verdict = judged(cached(), policy(tiers=[TO_CRITICAL]))
+    verdict = judged(cached(), policy(tier_rules=[TO_CRITICAL]))
     assert ("critical", TO_CRITICAL, Outcome.ADMITTED) == (
         verdict.tier,
         verdict.tier_rule,
@@ -89,14 +89,15 @@ def test_the_rule_that_matches_names_the_tier() -> None:
 
 
 def test_without_a_matching_rule_it_is_the_default_tier() -> None:
-    verdict = judged(cached(), policy(tiers=[TierRule("critical", matcher(users=("eve",)), 0)]))
+    rule = TierRule("critical", matcher(users=("eve",)), 0)
+    verdict = judged(cached(), policy(tier_rules=[rule]))
     assert ("standard", None) == (verdict.tier, verdict.tier_rule)
 
 
 @pytest.mark.parametrize("bit", [True, False], ids=["allow", "deny"])
 def test_a_tier_that_the_decision_lacks_has_the_default_bit(bit: bool) -> None:
     verdict = judged(cached(allow=bit, tiers={}))
-    assert (bit, Reason.SHIELD, None) == (verdict.allowed, verdict.reason, verdict.tier_decision)
+    assert (bit, Reason.DECISION, None) == (verdict.allowed, verdict.reason, verdict.tier_decision)
 
 
 @pytest.mark.parametrize("allow_unknown", [True, False], ids=["allow", "deny"])
@@ -129,7 +130,7 @@ def test_the_mode_holds_for_unknown_decisions_too(mode: Mode, outcome: Outcome) 
     ("expires", "outcome", "reason"),
     [
         (NOW + timedelta(microseconds=1), Outcome.ADMITTED, Reason.EXEMPT),
-        (NOW, Outcome.DENIED, Reason.SHIELD),
+        (NOW, Outcome.DENIED, Reason.DECISION),
     ],
     ids=["valid", "expired"],
 )
@@ -183,7 +184,7 @@ def test_a18_a_dry_run_gets_the_same_answer(dry_run: bool | None) -> None:
 
 @pytest.mark.parametrize(
     ("tiers", "reason"),
-    [(None, Reason.OVERRIDE), (("standard",), Reason.OVERRIDE), (("critical",), Reason.SHIELD)],
+    [(None, Reason.OVERRIDE), (("standard",), Reason.OVERRIDE), (("critical",), Reason.DECISION)],
     ids=["of all tiers", "of this tier", "of another tier"],
 )
 def test_an_override_is_named_as_the_reason(tiers: tuple[str, ...] | None, reason: Reason) -> None:

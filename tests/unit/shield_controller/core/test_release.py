@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
+from shield_common.held import HELD_LABEL, PENDING_STATUS, REASON_ANNOTATION
 from shield_controller.core.release import (
     FIRST_RETRY_MS,
     LAST_RETRY_MS,
@@ -63,7 +63,7 @@ def stored(**changes: Any) -> dict[str, Any]:
             "labels": {HELD_LABEL: "standard", "app": "orders"},
             "annotations": {REASON_ANNOTATION: "etcd has no room", "note": "stays"},
         },
-        "spec": {"pipelineRef": {"name": "build"}, "status": PENDING},
+        "spec": {"pipelineRef": {"name": "build"}, "status": PENDING_STATUS},
     } | changes
 
 
@@ -140,7 +140,7 @@ def test_an_answer_has_one_meaning(status: int, outcome: ReleaseOutcome | None) 
     assert outcome == outcome_of(status)
 
 
-def whole(status: str | None = PENDING, **metadata: Any) -> WholeRun:
+def whole(status: str | None = PENDING_STATUS, **metadata: Any) -> WholeRun:
     fields: dict[str, Any] = {
         "name": "one",
         "namespace": "team-a",

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from shield_common.config.types import NAME_PATTERN
-from shield_common.store.keys import held_tier
+from shield_common.store.keys import tier_of_held_field
 from shield_common.store.protocol import MAX_COUNT, AdmittedTotals
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def decode_totals(items: Sequence[bytes]) -> AdmittedTotals:
     problems: list[str] = []
     for field, value in zip(items[::2], items[1::2], strict=True):
         name = field.decode(errors="backslashreplace")
-        tier = held_tier(name)
+        tier = tier_of_held_field(name)
         counts, tier = (totals, name) if tier is None else (held, tier)
         count = int(value) if value.isdigit() else -1
         if not _TIER.match(tier):

@@ -33,6 +33,6 @@ def held_field(tier: str) -> str:
     return _HELD_FIELD + tier
 
 
-def held_tier(field: str) -> str | None:
+def tier_of_held_field(field: str) -> str | None:
     """Return the tier whose held runs a field counts; None if it counts no held runs."""
     return field.removeprefix(_HELD_FIELD) if field.startswith(_HELD_FIELD) else None

@@ -57,8 +57,8 @@ def check(*, config: Path, offline: bool, host: str | None, output: str) -> None
 
 def _exemptions(settings: AdmitterSettings, utc: datetime) -> list[Finding]:
     return [
-        Finding(f"exemptions[{position}]", ok=True, says=f"expired at {rule.expires}: no effect")
-        for position, rule in enumerate(settings.exemptions)
+        Finding(f"exemptions[{index}]", ok=True, says=f"expired at {rule.expires}: no effect")
+        for index, rule in enumerate(settings.exemptions)
         if rule.expires <= utc
     ]
 
@@ -94,7 +94,7 @@ async def _redis(settings: AdmitterSettings) -> list[Finding]:
 
 
 def _holding(decision: Decision) -> Finding:
-    holds = {name: tier.hold for name, tier in decision.tiers.items() if tier.hold is not None}
+    holds = {tier: entry.hold for tier, entry in decision.tiers.items() if entry.hold is not None}
     if not holds:
         says = (
             "the decision holds nothing: holding is off in the evaluator's configuration, or"

@@ -27,14 +27,14 @@ from shield_common.clock import now_ms, utc_now
 from shield_common.command_line import EXIT_BAD_CONFIG, echo, echo_json
 from shield_common.config.errors import plain_with_path
 from shield_common.config.loader import yaml_problem
-from shield_common.held import PENDING
+from shield_common.held import PENDING_STATUS
 
 if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
 
-_PENDING_RUN = msgspec.json.encode({"spec": {"status": PENDING}})
+_PENDING_RUN = msgspec.json.encode({"spec": {"status": PENDING_STATUS}})
 
 
 class _Metadata(Struct):

@@ -142,10 +142,10 @@ def text_lines(explanation: Explanation, settings: AdmitterSettings) -> list[str
     """Return the explanation as lines of text."""
     answer = "Admitted" if explanation.allowed else "Denied"
     if explanation.verdict == Outcome.HELD:
-        first = (
+        condition = (
             "an operator's override has ended and " if explanation.reason == Reason.OVERRIDE else ""
         )
-        answer = f"Held until {first}etcd has room"
+        answer = f"Held until {condition}etcd has room"
     lines = [f"{answer}: {_reason_text(explanation, settings)}."]
     if explanation.tier is not None:
         rule = explanation.tier_rule
@@ -172,16 +172,16 @@ def text_lines(explanation: Explanation, settings: AdmitterSettings) -> list[str
 
 def _reason_text(explanation: Explanation, settings: AdmitterSettings) -> str:
     unknown = f"there is no current decision, and on_unknown is {settings.freshness.on_unknown}"
-    shield = (
+    by_decision = (
         "the decision admits its tier" if explanation.allowed else "the decision denies its tier"
     )
     if explanation.verdict == Outcome.HELD:
-        shield = "the decision denies its tier"
+        by_decision = "the decision denies its tier"
     elif explanation.allowed and explanation.verdict != Outcome.ADMITTED:
-        shield = f"the decision denies its tier, but the mode is {explanation.mode}"
+        by_decision = f"the decision denies its tier, but the mode is {explanation.mode}"
     return {
-        Reason.SHIELD: shield,
-        Reason.OVERRIDE: f"{shield}, by an operator's override",
+        Reason.DECISION: by_decision,
+        Reason.OVERRIDE: f"{by_decision}, by an operator's override",
         Reason.ROOM: "its tier has no room for one more run right now",
         Reason.UNKNOWN: unknown,
         Reason.EXEMPT: "it is exempt",
@@ -204,6 +204,6 @@ def _configured(
 ) -> ConfiguredRule | None:
     if matched is None:
         return None
-    fields = msgspec.json.decode(msgspec.json.encode(rules[matched.position]))
+    fields = msgspec.json.decode(msgspec.json.encode(rules[matched.index]))
     content = {key: value for key, value in fields.items() if value}
-    return ConfiguredRule(f"{path}[{matched.position}]", content)
+    return ConfiguredRule(f"{path}[{matched.index}]", content)

@@ -25,7 +25,7 @@ def run(config: Path) -> None:
     Exit codes: 0 stopped by a signal, 1 cannot serve (an address or a certificate cannot be used),
     2 bad configuration or usage.
     """
-    as_read = fingerprint([config])
+    before_reading = fingerprint([config])
     settings = load_settings(config)
     logs.configure(settings.log, service="admitter")
-    sys.exit(uvloop.run(app.run(settings, config, as_read=as_read)))
+    sys.exit(uvloop.run(app.run(settings, config, fingerprint=before_reading)))

@@ -21,12 +21,13 @@ Runs held before it are ignored while the evaluator reports holding as stalled.
 `core.slots.MUTATE_TO_VALIDATE_MS`, which catches requests for which /mutate was not called.
 
 The start gate is the same table for an update that starts a pending run, except that such a run
-needs no slot, because it exists already: it is admitted, or it goes on waiting.
+is admitted or goes on waiting, because it exists already. It is never denied for lack of a slot,
+but takes one when it joins the queue.
 
 Holding is in force for a run if the configuration and the decision hold, its tier is enforced, no
-exemption and no override admits it, and the run itself may wait (see `run_object`). Everything else
-passes /mutate unchanged and is judged by /validate as without holding. Without a decision in force
-nothing is held.
+exemption and no override admits it, and the run itself may be held (see `run_object`). Everything
+else passes /mutate unchanged and is judged by /validate as without holding. Without a decision in
+force nothing is held.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from shield_admitter.core.rules import first_match
 from shield_admitter.core.run_object import RunObject
 from shield_admitter.core.verdict import (
     ADMITTED,
+    DECISION,
     DENIED,
     ENFORCE,
     HELD,
@@ -51,7 +53,6 @@ from shield_admitter.core.verdict import (
     OVERRIDE,
     PACED,
     QUEUE,
-    SHIELD,
     Reason,
     Verdict,
     judge,
@@ -80,7 +81,7 @@ class Action(enum.StrEnum):
 
 # On Python 3.11 an enum's member takes 1 µs when it is looked up in its class, 20 ns as a global.
 ACTION_PASSED, ACTION_ADMITTED, ACTION_STARTED, ACTION_HELD, ACTION_GATED, ACTION_DENIED = Action
-_STARTING: Final = frozenset({ACTION_ADMITTED, ACTION_STARTED})
+_ROOM_TAKING: Final = frozenset({ACTION_ADMITTED, ACTION_STARTED})
 
 
 class Mutation(Struct, frozen=True):
@@ -92,8 +93,9 @@ class Mutation(Struct, frozen=True):
         verdict: the verdict of a request that is held, gated or denied, which /validate does not
             count again; None for all others.
         run: the object that a patch is made for; only of a run that is held or gated.
-        queue: the tier in whose queue such a run waits.
-        joins_queue: whether it was not in the queue before.
+        queue_tier: the tier in whose queue such a run waits.
+        joins_queue: whether it was not in the queue before; then it takes a slot and is counted as
+            held, unless the request is a dry run.
         position: its approximate number there.
     """
 
@@ -101,22 +103,28 @@ class Mutation(Struct, frozen=True):
     tier: str = NO_TIER
     verdict: Verdict | None = None
     run: RunObject | None = None
-    queue: str = NO_TIER
+    queue_tier: str = NO_TIER
     joins_queue: bool = False
     position: int = 0
 
     @property
     def takes_room(self) -> bool:
-        """Whether the run starts, now or after /validate."""
-        return self.action in _STARTING
+        """Whether /mutate takes room for the run, which starts now or after /validate.
+
+        Of a dry run nothing is taken.
+        """
+        return self.action in _ROOM_TAKING
 
     @property
     def counts_run(self) -> bool:
-        """Whether /mutate counts the run as admitted, because it starts with this request."""
+        """Whether /mutate counts the run as admitted; /validate counts one that is created.
+
+        A dry run is not counted.
+        """
         return self.action is ACTION_STARTED
 
 
-_UNCHANGED: Final = Mutation(ACTION_PASSED)
+_PASSED: Final = Mutation(ACTION_PASSED)
 
 
 def mutation_policy(policy: Policy) -> Policy:
@@ -133,43 +141,44 @@ def mutate(request: Request, policy: Policy, state: AdmitterState) -> Mutation:
         state: what this admitter knows.
     """
     if policy.hold is None or not _is_run(request) or not request.starts_run:
-        return _UNCHANGED
+        return _PASSED
     verdict = judge(request, policy, state)
     if verdict.tier == NO_TIER:  # not judged
-        return _UNCHANGED
+        return _PASSED
     if _is_release(request, policy):
         decision = None if state.cached is None else state.cached.decision
-        return Mutation(ACTION_STARTED, _queue(request, verdict.tier, decision)[0])
-    hold = _hold_in_force(verdict, policy)
-    if hold is not None and request.object is not None and request.object.may_wait:
-        return _start_or_wait(request, verdict, policy, state.slots, hold)
+        return Mutation(ACTION_STARTED, _queue_tier(request, verdict.tier, decision)[0])
+    tier_hold = _hold_in_force(verdict, policy)
+    if tier_hold is not None and request.object is not None and request.object.may_be_held:
+        return _start_or_wait(request, verdict, policy, state.slots, tier_hold)
     # With UPDATE in `operations` /validate counts it.
     counts = request.operation == UPDATE and policy.hold.counts_starts
-    return Mutation(ACTION_STARTED, verdict.tier) if counts else _UNCHANGED
+    return Mutation(ACTION_STARTED, verdict.tier) if counts else _PASSED
 
 
 def _start_or_wait(
-    request: Request, verdict: Verdict, policy: Policy, slots: Slots, hold: TierHold
+    request: Request, verdict: Verdict, policy: Policy, slots: Slots, tier_hold: TierHold
 ) -> Mutation:
     """Decide about a run for which holding is in force; see the table above."""
     is_update = request.operation == UPDATE
     if verdict.allowed:
-        if hold.held == 0 or hold.stalled:
+        if tier_hold.held == 0 or tier_hold.stalled:
             return Mutation(ACTION_STARTED if is_update else ACTION_ADMITTED, verdict.tier)
-        wait = None if hold.wait_seconds is None else min(hold.wait_seconds, MAX_WAIT_SECONDS)
+        wait = tier_hold.wait_seconds
+        wait = None if wait is None else min(wait, MAX_WAIT_SECONDS)
         verdict = replace(verdict, outcome=PACED, reason=QUEUE, wait_seconds=wait)
-    if not is_update and (hold.full or not slots.has_slot):
+    if not is_update and (tier_hold.full or not slots.has_slot):
         rule = verdict.retry_rule or first_match(policy.retry_rules, request)
         return Mutation(ACTION_DENIED, verdict.tier, replace(verdict, retry_rule=rule))
-    queue, joins_queue = _queue(request, verdict.tier, verdict.decision)
+    queue_tier, joins_queue = _queue_tier(request, verdict.tier, verdict.decision)
     return Mutation(
         ACTION_GATED if is_update else ACTION_HELD,
         verdict.tier,
         replace(verdict, outcome=HELD, retry_rule=None, counts_run=False),
         request.object,
-        queue,
+        queue_tier,
         joins_queue,
-        position=slots.position(verdict.tier, hold),
+        position=slots.position(queue_tier),
     )
 
 
@@ -186,33 +195,35 @@ def validate(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
         return verdict
     if _is_release(request, policy):
         return _admitted(verdict, reason=Reason.RELEASED, counts_run=False)
-    hold = _hold_in_force(verdict, policy)
-    run = None if hold is None else request.readable_run
-    if hold is None or run is None:
+    tier_hold = _hold_in_force(verdict, policy)
+    run = None if tier_hold is None else request.readable_run
+    if tier_hold is None or run is None:
         return verdict
     if not request.starts_run:
-        return _pending(verdict, run, hold, state)
+        return _judge_pending_run(verdict, run, tier_hold, state)
     denied = verdict.outcome is DENIED and not state.slots.may_have_been_open(
         verdict.tier, now_ms=state.now_ms
     )
-    if denied or not run.may_wait:
+    if denied or not run.may_be_held:
         return verdict
     counts_run = verdict.counts_run and request.operation == CREATE
-    reason = SHIELD if verdict.outcome is PACED else verdict.reason  # /mutate had room
+    reason = DECISION if verdict.outcome is PACED else verdict.reason  # /mutate had room
     return _admitted(verdict, reason=reason, counts_run=counts_run, room_taken=True)
 
 
-def _pending(verdict: Verdict, run: RunObject, hold: TierHold, state: AdmitterState) -> Verdict:
+def _judge_pending_run(
+    verdict: Verdict, run: RunObject, tier_hold: TierHold, state: AdmitterState
+) -> Verdict:
     """Judge a run that is created pending, by /mutate or by its owner.
 
     It writes next to nothing until it is started, and its start is gated. Denied, it would be lost.
     """
-    if run.held_tier is not None:
-        full = hold.full and state.slots.has_stayed_full(verdict.tier, now_ms=state.now_ms)
+    if run.queue_tier is not None:
+        full = tier_hold.full and state.slots.has_stayed_full(verdict.tier, now_ms=state.now_ms)
         if full and not verdict.allowed:
             return verdict
         return _admitted(verdict, reason=Reason.PENDING, in_metrics=False)
-    if verdict.allowed or hold.full or not state.slots.has_slot:
+    if verdict.allowed or tier_hold.full or not state.slots.has_slot:
         return verdict
     return _admitted(verdict, reason=Reason.PENDING, takes_slot=True)
 
@@ -235,20 +246,20 @@ def _is_release(request: Request, policy: Policy) -> bool:
     )
 
 
-def _queue(request: Request, tier: str, decision: Decision | None) -> tuple[str, bool]:
+def _queue_tier(request: Request, tier: str, decision: Decision | None) -> tuple[str, bool]:
     """Return the tier in whose queue a run waits, and whether it joins the queue only now.
 
     A run keeps the queue that its label names if that is a tier: users can set the label.
     """
     before = request.oldObject if request.operation == UPDATE else None
-    if before is None or before.held_tier is None:
+    if before is None or before.queue_tier is None:
         return tier, True
-    known = decision is not None and before.held_tier in decision.tiers
-    return before.held_tier if known else tier, False
+    known = decision is not None and before.queue_tier in decision.tiers
+    return before.queue_tier if known else tier, False
 
 
 def _hold_in_force(verdict: Verdict, policy: Policy) -> TierHold | None:
     """Return how a verdict's tier holds runs; None if holding is not in force for the verdict."""
     enforced = policy.tier_modes.get(verdict.tier, policy.mode) is ENFORCE
     overridden = verdict.reason is OVERRIDE and verdict.allowed
-    return verdict.hold if enforced and not overridden else None
+    return verdict.tier_hold if enforced and not overridden else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_WARNING: Final = 120  # characters; kubectl shows a warning on one line
 MAX_KIND: Final = 63  # characters; Kubernetes allows no longer kind
 
-MAX_BECAUSE: Final = 300  # characters of the annotation that says why a run is held
+MAX_REASON_TEXT: Final = 300  # characters of the annotation that says why a run is held
 
 DENIAL_REASONS: Final = {429: "TooManyRequests", 403: "Forbidden"}
 
@@ -72,7 +72,7 @@ class AuditAnnotations(Struct, omit_defaults=True):
 
 
 # The values of `AuditAnnotations`, in their order.
-_Notes: TypeAlias = tuple[str, str, str, str | None, str | None]
+_AnnotationValues: TypeAlias = tuple[str, str, str, str | None, str | None]
 
 
 class AdmissionResponse(Struct, omit_defaults=True):
@@ -134,14 +134,17 @@ def mutation_response(
         return AdmissionResponse(request.uid, allowed=True)
     if run is None:
         return admission_response(request, verdict, denial_format, retry_after=retry_after)
-    because = truncate(printable(reason_text(verdict)), MAX_BECAUSE)
     return AdmissionResponse(
         request.uid,
         allowed=True,
         auditAnnotations=_annotations(verdict),
         warnings=[truncate(held_warning_text(mutation, verdict), MAX_WARNING)],
         patchType="JSONPatch",
-        patch=hold_patch(run, tier=mutation.queue, because=because),
+        patch=hold_patch(
+            run,
+            tier=mutation.queue_tier,
+            reason_text=truncate(printable(reason_text(verdict)), MAX_REASON_TEXT),
+        ),
     )
 
 
@@ -156,17 +159,17 @@ def encode_admission(request: Request, verdict: Verdict) -> bytes:
     While a decision is in force most requests get the same answer but for the uid, so the rest is
     cached (docs/adr/0182).
     """
-    before, after = _around_uid(_notes(verdict), warning_text(verdict))
+    before, after = _around_uid(_annotation_values(verdict), warning_text(verdict))
     return before + _encoder.encode(request.uid) + after
 
 
 @lru_cache(maxsize=128)
-def _around_uid(notes: _Notes, warning: str | None) -> tuple[bytes, bytes]:
-    """Return what an answer that admits has before its uid and after it."""
+def _around_uid(values: _AnnotationValues, warning: str | None) -> tuple[bytes, bytes]:
+    """Return the encoded admission before and after its uid."""
     response = AdmissionResponse(
         "",
         allowed=True,
-        auditAnnotations=AuditAnnotations(*notes),
+        auditAnnotations=AuditAnnotations(*values),
         warnings=_warnings(warning),
     )
     before, _, after = encode(response).partition(b'""')
@@ -190,10 +193,10 @@ def _denial(
 
 
 def _annotations(verdict: Verdict) -> AuditAnnotations:
-    return AuditAnnotations(*_notes(verdict))
+    return AuditAnnotations(*_annotation_values(verdict))
 
 
-def _notes(verdict: Verdict) -> _Notes:
+def _annotation_values(verdict: Verdict) -> _AnnotationValues:
     exemption, tier_decision = verdict.exemption, verdict.tier_decision
     return (
         verdict.outcome,

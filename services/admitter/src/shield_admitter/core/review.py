@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from shield_admitter.core.run_object import RunObject, read_object
-from shield_common.held import PENDING
+from shield_common.held import PENDING_STATUS
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
@@ -74,9 +74,10 @@ class Request(Struct, frozen=True):
         ``spec.status`` (https://tekton.dev/docs/pipelines/pipelineruns/#pending-pipelineruns).
         """
         if self.operation != UPDATE:
-            return self.object is None or self.object.status != PENDING
-        is_empty = self.object is not None and not self.object.status
-        return is_empty and self.oldObject is not None and self.oldObject.status == PENDING
+            return self.object is None or self.object.spec_status != PENDING_STATUS
+        before = self.oldObject
+        is_empty = self.object is not None and not self.object.spec_status
+        return is_empty and before is not None and before.spec_status == PENDING_STATUS
 
     def display_name(self) -> str:
         """Return the object's name, or the prefix that the API server will complete."""

@@ -63,7 +63,7 @@ class TierRule:
 
     tier: str
     matcher: Matcher
-    position: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Exemption:
     matcher: Matcher
     reason: str
     expires: datetime
-    position: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class RetryRule:
 
     seconds: int
     matcher: Matcher
-    position: int
+    index: int
 
     def jittered_seconds(self, random: float) -> int:
         """Return whole seconds, plus or minus half, so that clients do not return all at once.

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, field
 
-from shield_common.held import HELD_LABEL, KUEUE_QUEUE, PENDING, REASON_ANNOTATION
+from shield_common.held import HELD_LABEL, KUEUE_QUEUE, PENDING_STATUS, REASON_ANNOTATION
 
 # The owner's controller waits for its children: held, they would stop a run that is under way.
 WAITING_OWNERS: Final = frozenset({"PipelineRun", "CustomRun"})
@@ -61,7 +61,7 @@ class RunObject(Struct, frozen=True, dict=True):  # `cached_property` needs the 
     spec: _Spec | None = None
 
     @property
-    def status(self) -> str:
+    def spec_status(self) -> str:
         """``spec.status``; empty if it is missing."""
         return "" if self.spec is None else self.spec.status or ""
 
@@ -84,7 +84,7 @@ class RunObject(Struct, frozen=True, dict=True):  # `cached_property` needs the 
             return None
 
     @property
-    def may_wait(self) -> bool:
+    def may_be_held(self) -> bool:
         """Whether it may be held.
 
         It is to start now, no other run waits for it, it is not being deleted, and it is in no
@@ -93,7 +93,7 @@ class RunObject(Struct, frozen=True, dict=True):  # `cached_property` needs the 
         metadata = self.metadata
         return (
             metadata is not None
-            and not self.status
+            and not self.spec_status
             and KUEUE_QUEUE not in (metadata.labels or {})
             and KUEUE_QUEUE not in (metadata.annotations or {})
             and metadata.deletionTimestamp is None
@@ -101,8 +101,8 @@ class RunObject(Struct, frozen=True, dict=True):  # `cached_property` needs the 
         )
 
     @property
-    def held_tier(self) -> str | None:
-        """The tier of its label of held runs; None without that label."""
+    def queue_tier(self) -> str | None:
+        """The tier in whose queue its label says that it waits; None without that label."""
         labels = None if self.metadata is None else self.metadata.labels
         return None if labels is None else labels.get(HELD_LABEL)
 
@@ -133,19 +133,19 @@ def read_object(document: Raw) -> RunObject | None:
         return RunObject(spec=_UNREADABLE)
 
 
-def hold_patch(run: RunObject, *, tier: str, because: str) -> bytes:
+def hold_patch(run: RunObject, *, tier: str, reason_text: str) -> bytes:
     """Return the JSON Patch that makes a run wait.
 
     Args:
         run: the object that the patch is for.
         tier: the tier in whose queue it waits.
-        because: a sentence for people.
+        reason_text: a sentence for people.
     """
     metadata = run.metadata or Metadata()
     return _patch(
-        (run.spec is not None, "/spec", "status", PENDING),
+        (run.spec is not None, "/spec", "status", PENDING_STATUS),
         (metadata.labels is not None, "/metadata/labels", HELD_LABEL, tier),
-        (metadata.annotations is not None, "/metadata/annotations", REASON_ANNOTATION, because),
+        (metadata.annotations is not None, "/metadata/annotations", REASON_ANNOTATION, reason_text),
     )
 
 

@@ -51,7 +51,7 @@ def _denying_text(tier_decision: TierDecision) -> str:
 
 
 def _queue_text(verdict: Verdict) -> str:
-    number = 0 if verdict.hold is None else verdict.hold.held
+    number = 0 if verdict.tier_hold is None else verdict.tier_hold.held
     text = f"{number:,} runs of this tier wait and start first"
     if number == 1:
         text = "1 run of this tier waits and starts first"
@@ -90,10 +90,10 @@ def held_warning_text(mutation: Mutation, verdict: Verdict) -> str:
 
     While an override denies, no run is released: the rate of earlier releases says nothing then.
     """
-    hold = verdict.hold
+    tier_hold = verdict.tier_hold
     is_overridden = verdict.reason is OVERRIDE
-    first = "an operator's override has ended and " if is_overridden else ""
-    text = f"held, number {mutation.position:,}, starts when {first}etcd has room"
-    if is_overridden or hold is None or hold.wait_seconds is None:
+    condition = "an operator's override has ended and " if is_overridden else ""
+    text = f"held, number {mutation.position:,}, starts when {condition}etcd has room"
+    if is_overridden or tier_hold is None or tier_hold.wait_seconds is None:
         return f"{text} (etcd-shield)"
-    return f"{text}, {_wait_text(hold.wait_seconds)} (etcd-shield)"
+    return f"{text}, {_wait_text(tier_hold.wait_seconds)} (etcd-shield)"

@@ -15,7 +15,7 @@ from shield_common.bucket import WHOLE_RUN
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from shield_common.decision import Decision, TierHold
+    from shield_common.decision import Decision
 
 # A request comes to /mutate, then through the cluster's other webhooks to /validate, mostly within
 # milliseconds. A run that was admitted at the first must not be lost at the second because the
@@ -29,6 +29,7 @@ class Slots:
     def __init__(self) -> None:
         self._left = 0.0
         self._taken: Counter[str] = Counter()
+        self._held: dict[str, int] = {}  # as the last decision says
         self._evaluated_at: datetime | None = None
         self._denying_since: dict[str, int] = {}
         self._full_since: dict[str, int] = {}
@@ -49,21 +50,22 @@ class Slots:
             now_ms: this process's monotonic clock.
             unflushed: held runs that the store's counters lack.
         """
-        holds = [tier.hold for tier in decision.tiers.values() if tier.hold is not None]
-        # What the first decision says is taken to have been so before this admitter knew of it.
+        holds = {
+            tier: entry.hold for tier, entry in decision.tiers.items() if entry.hold is not None
+        }
+        self._held = {tier: hold.held for tier, hold in holds.items()}
+        # Assume that the first decision's state is older than this admitter.
         first = self._evaluated_at is None
         since_ms = now_ms - MUTATE_TO_VALIDATE_MS if first else now_ms
         self._denying_since = {
-            name: self._denying_since.get(name, since_ms)
-            for name, tier in decision.tiers.items()
-            if not tier.allow
+            tier: self._denying_since.get(tier, since_ms)
+            for tier, entry in decision.tiers.items()
+            if not entry.allow
         }
         self._full_since = {
-            name: self._full_since.get(name, since_ms)
-            for name, tier in decision.tiers.items()
-            if tier.hold is not None and tier.hold.full
+            tier: self._full_since.get(tier, since_ms) for tier, hold in holds.items() if hold.full
         }
-        share = min((hold.share for hold in holds), default=0.0)
+        share = min((hold.share for hold in holds.values()), default=0.0)
         if decision.evaluated_at == self._evaluated_at:
             self._left = min(self._left, share)
             return
@@ -81,9 +83,9 @@ class Slots:
         self._left = max(0.0, self._left - WHOLE_RUN)
         self._taken[tier] += 1
 
-    def position(self, tier: str, hold: TierHold) -> int:
-        """Return about which number in its tier's queue the next held run has, from 1."""
-        return hold.held + self._taken[tier] + 1
+    def position(self, tier: str) -> int:
+        """Return about which number in a tier's queue the next held run has, from 1."""
+        return self._held.get(tier, 0) + self._taken[tier] + 1
 
     def may_have_been_open(self, tier: str, *, now_ms: int) -> bool:
         """Whether a tier may have been open when a request passed /mutate."""

@@ -57,7 +57,7 @@ ADMITTED, DENIED, PACED, WARNED, AUDITED, HELD = Outcome
 class Reason(enum.StrEnum):
     """What decided the verdict."""
 
-    SHIELD = "shield"  # the decision's bit for the tier
+    DECISION = "shield"  # the decision's bit for the tier
     ROOM = "room"  # the tier is open, but its room is handed out over time
     OVERRIDE = "override"  # an operator's override inside the decision
     UNKNOWN = "unknown"  # no decision in force: on_unknown
@@ -70,7 +70,7 @@ class Reason(enum.StrEnum):
     RELEASED = "released"  # the controller starts a run that waited
 
 
-SHIELD, ROOM, OVERRIDE, UNKNOWN, EXEMPT, NOT_JUDGED, MODE_OFF, QUEUE, *_ = Reason
+DECISION, ROOM, OVERRIDE, UNKNOWN, EXEMPT, NOT_JUDGED, MODE_OFF, QUEUE, *_ = Reason
 
 
 NO_TIER: Final = ""  # requests that are not judged belong to no tier
@@ -95,7 +95,7 @@ class Policy:
     """The part of the configuration that verdicts depend on.
 
     Attributes:
-        tiers: tier rules, in order.
+        tier_rules: in order.
         default_tier: the tier of requests that no rule matches.
         mode: the mode of tiers without their own.
         tier_modes: the modes of tiers that have their own.
@@ -108,7 +108,7 @@ class Policy:
         hold: how runs are held; None holds nothing.
     """
 
-    tiers: Sequence[TierRule]
+    tier_rules: Sequence[TierRule]
     default_tier: str
     mode: Mode
     limits: FreshnessLimits
@@ -135,11 +135,13 @@ class Verdict(Struct, frozen=True):
         tier_rule: the rule that matched; None for the default tier.
         exemption: the exemption that matched.
         retry_rule: when the client should try again; only for a denial.
-        wait_seconds: expected wait for room, or for the held runs before it; only if paced.
-        counts_run: if admitted, the run is counted for the evaluator and uses up room, because it
-            starts with this request and the request is no dry run.
-        room_taken: /mutate has used up the room already.
-        takes_slot: the run waits although it is not held, and uses up a slot.
+        wait_seconds: expected wait for room, or for the held runs before it; only if paced, or if
+            held, warned or audited instead.
+        counts_run: if the verdict admits, /validate counts the run for the evaluator and takes room
+            for it: the run starts with this request, which is no dry run.
+        room_taken: /mutate has taken the room already, so /validate only counts the run.
+        takes_slot: the run was created pending by its owner and uses up a slot, unless the request
+            is a dry run.
         in_metrics: metrics count this verdict; False if /mutate has counted one on the request.
     """
 
@@ -164,7 +166,7 @@ class Verdict(Struct, frozen=True):
         return self.outcome not in _NOT_ALLOWED
 
     @property
-    def hold(self) -> TierHold | None:
+    def tier_hold(self) -> TierHold | None:
         """How many runs of the tier may be held; None if none are."""
         return None if self.tier_decision is None else self.tier_decision.hold
 
@@ -174,8 +176,8 @@ class AdmitterState(Struct, frozen=True):
 
     Attributes:
         cached: the cached decision.
-        pacing: what it may still hand out of the room.
-        slots: what it may still hold.
+        pacing: runs that this admitter may still admit, by tier.
+        slots: runs that this admitter may still hold.
         now_ms: its monotonic clock, for the age of the decision.
         unix_now: the wall clock, used for the expiry of exemptions only. It is Unix time, in
             seconds, because a `datetime` takes 3 µs of CPU per request.
@@ -194,7 +196,7 @@ def judge(request: Request, policy: Policy, state: AdmitterState) -> Verdict:
     decision_freshness = freshness(cached, policy.limits, now_ms=state.now_ms)
     if not _is_judged(request, policy):
         return Verdict(ADMITTED, NOT_JUDGED, NO_TIER, decision_freshness)
-    rule = first_match(policy.tiers, request)
+    rule = first_match(policy.tier_rules, request)
     tier = policy.default_tier if rule is None else rule.tier
     mode = policy.tier_modes.get(tier, policy.mode)
     starts_run = request.starts_run
@@ -247,8 +249,8 @@ _PACING_BY_MODE: Final = {**_DENIAL_BY_MODE, Mode.ENFORCE: PACED}
 
 def allows(decision: Decision, tier: str) -> bool:
     """Return whether a decision allows a tier; the default bit counts for a tier not in it."""
-    tier_decision = decision.tiers.get(tier)
-    return decision.allow if tier_decision is None else tier_decision.allow
+    entry = decision.tiers.get(tier)
+    return decision.allow if entry is None else entry.allow
 
 
 def _is_judged(request: Request, policy: Policy) -> bool:
@@ -274,4 +276,4 @@ def _reason(decision: Decision | None, tier: str) -> Reason:
         return UNKNOWN
     if decision.override is not None and decision.override.covers(tier):
         return OVERRIDE
-    return SHIELD
+    return DECISION

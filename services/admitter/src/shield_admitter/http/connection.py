@@ -24,8 +24,8 @@ segment can hold thousands of requests, which would delay all other clients.
 Deadlines are numbers that the server's sweep compares with the clock twice a second, because a
 timer per request costs more than reading the request. Besides the state's deadline there is one for
 writing: an answer that the client has not taken after `WRITE_SECONDS` ends the connection in any
-state. A busy client always has one that it is about to take, so the sweep marks how much was
-written, and asks whether all of that has been taken since.
+state. A busy client always has unsent bytes, so the sweep notes how much was written and checks
+later that all of it was taken.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from httptools import (
 )
 
 from shield_admitter.http import limits
-from shield_admitter.http.head import RejectedError, not_http, validate_head
+from shield_admitter.http.head import RejectedError, http_rejection, validate_head
 from shield_admitter.http.messages import (
     Rejection,
     RequestHead,
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
     Attributes:
         state: what it waits for.
         deadline: when that wait ends, on the server's clock.
-        is_fresh: whether no request has been answered yet.
+        is_unused: whether no request has been answered yet.
     """
 
     state: State
@@ -115,9 +115,9 @@ class Connection(asyncio.Protocol):
         self._reserved = 0
         self._write_paused = False
         self._written = 0  # bytes, with what TLS may add
-        self._marked = 0  # of them, at an earlier sweep
+        self._written_at_mark = 0  # of them, at an earlier sweep
         self._marked_at = 0.0
-        self.is_fresh = True
+        self.is_unused = True
         self._head_response: Response | None = None  # known before the body
         self._reset()
         self._enter(_HANDSHAKE)
@@ -216,8 +216,8 @@ class Connection(asyncio.Protocol):
         unsent = self._transport.get_write_buffer_size() + limits.unsent_bytes(
             self._transport.get_extra_info("socket")
         )
-        if unsent <= self._written - self._marked:  # no more than was written since the mark
-            self._marked, self._marked_at = self._written, now
+        if unsent <= self._written - self._written_at_mark:  # only what was written since then
+            self._written_at_mark, self._marked_at = self._written, now
             return False
         return now - self._marked_at >= limits.WRITE_SECONDS
 
@@ -263,8 +263,8 @@ class Connection(asyncio.Protocol):
                 return b""
             known = self._server.known_heads.find(data)
             if known is not None:
-                accepted, length, size = known
-                self._head_complete(accepted, length)
+                head, length, size = known
+                self._head_complete(head, length)
                 return self._receive_body(data[size:])
             self._parser = HttpRequestParser(self)
             self._enter(_HEAD)
@@ -272,16 +272,16 @@ class Connection(asyncio.Protocol):
         end = received.find(_HEAD_END, max(0, parsed - len(_HEAD_END)), limits.MAX_HEAD)
         if end >= 0:
             end += len(_HEAD_END)
-            head, behind = received[:end], received[end:]
+            raw_head, behind = received[:end], received[end:]
         else:
-            head, behind = received[: limits.MAX_HEAD + 1], b""
-        self._received = head
-        self._parse(head[parsed:])
+            raw_head, behind = received[: limits.MAX_HEAD + 1], b""
+        self._received = raw_head
+        self._parse(raw_head[parsed:])
         if self.state is _HEAD and end >= 0:  # HTTP/2, whose preface llhttp knows
-            raise not_http("not an HTTP/1.1 request")
-        if self.state is _HEAD and len(head) > limits.MAX_HEAD:
+            raise http_rejection("not an HTTP/1.1 request")
+        if self.state is _HEAD and len(raw_head) > limits.MAX_HEAD:
             message = f"the head is larger than {limits.MAX_HEAD} bytes"
-            raise not_http(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise http_rejection(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         return behind
 
     def _skip_empty_line(self, received: bytes) -> bytes:
@@ -294,7 +294,7 @@ class Connection(asyncio.Protocol):
             return b""
         received = received.removeprefix(_EMPTY_LINE)
         if received[0] in _EMPTY_LINE:
-            raise not_http("empty lines before the request")
+            raise http_rejection("empty lines before the request")
         return received
 
     def _receive_body(self, data: bytes) -> bytes:
@@ -303,7 +303,7 @@ class Connection(asyncio.Protocol):
             self._framing += len(data)
             self._parse(data)
             if self._framing > limits.MAX_FRAMING and self.state is _BODY:
-                raise not_http("too many bytes around the body's chunks")
+                raise http_rejection("too many bytes around the body's chunks")
             return b""
         missing = self._length - len(self._body)
         self.on_body(data[:missing])
@@ -320,7 +320,7 @@ class Connection(asyncio.Protocol):
             pass  # on_headers_complete has rejected it
         except HttpParserError as error:  # the message is llhttp's own and quotes nothing
             if self.state < _LINGER:  # otherwise it is about bytes behind the last request
-                raise not_http(str(error)) from None
+                raise http_rejection(str(error)) from None
 
     # Called by the parser.
 
@@ -337,10 +337,10 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
         if self.state is _BODY:
-            raise not_http("trailer fields are not supported")
+            raise http_rejection("trailer fields are not supported")
         if len(self._headers) >= limits.MAX_HEADERS:
             message = f"the head has more than {limits.MAX_HEADERS} headers"
-            raise not_http(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise http_rejection(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         # llhttp has checked that it is a number, and there only once.
         if len(name) == _LENGTH_OF_NAME and name.lower() == b"content-length":
             self._length = int(value)
@@ -359,9 +359,9 @@ class Connection(asyncio.Protocol):
         )
         # Another protocol's name (RTSP) and further spaces do not show in the callbacks.
         if not self._received.startswith(head.request_line):
-            raise not_http("not an HTTP/1.1 request line")
+            raise http_rejection("not an HTTP/1.1 request line")
         if parser.should_upgrade():
-            raise not_http("protocol upgrades are not supported")
+            raise http_rejection("protocol upgrades are not supported")
         self._server.known_heads.add(self._received, head)
         self._head_complete(head, self._length)
 
@@ -384,7 +384,7 @@ class Connection(asyncio.Protocol):
         """Count a chunk."""
         self._chunks += 1
         if self._chunks > limits.MAX_CHUNKS:
-            raise not_http(f"the body has more than {limits.MAX_CHUNKS} chunks")
+            raise http_rejection(f"the body has more than {limits.MAX_CHUNKS} chunks")
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
@@ -407,7 +407,7 @@ class Connection(asyncio.Protocol):
         response = self._respond() if self._head_response is None else self._head_response
         self._release_body()
         self._requests_left -= 1
-        self.is_fresh = False
+        self.is_unused = False
         close = (
             response.close
             or self._requests_left <= 0

@@ -45,8 +45,8 @@ class RejectedError(Exception):
         self.reason = reason
 
 
-def not_http(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RejectedError:
-    """Return the rejection of something that is not HTTP, or ambiguous."""
+def http_rejection(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RejectedError:
+    """Return the rejection of a request that is malformed, ambiguous or not supported."""
     return RejectedError(error_response(status, message), Rejection.HTTP)
 
 
@@ -68,27 +68,27 @@ def validate_head(
         keep_alive: as llhttp understands version and Connection.
     """
     if version not in _VERSIONS:
-        raise not_http("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        raise http_rejection("only HTTP/1.1 is supported", HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
     names = [name.lower() for name, _ in headers]
     values = {name.lower(): value for name, value in headers}
     for name in _SINGLE_HEADERS:
         if names.count(name) > 1:
-            raise not_http(f"duplicate {name.decode('ascii')} header")
+            raise http_rejection(f"duplicate {name.decode('ascii')} header")
     if version == "1.1" and b"host" not in values:
-        raise not_http("no Host header")
+        raise http_rejection("no Host header")
     if not _HOST.fullmatch(values.get(b"host", b"").strip()):
-        raise not_http("the Host header is no host")
+        raise http_rejection("the Host header is no host")
     coding = values.get(b"transfer-encoding")
     if coding is not None:
         if version == "1.0":
-            raise not_http("Transfer-Encoding in HTTP/1.0")
+            raise http_rejection("Transfer-Encoding in HTTP/1.0")
         if coding.strip().lower() != b"chunked":
             message = "transfer codings other than chunked are not supported"
-            raise not_http(message, HTTPStatus.NOT_IMPLEMENTED)
+            raise http_rejection(message, HTTPStatus.NOT_IMPLEMENTED)
     expectation = values.get(b"expect")
     if expectation is not None and expectation.strip().lower() != b"100-continue":
         message = "expectations other than 100-continue are not supported"
-        raise not_http(message, HTTPStatus.EXPECTATION_FAILED)
+        raise http_rejection(message, HTTPStatus.EXPECTATION_FAILED)
     return RequestHead(
         method,
         target.partition(b"?")[0],
@@ -133,12 +133,12 @@ class KnownHeads:
                     return head, int(digits), end + len(behind)
         return None
 
-    def add(self, head: bytes, accepted: RequestHead) -> None:
+    def add(self, raw_head: bytes, head: RequestHead) -> None:
         """Keep a head that was accepted, if it declares a length. The oldest makes room for it."""
-        found = _LENGTH.search(head)
-        if found is None or len(head) > limits.MAX_HEAD - _MAX_DIGITS:
+        found = _LENGTH.search(raw_head)
+        if found is None or len(raw_head) > limits.MAX_HEAD - _MAX_DIGITS:
             return
-        known = (head[: found.start(1)], head[found.end(1) :], accepted)
+        known = (raw_head[: found.start(1)], raw_head[found.end(1) :], head)
         if known in self._heads:  # this one arrived in pieces, which `find` does not see
             return
         if len(self._heads) >= self._limit:

@@ -39,8 +39,7 @@ MAX_CHUNKS: Final = 4096
 # Bytes of sizes, extensions and trailer fields around a body's chunks. The parser keeps a trailer
 # field until it is complete.
 MAX_FRAMING: Final = 16 * MAX_CHUNKS
-# Bytes that may wait for a client that does not read, before it is not read from either. An answer
-# has 1 to 3 KiB.
+# Unsent bytes above which we stop reading from the client. An answer has 1 to 3 KiB.
 WRITE_BUFFER: Final = 16 * 1024
 # Bytes that TLS may add to an answer: 22 with TLS 1.3, up to 85 with the older ciphers.
 TLS_OVERHEAD: Final = 100

@@ -131,7 +131,7 @@ class Server:
         """Stop accepting, finish what is in flight, and close.
 
         A client whose handshake has just ended is about to send its request (with TLS 1.3 it may
-        regard the handshake as finished before the server does), so fresh connections are waited
+        regard the handshake as finished before the server does), so unused connections are waited
         for.
 
         Args:
@@ -149,7 +149,7 @@ class Server:
         for connection, handshake in list(self._connections.items()):
             if connection.state is State.HANDSHAKE:
                 self._evict(connection, handshake)
-            elif connection.state is State.IDLE and not connection.is_fresh:
+            elif connection.state is State.IDLE and not connection.is_unused:
                 connection.close()
         self._all_closed.clear()
         if self._connections:
@@ -177,7 +177,7 @@ class Server:
 
     def accept(self, client: socket.socket) -> None:
         """Begin a client's handshake, if there is room or another connection can be evicted."""
-        if len(self._connections) >= self._max_connections and not self._make_room():
+        if len(self._connections) >= self._max_connections and not self._evict_one():
             client.close()
             if not self._refuses_clients:
                 self._refuses_clients = True
@@ -218,7 +218,7 @@ class Server:
     def _max_requests(self) -> int:
         return round(limits.REQUESTS_PER_CONNECTION * (0.5 + self._random()))
 
-    def _make_room(self) -> bool:
+    def _evict_one(self) -> bool:
         """Evict the least valuable connection; False if all are worth more than a new one.
 
         While bodies arrive, connections that have served requests stay: a flood of half-sent
@@ -227,8 +227,8 @@ class Server:
         victim = min(self._connections, key=_eviction_order)
         if victim.state is State.BODY:
             return False
-        is_used = victim.state is State.IDLE and not victim.is_fresh
-        if is_used and any(other.state is State.BODY for other in self._connections):
+        has_served = victim.state is State.IDLE and not victim.is_unused
+        if has_served and any(other.state is State.BODY for other in self._connections):
             return False
         self._evict(victim, self._connections[victim])
         return True
@@ -286,12 +286,12 @@ _RANKS: Final = {
     State.IDLE: 3,
     State.BODY: 4,  # never evicted: the body has a short deadline
 }
-_FRESH_RANK: Final = 2  # has not sent a request yet
+_UNUSED_RANK: Final = 2  # idle, and has not sent a request yet
 
 
 def _eviction_order(connection: Connection) -> tuple[int, float]:
-    is_silent = connection.state is State.IDLE and connection.is_fresh
-    return _FRESH_RANK if is_silent else _RANKS[connection.state], connection.deadline
+    is_unused = connection.state is State.IDLE and connection.is_unused
+    return _UNUSED_RANK if is_unused else _RANKS[connection.state], connection.deadline
 
 
 def _certificate_names(certificate: dict[str, Any]) -> frozenset[str]:

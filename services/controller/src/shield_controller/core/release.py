@@ -27,7 +27,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, Final
 
-from shield_common.held import HELD_LABEL, PENDING, REASON_ANNOTATION
+from shield_common.held import HELD_LABEL, PENDING_STATUS, REASON_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -91,7 +91,7 @@ def forget_patch(run: HeldRun) -> Patch:
 def _tests(run: HeldRun) -> Patch:
     return [
         {"op": "test", "path": "/metadata/uid", "value": run.uid},
-        {"op": "test", "path": "/spec/status", "value": PENDING},
+        {"op": "test", "path": "/spec/status", "value": PENDING_STATUS},
     ]
 
 
@@ -140,7 +140,7 @@ def resolve(tried: HeldRun, present: WholeRun, run: HeldRun | None) -> RunState:
     """
     if present.metadata.uid != tried.uid:
         return RunState.GONE
-    if run is None or present.spec_status != PENDING:
+    if run is None or present.spec_status != PENDING_STATUS:
         return RunState.NOT_HELD
     return RunState.STUCK if run.has_reason == tried.has_reason else RunState.TRY_AGAIN
 
