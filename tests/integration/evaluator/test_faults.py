@@ -157,7 +157,7 @@ async def test_e1_killed_at_any_moment_it_leaves_a_whole_publication(
         )
         decision, stored = decode_decision(document.encode()), decode(latches.encode(), now_ms=0)
         assert (stored.order, bit) == (decision.order, "1" if decision.allow else "0")
-        assert decision.allow is stored.state.tiers["standard"].allow
+        assert decision.allow is stored.state.bits["standard"].allow
         await installation.redis.call("DEL", KEYS.lease)  # rather than wait for its end
 
 

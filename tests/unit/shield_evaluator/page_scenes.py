@@ -72,7 +72,7 @@ def seen(value: float, *, member: str = "10.0.0.3:2379") -> Observation:
     """Return a complete observation of three members."""
     members = (member, "10.0.0.1:2379", "10.0.0.2:2379")
     samples = tuple(Sample(name, value - 0.01 * place) for place, name in enumerate(members))
-    return Observation(value=value, member=member, members=3, samples=samples)
+    return Observation(value=value, member=member, member_count=3, samples=samples)
 
 
 def scene(
@@ -256,10 +256,10 @@ def kinds() -> Snapshot:
     )
     lacking = "2 of 3 members answered"
     observations = {
-        "EtcdFull": Observation(value=1.0, member="", members=1),
+        "EtcdFull": Observation(value=1.0, member="", member_count=1),
         "pending": seen(37.0),
         "db-file": Observation(
-            value=0.82, member="etcd-0", members=2, partial=True, problem=lacking
+            value=0.82, member="etcd-0", member_count=2, partial=True, problem=lacking
         ),
     }
     return scene(observations, plan=plan)

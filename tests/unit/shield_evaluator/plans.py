@@ -49,14 +49,14 @@ def one_latch(
 
 
 def complete(value: float, *, member: str = "10.0.0.3:2379") -> Observation:
-    return Observation(value=value, member=member, members=3)
+    return Observation(value=value, member=member, member_count=3)
 
 
 def partial(value: float) -> Observation:
     return Observation(
         value=value,
         member="10.0.0.3:2379",
-        members=2,
+        member_count=2,
         partial=True,
         problem="2 of 3 members answered",
     )

@@ -10,9 +10,9 @@ from shield_common.held import decode_held_report
 from shield_common.store.keys import Keys
 from shield_common.store.protocol import StoreError
 from shield_evaluator.config_snapshot import ConfigSnapshot
+from shield_evaluator.core.holding import HeldReading
 from shield_evaluator.core.observation import Observation
 from shield_evaluator.core.plan import Plan
-from shield_evaluator.core.slots import HeldReading
 from shield_evaluator.core.state import Instant
 from shield_evaluator.cycle import Cycle
 from shield_evaluator.cycle_result import CycleResult
@@ -81,7 +81,7 @@ class ScriptedRoom:
             return RoomInputs(self.quotas)
         stored = await self.store.read_held_report()
         report = None if stored is None else decode_held_report(stored.document)
-        held = HeldReading(report, is_read=True, counted=admitted.held)
+        held = HeldReading(report, is_read=True, held_totals=admitted.held)
         return RoomInputs(self.quotas, admitted.totals, held)
 
     async def remove(self, counters: Collection[str]) -> None:

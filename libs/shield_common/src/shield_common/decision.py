@@ -30,7 +30,7 @@ MAX_VALUE: Final = 1e18
 MAX_TEXT: Final = 1024  # characters; the API server shows no longer message in full
 Value = Annotated[float, Meta(ge=0.0, le=MAX_VALUE)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
-Moment = Annotated[datetime, Meta(tz=True)]
+WireTime = Annotated[datetime, Meta(tz=True)]
 
 
 class DocumentError(Exception):
@@ -87,7 +87,7 @@ class TierDecision(Struct, frozen=True, kw_only=True):
     """
 
     allow: bool
-    since: Moment
+    since: WireTime
     reason: Text = ""
     signal: Text | None = None
     value: Value | None = None
@@ -134,8 +134,8 @@ class Override(Struct, frozen=True, kw_only=True):
     tiers: tuple[Text, ...] | None = None
     reason: Text
     by: Text
-    since: Moment
-    until: Moment
+    since: WireTime
+    until: WireTime
 
     def covers(self, tier: str) -> bool:
         """Return whether the override applies to a tier."""
@@ -163,7 +163,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     sequence: Count
     ttl_ms: Annotated[int, Meta(ge=1, le=MAX_SAFE_INTEGER)]
     interval_ms: Annotated[int, Meta(ge=1, le=MAX_SAFE_INTEGER)] = 5_000
-    evaluated_at: Moment
+    evaluated_at: WireTime
     allow: bool
     tiers: dict[Text, TierDecision]
     signals: dict[Text, SignalObservation]

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from shield_common.decision import Count, Moment, Text, Value, decode_document
+from shield_common.decision import Count, Text, Value, WireTime, decode_document
 
 SCHEMA: Final = 1
 
@@ -75,7 +75,7 @@ class HeldReport(Struct, frozen=True, kw_only=True):
     """
 
     schema: Count = SCHEMA
-    reported_at: Moment
+    reported_at: WireTime
     tiers: dict[Text, TierReport]
     namespaces: Annotated[tuple[NamespaceReport, ...], Meta(max_length=MAX_NAMESPACES)] = ()
 

@@ -140,7 +140,7 @@ class Cycle:
             )
             result = await self._publish(started, self._evaluation)
         state = self._memory.state
-        implausible = [*state.room.implausible, *map(held_field, state.slots.implausible)]
+        implausible = [*state.room.implausible, *map(held_field, state.holding.implausible)]
         if implausible:
             await self._room.remove(implausible)
         return result

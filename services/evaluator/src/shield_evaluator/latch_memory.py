@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from shield_common import logs
 from shield_common.decision import DocumentError, decode_decision
-from shield_evaluator.core import latches_document, room, slots
+from shield_evaluator.core import holding, latches_document, room
 from shield_evaluator.core.latch import advance, after_pause
 from shield_evaluator.core.state import Instant, ShieldState
 
@@ -50,10 +50,10 @@ class LatchMemory:
 
         A new tier starts with the bit that admitters have given it until now: the default tier's.
         """
-        default = self.state.tiers.get(old.default_tier)
+        default = self.state.bits.get(old.default_tier)
         if default is not None:
-            added = {tier: default for tier in new.tiers if tier not in self.state.tiers}
-            self.state = replace(self.state, tiers={**self.state.tiers, **added})
+            added = {tier: default for tier in new.tiers if tier not in self.state.bits}
+            self.state = replace(self.state, bits={**self.state.bits, **added})
         if self._due_ms is not None:
             self._due_ms += max(0, pause_ms - self.pause_ms)
         self.pause_ms = pause_ms
@@ -91,7 +91,7 @@ class LatchMemory:
         self.state, self._order = latches_document.recover(decision, plan), decision.order
         self._log.warning(
             "no latches in the store, using those of the stored decision",
-            tiers={tier: bit.allow for tier, bit in self.state.tiers.items()},
+            tiers={tier: bit.allow for tier, bit in self.state.bits.items()},
         )
 
     def advance(
@@ -111,8 +111,8 @@ class LatchMemory:
             totals=inputs.totals,
             now_ms=at.ms,
         )
-        held = slots.advance(plan, before.slots, observations, inputs.held)
-        self.state = advance(plan, before, observations, at, room=room_state, slots=held)
+        held = holding.advance(plan, before.holding, observations, inputs.held)
+        self.state = advance(plan, before, observations, at, room=room_state, holding=held)
         self._inherited = False
         self._due_ms = at.ms + self.pause_ms
 

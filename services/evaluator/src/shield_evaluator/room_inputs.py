@@ -1,7 +1,7 @@
 """What room and slots need beside the signals: counters of runs, etcd's quota, the held runs.
 
-`core.room` and `core.slots` compute with these; here they are read. Each is missing when it cannot
-be read, and what that means is decided in the core: no new batch, the last known quota.
+`core.room` and `core.holding` compute with these; here they are read. Each is missing when it
+cannot be read, and what that means is decided in the core: no new batch, the last known quota.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from shield_common.decision import MAX_VALUE, DocumentError
 from shield_common.held import decode_held_report
 from shield_common.store.outage import OutageLog
 from shield_common.store.protocol import AdmittedCounter, HeldReportReader, StoreError
+from shield_evaluator.core.holding import HeldReading
 from shield_evaluator.core.plan import DEFAULT_QUOTA
-from shield_evaluator.core.slots import HeldReading
 from shield_evaluator.prometheus.response import PrometheusError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class QuotaReader:
             plan: which signals have a run cost, and where their quota is from.
             budget: seconds for the queries.
         """
-        signals = {signal for rooms in plan.room_plans.values() for signal in rooms}
+        signals = {signal for by_signal in plan.room_plans.values() for signal in by_signal}
         sources = {signal: plan.signals[signal].quota or DEFAULT_QUOTA for signal in signals}
         expressions = {source for source in sources.values() if isinstance(source, str)}
         answers = await asyncio.gather(*(self._quota(each, budget) for each in expressions))

@@ -213,7 +213,7 @@ class EvaluatorSettings(SettingsStruct, frozen=True, kw_only=True):
             on_blind=OnBlind(signal.on_blind or self.on_blind),
             unit=Unit.ALERT if signal.alert is not None else Unit(signal.unit),
             quota=signal.quota_source,
-            learn_cost=signal.learn_cost,
+            applies_learned_cost=signal.learn_cost,
         )
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from shield_common.decision import Decision, SignalObservation, TierDecision, TierHold
 from shield_evaluator.cli.status import tables
 from shield_evaluator.cli.stored import Standing, StoredStatus
-from shield_evaluator.core.room import Reservation
+from shield_evaluator.core.reservations import Reservation
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

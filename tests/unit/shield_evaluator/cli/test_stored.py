@@ -16,8 +16,8 @@ from shield_common.store.keys import Keys
 from shield_evaluator.cli.stored import Standing, StoredStatus, read_status, standing
 from shield_evaluator.core.latches_document import encode
 from shield_evaluator.core.plan import RoomPlan, Threshold
-from shield_evaluator.core.reservations import Batch
-from shield_evaluator.core.room import Reservation, RoomState
+from shield_evaluator.core.reservations import Batch, Reservation
+from shield_evaluator.core.room import RoomState
 from shield_evaluator.core.state import ShieldState
 from tests.fakes.memory_store import MemoryBackend, MemoryStore
 from tests.unit.shield_evaluator.plans import TIER, one_latch

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shield_evaluator.core.forecast import HORIZON_SECONDS, SPACING_MS, SPAN_MS, History
+from shield_evaluator.core.forecast import SPACING_MS, SPAN_MS, History
+from shield_evaluator.core.plan import HORIZON_SECONDS
 
 
 def history(*values: float, every: float = 10) -> History:

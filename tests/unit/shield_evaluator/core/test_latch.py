@@ -2,7 +2,7 @@
 
 import pytest
 
-from shield_evaluator.core.latch import advance, blind_signals, effective_state, step, tier_allows
+from shield_evaluator.core.latch import advance, blind_signals, effective_state, latches_allow, step
 from shield_evaluator.core.observation import Comparison, Observation, compare
 from shield_evaluator.core.plan import ColdStart, OnBlind, Plan, Threshold
 from shield_evaluator.core.state import Latch, LatchState, ShieldState, TierBit
@@ -167,18 +167,18 @@ def test_a_tiers_bit_from_its_signals(
     expected: bool | None,
 ) -> None:
     bit = None if last is None else TierBit(last, EPOCH)
-    assert expected is tier_allows(counts, bit, ColdStart.RESET)
+    assert expected is latches_allow(counts, bit, ColdStart.RESET)
 
 
 def test_a_tier_without_a_bit_denies_with_cold_start_set() -> None:
-    assert not tier_allows([UNKNOWN], None, ColdStart.SET)
+    assert not latches_allow([UNKNOWN], None, ColdStart.SET)
 
 
 def test_since_is_kept_while_the_bit_does_not_change() -> None:
     plan = one_latch()
     first = advance(plan, ShieldState(), {SIGNAL: complete(0.95)}, at(0))
     later = advance(plan, first, {SIGNAL: complete(0.95)}, at(60))
-    assert EPOCH == later.tiers[TIER].since
+    assert EPOCH == later.bits[TIER].since
 
 
 def test_a_signal_that_was_not_observed_counts_as_unusable() -> None:
@@ -199,7 +199,7 @@ def test_state_that_the_plan_lacks_is_removed() -> None:
     after = advance(one, advance(two, ShieldState(), seen, at(0)), seen, at(5))
     assert {("x", "a")} == set(after.latches)
     assert {"a"} == set(after.last_usable_ms)
-    assert {"x"} == set(after.tiers)
+    assert {"x"} == set(after.bits)
 
 
 def test_a_latch_survives_a_change_of_its_threshold() -> None:

@@ -165,13 +165,13 @@ class AnythingHappens(RuleBasedStateMachine):
             states = {self.running.latches[tier, signal].state for signal in named}
             forced = {self.plan.signals[signal].on_blind for signal in named} - {OnBlind.HOLD}
             if LatchState.SET in states and OnBlind.ALLOW not in forced:
-                assert not self.running.tiers[tier].allow
-            if tier not in self.running.tiers:
+                assert not self.running.bits[tier].allow
+            if tier not in self.running.bits:
                 assert LatchState.SET not in states
                 assert states != {LatchState.RESET}
                 continue
             if states == {LatchState.RESET} and OnBlind.DENY not in forced:
-                assert self.running.tiers[tier].allow
+                assert self.running.bits[tier].allow
 
     def check_restart(self, seen: Mapping[str, Observation]) -> None:
         undecided = undecided_tiers(self.plan, self.running, None)

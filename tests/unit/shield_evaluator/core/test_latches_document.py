@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shield_evaluator.core.holding import HoldingState
 from shield_evaluator.core.latch import advance
 from shield_evaluator.core.latches_document import LatchesDocumentError, decode, encode
-from shield_evaluator.core.slots import SlotsState
 from shield_evaluator.core.state import Latch, LatchState, ShieldState, TierBit
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, TIER, at, complete, one_latch
 
@@ -18,7 +18,7 @@ STATE = ShieldState(
         ("critical", "db-in-use"): Latch(),
     },
     last_usable_ms={"db-file": 1_000, "db-in-use": 0},
-    tiers={"standard": TierBit(allow=False, since=EPOCH)},
+    bits={"standard": TierBit(allow=False, since=EPOCH)},
 )
 
 
@@ -45,17 +45,17 @@ def test_e5_times_are_encoded_as_ages() -> None:
 
 
 def test_bits_and_slots_are_stored_under_these_names() -> None:
-    slots = SlotsState(
+    holding = HoldingState(
         is_known=True,
         is_stalled=True,
         held={TIER: 1},
-        counted={TIER: 2},
+        held_totals={TIER: 2},
         per_minute={TIER: 3.0},
         full=frozenset({(TIER, SIGNAL)}),
         implausible=("other",),
     )
-    bit = TierBit(allow=False, since=EPOCH, latched=True)
-    state = ShieldState(tiers={TIER: bit}, slots=slots)
+    bit = TierBit(allow=False, since=EPOCH, differing_latches_allow=True)
+    state = ShieldState(bits={TIER: bit}, holding=holding)
     document = msgspec.json.decode(encode(state, now_ms=0, order=(1, 1)))
     assert ["allow", "since", "latched"] == list(document["tiers"][TIER])
     assert {
@@ -66,6 +66,15 @@ def test_bits_and_slots_are_stored_under_these_names() -> None:
         "per_minute": {TIER: 3.0},
         "full": [[TIER, SIGNAL]],
     } == document["slots"]
+
+
+def test_bits_and_slots_are_read_under_these_names() -> None:
+    bits = {TIER: {"allow": False, "since": EPOCH, "latched": True}}
+    slots = {"is_known": True, "held": {TIER: 1}, "counted": {TIER: 2}}
+    stored = {"latches": {}, "usable_age_ms": {}, "tiers": bits, "slots": slots}
+    state = decode(msgspec.json.encode(stored), now_ms=0).state
+    assert state.bits[TIER].latches_allow
+    assert HoldingState(is_known=True, held={TIER: 1}, held_totals={TIER: 2}) == state.holding
 
 
 def test_a_document_without_an_order_has_the_lowest() -> None:

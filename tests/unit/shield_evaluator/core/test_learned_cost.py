@@ -43,7 +43,7 @@ def _step(
     plan: Plan = PLAN,
 ) -> RoomState:
     """One cycle: bytes in use, and how many runs were admitted in total."""
-    observation = Observation(value=in_use / QUOTA, members=1, partial=partial)
+    observation = Observation(value=in_use / QUOTA, member_count=1, partial=partial)
     return room.advance(
         plan,
         state,
@@ -102,7 +102,7 @@ def test_reservations_are_shown_at_the_learned_cost() -> None:
 
 def test_learning_can_be_switched_off() -> None:
     off = dataclasses.replace(
-        PLAN, signals={"db-in-use": dataclasses.replace(_SIGNAL, learn_cost=False)}
+        PLAN, signals={"db-in-use": dataclasses.replace(_SIGNAL, applies_learned_cost=False)}
     )
 
     assert cost_factor(off, _flood(times=3), "db-in-use") == 1.0
@@ -191,7 +191,7 @@ def test_a_restart_forgets_nothing_of_what_was_learned(
     for took_ms, value, runs, restart in cycles:
         now_ms += took_ms
         total += runs
-        seen = {} if value is None else {"db-in-use": Observation(value=value, members=1)}
+        seen = {} if value is None else {"db-in-use": Observation(value=value, member_count=1)}
         states = [
             room.advance(
                 PLAN,

@@ -15,7 +15,7 @@ def samples(*values: float) -> list[Sample]:
 
 def test_the_value_is_the_worst_members() -> None:
     seen = observe(samples(0.2, 0.9, 0.5))
-    assert (0.9, "member-2", 3) == (seen.value, seen.member, seen.members)
+    assert (0.9, "member-2", 3) == (seen.value, seen.member, seen.member_count)
 
 
 def test_all_expected_members_are_complete() -> None:
@@ -32,7 +32,7 @@ def test_p4_a_missing_member_is_partial() -> None:
 def test_two_samples_with_one_name_are_one_member() -> None:
     twice = [Sample("a", 0.1), Sample("a", 0.2), Sample("b", 0.1)]
     seen = observe(twice, expected_members=3)
-    assert (2, True) == (seen.members, seen.partial)
+    assert (2, True) == (seen.member_count, seen.partial)
 
 
 @pytest.mark.shows("trial S5")
@@ -65,7 +65,7 @@ class TestInvalidValues:
 
     def test_p3_an_invalid_value_beside_valid_ones_is_partial(self, value: float) -> None:
         seen = observe(samples(0.5, value))
-        assert (0.5, 1, True) == (seen.value, seen.members, seen.partial)
+        assert (0.5, 1, True) == (seen.value, seen.member_count, seen.partial)
 
 
 def test_a_sample_of_zero_is_usable() -> None:

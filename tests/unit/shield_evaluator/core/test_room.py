@@ -46,7 +46,7 @@ def _plan(**tiers: Mapping[str, Threshold]) -> Plan:
 
 
 def _seen(value: float, *, partial: bool = False) -> Observation:
-    return Observation(value=value, members=1, partial=partial)
+    return Observation(value=value, member_count=1, partial=partial)
 
 
 def _advance(
@@ -356,7 +356,7 @@ def test_room_is_never_negative_whatever_the_counters_say(
     plan, state, now_ms = _plan(), RoomState(), 0
     for elapsed, total, value, partial in cycles:
         now_ms += elapsed
-        seen = Observation(value=value, members=1, partial=partial)
+        seen = Observation(value=value, member_count=1, partial=partial)
         totals = None if total is None else {"standard": total}
         state = _advance(plan, state, now_ms, totals=totals, db_in_use=seen)
         tier_room = room.room_of(plan, state, "standard")

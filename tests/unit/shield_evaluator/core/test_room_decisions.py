@@ -170,7 +170,7 @@ def test_a_tier_that_closed_for_lack_of_room_opens_again_beside_a_signal_that_ne
         state = _step(plan, state, complete(value), now)
         # A takeover must not forget why the tier is closed.
         state = decode(encode(state, now_ms=now.ms, order=(1, 1)), now_ms=now.ms).state
-        bits.append(TIER in state.tiers and state.tiers[TIER].allow)
+        bits.append(TIER in state.bits and state.bits[TIER].allow)
 
     assert [True, False, True] == [bits[3], bits[6], bits[8]]
 
@@ -180,7 +180,7 @@ def test_a_tier_that_closed_for_lack_of_room_opens_again_beside_a_signal_that_ne
 def test_a_restart_anywhere_changes_no_later_decision(
     cycles: list[tuple[int, int, Observation, int | None]],
 ) -> None:
-    running = restarted = ShieldState(tiers={TIER: TierBit(allow=True, since=EPOCH)})
+    running = restarted = ShieldState(bits={TIER: TierBit(allow=True, since=EPOCH)})
     now_ms, other_clock, admitted = 1_000_000, 0, 0
     for elapsed, runs, seen, restart_on_clock in cycles:
         now_ms += elapsed

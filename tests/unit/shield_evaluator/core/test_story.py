@@ -28,7 +28,7 @@ def bits(plan: Plan, *story: Line) -> list[bool]:
     state, told = ShieldState(), []
     for seconds, observation in story:
         state = advance(plan, state, {SIGNAL: observation}, at(seconds))
-        told.append(state.tiers[TIER].allow)
+        told.append(state.bits[TIER].allow)
     return told
 
 
@@ -118,7 +118,7 @@ def test_a_tier_admits_only_after_every_signal_reset() -> None:
     for number, (db_file, in_use) in enumerate(story):
         seen = {"db-file": complete(db_file), "db-in-use": complete(in_use)}
         state = advance(plan, state, seen, at(5 * number))
-        told.append(state.tiers[TIER].allow)
+        told.append(state.bits[TIER].allow)
     assert [False, False, True] == told
 
 
@@ -129,4 +129,4 @@ def test_tiers_deny_at_their_own_thresholds() -> None:
         default_tier=TIER,
     )
     state = advance(plan, ShieldState(), {SIGNAL: complete(0.95)}, at(0))
-    assert (False, True) == (state.tiers[TIER].allow, state.tiers["critical"].allow)
+    assert (False, True) == (state.bits[TIER].allow, state.bits["critical"].allow)

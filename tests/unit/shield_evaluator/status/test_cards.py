@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shield_common.decision import TierDecision
-from shield_evaluator.core.room import Reservation
+from shield_evaluator.core.reservations import Reservation
 from shield_evaluator.status.cards import Until, room_sentence, signal_cards, tier_cards
 from tests.unit.shield_evaluator.page_scenes import NOON, admitting, no_room, room_left
 from tests.unit.shield_evaluator.status.reading import text_of

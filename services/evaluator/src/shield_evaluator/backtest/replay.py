@@ -63,7 +63,7 @@ def replay(plan: Plan, expressions: Mapping[str, str], samples: Samples) -> Iter
     computes_room = plan.has_room and runs is not None
     # Nothing else decided before the first step, so no tier waits to be decided.
     first = TierBit(plan.cold_start is ColdStart.RESET, instant(grid.start_ms).utc)
-    state, total = ShieldState(tiers=dict.fromkeys(plan.tiers, first)), 0
+    state, total = ShieldState(bits=dict.fromkeys(plan.tiers, first)), 0
     for index in range(grid.steps):
         now = instant(grid.at(index))
         observations = {

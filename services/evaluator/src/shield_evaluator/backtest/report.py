@@ -107,7 +107,7 @@ class _TierLog:
         self._peak: tuple[float, float, str, str | None] | None = None
 
     def see(self, step: Step) -> None:
-        allow = step.state.tiers[self._tier].allow
+        allow = step.state.bits[self._tier].allow
         if allow is (self.closed_ms is not None):
             if allow:
                 self._open(step.now.ms)
@@ -181,7 +181,7 @@ class _RefusedRuns:
         if step.created is None:
             return
         tier = self._plan.default_tier
-        allow = step.state.tiers[tier].allow
+        allow = step.state.bits[tier].allow
         self.denied = (self.denied or 0) + (0 if allow else step.created)
         room = room_of(self._plan, step.state.room, tier)
         if room is None:

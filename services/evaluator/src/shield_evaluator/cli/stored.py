@@ -22,7 +22,8 @@ from shield_common.store.redis import RedisStore
 from shield_common.text import format_duration
 from shield_evaluator.cli.terminal import fail, interruptible
 from shield_evaluator.core.latches_document import LatchesDocumentError, decode
-from shield_evaluator.core.room import Reservation, reservations_of
+from shield_evaluator.core.reservations import Reservation
+from shield_evaluator.core.room import reservations_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

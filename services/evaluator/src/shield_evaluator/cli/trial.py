@@ -133,7 +133,7 @@ async def ask_prometheus(settings: EvaluatorSettings) -> Answers:
         members = plan.signals[name].members
         try:
             observation = await observe_signal(client, query, members=members, budget=budget)
-            if members is None and observation.members > 1 and observation.problem is None:
+            if members is None and observation.member_count > 1 and observation.problem is None:
                 problem = await ambiguity(client, query.expression, budget=budget)
                 return replace(observation, partial=problem is not None, problem=problem)
         except PrometheusError as error:
@@ -198,7 +198,7 @@ def _signal(expression: str, unit: str, observation: Observation | None) -> Sign
         state=state,
         value=observation.value,
         member=observation.member,
-        members=observation.members,
+        members=observation.member_count,
         problem=observation.problem,
     )
 

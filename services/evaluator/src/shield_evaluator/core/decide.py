@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from shield_common.decision import Decision, SignalObservation, TierDecision
 from shield_evaluator.core import sentences
+from shield_evaluator.core.holding import priorities, tier_hold
 from shield_evaluator.core.latch import blind_signals, effective_state
 from shield_evaluator.core.room import room_of
 from shield_evaluator.core.sentences import SignalInTier
-from shield_evaluator.core.slots import priorities, tier_hold
 from shield_evaluator.core.state import LatchState
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ def decide(
     """
     blind = blind_signals(plan, state.last_usable_ms, now_ms=now.ms)
     rooms = {tier: room_of(plan, state.room, tier) for tier in plan.tiers}
-    order = priorities(plan)
+    priority_by_tier = priorities(plan)
     tiers = {}
     for tier in plan.tiers:
         signals = _signals_in_tier(plan, tier, state, observations, blind)
         covering = override if override is not None and override.covers(tier) else None
-        entry = _tier_entry(plan, tier, state.tiers.get(tier), signals, rooms[tier], covering)
+        entry = _tier_entry(plan, tier, state.bits.get(tier), signals, rooms[tier], covering)
         if entry is None:
             continue
         if (room := rooms[tier]) is not None:
@@ -100,8 +100,8 @@ def decide(
                 run_cost=room.run_cost,
                 share=share if is_paced else None,
             )
-        hold = tier_hold(plan, state.slots, tier, admitters=envelope.admitters)
-        tiers[tier] = replace(entry, hold=hold, priority=order[tier])
+        hold = tier_hold(plan, state.holding, tier, admitters=envelope.admitters)
+        tiers[tier] = replace(entry, hold=hold, priority=priority_by_tier[tier])
     return Decision(
         cluster=envelope.cluster,
         epoch=envelope.epoch,
@@ -137,7 +137,7 @@ def undecided_tiers(plan: Plan, state: ShieldState, override: Override | None) -
     def allow(tier: str) -> bool | None:
         if override is not None and override.covers(tier):
             return override.allow
-        return bit.allow if (bit := state.tiers.get(tier)) is not None else None
+        return bit.allow if (bit := state.bits.get(tier)) is not None else None
 
     if allow(plan.default_tier) is False:
         return []
@@ -160,7 +160,7 @@ def _signal_entry(observation: Observation | None, *, blind: bool) -> SignalObse
     return SignalObservation(
         value=observation.value,
         member=observation.member and observation.member[:MAX_MEMBER],
-        members=observation.members,
+        members=observation.member_count,
         state="partial" if observation.partial else "ok",
     )
 

@@ -8,7 +8,7 @@ from operator import mul
 from typing import TYPE_CHECKING, Final
 
 from shield_evaluator.core.latch import blind_signals
-from shield_evaluator.core.plan import Unit
+from shield_evaluator.core.plan import HORIZON_SECONDS, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -28,9 +28,6 @@ DROP: Final = 0.005
 MIN_POINTS: Final = 3
 
 FULL_RATIO: Final = 1.0  # a ratio signal's value when etcd is full
-
-# A forecast beyond this means nothing and is published as null.
-HORIZON_SECONDS: Final = 30 * 24 * 3600
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from shield_evaluator.core.learned_cost import cost_factor
 from shield_evaluator.core.plan import FILE_SIGNAL, IN_USE_SIGNAL
-from shield_evaluator.core.reservations import Unwritten, room_plan_on
+from shield_evaluator.core.reservations import UnwrittenRuns, room_plan_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,27 +51,27 @@ def usages_of(observations: Mapping[str, Observation]) -> dict[str, Usage]:
     return usages
 
 
-def reserved_on(
+def reserved_on_signal(
     plan: Plan,
     state: RoomState,
     signal: str,
     room_plan: RoomPlan,
     *,
-    unwritten: Unwritten,
+    unwritten: UnwrittenRuns,
     now_ms: int,
 ) -> float:
-    """Return the bytes of a signal that the admitted runs of all tiers are still going to write.
+    """Return the bytes of a signal that all tiers' runs are going to write, at the learned cost.
 
     Args:
         plan: run costs.
         state: the admitted runs, and what was learnt of their cost.
         signal: which signal.
-        room_plan: that of tiers without one on the signal.
+        room_plan: fallback for tiers without a room plan on the signal.
         unwritten: of the state's batches; the same one for all signals and tiers.
         now_ms: the instant.
     """
     return cost_factor(plan, state, signal) * sum(
-        unwritten.reserved_by(tier, room_plan_on(plan, tier, signal, room_plan), now_ms)
+        unwritten.bytes_at_stated_cost(tier, room_plan_on(plan, tier, signal, room_plan), now_ms)
         for tier in state.batches
     )
 
@@ -93,9 +93,9 @@ def headroom_of(
         now_ms: the instant.
     """
     headroom = {}
-    unwritten = Unwritten(state.batches)
-    for tier, rooms in plan.room_plans.items():
-        for signal, room_plan in rooms.items():
+    unwritten = UnwrittenRuns(state.batches)
+    for tier, by_signal in plan.room_plans.items():
+        for signal, room_plan in by_signal.items():
             new_bytes = cost_factor(plan, state, signal) * sum(
                 runs * room_plan_on(plan, other, signal, room_plan).run_cost
                 for other, runs in admitted.items()
@@ -104,7 +104,7 @@ def headroom_of(
             shrunk = None if last is None else last - new_bytes
             usage, quota = usages.get(signal), state.quotas.get(signal)
             if usage is not None and quota is not None:
-                reserved = reserved_on(
+                reserved = reserved_on_signal(
                     plan, state, signal, room_plan, unwritten=unwritten, now_ms=now_ms
                 )
                 measured = (room_plan.target - usage.value) * quota - reserved

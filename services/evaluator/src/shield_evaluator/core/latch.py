@@ -23,12 +23,12 @@ latch (hold), SET (deny) or RESET (allow).
 A tier denies while any of its signals counts as SET, and admits when all count as RESET. In all
 other cases (a latch is still UNKNOWN) it keeps its last bit. Without a last bit it denies if
 ``cold_start`` is set; otherwise it is *undecided*, because admitters may still hold a denial that
-this evaluator does not know of. An UNKNOWN latch stops keeping a tier undecided
+this evaluator does not know of. An UNKNOWN latch keeps its tier undecided for this long:
 
-    on BELOW      at once: the value is low, only ``reset_for`` is not over
-    on BETWEEN    after ``cold_start_delay``, or once the default tier denies; then ``cold_start``
+    on BELOW      not at all: the value is low, only ``reset_for`` is not over
+    on BETWEEN    ``cold_start_delay``, or until the default tier denies; then ``cold_start``
                   decides
-    otherwise     after ``blind_after``
+    otherwise     ``blind_after``
 
 and the tier then admits. Apart from its latches, a tier denies while it is closed for lack of room
 (``core.room``).
@@ -54,10 +54,10 @@ from shield_evaluator.core.state import Latch, LatchState, ShieldState, TierBit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shield_evaluator.core.holding import HoldingState
     from shield_evaluator.core.observation import Observation
     from shield_evaluator.core.plan import Plan, SignalPlan, Threshold
     from shield_evaluator.core.room import RoomState
-    from shield_evaluator.core.slots import SlotsState
     from shield_evaluator.core.state import Instant
 
 _NEW: Final = Latch()
@@ -114,10 +114,10 @@ def effective_state(latch: Latch, signal: SignalPlan, *, blind: bool) -> LatchSt
     return latch.state
 
 
-def tier_allows(
+def latches_allow(
     states: list[LatchState], last: TierBit | None, cold_start: ColdStart
 ) -> bool | None:
-    """Return a tier's bit; None while it is undecided.
+    """Return whether a tier's latches alone admit; None while it is undecided.
 
     Args:
         states: the effective state of each of its signals.
@@ -129,7 +129,7 @@ def tier_allows(
     if states.count(LatchState.RESET) == len(states):
         return True
     if last is not None:
-        return last.by_latches
+        return last.latches_allow
     return False if cold_start is ColdStart.SET else None
 
 
@@ -149,7 +149,7 @@ def advance(
     now: Instant,
     *,
     room: RoomState | None = None,
-    slots: SlotsState | None = None,
+    holding: HoldingState | None = None,
 ) -> ShieldState:
     """Advance all latches and tiers by one cycle.
 
@@ -159,13 +159,13 @@ def advance(
         observations: one per signal of the plan; a missing one counts as unusable.
         now: must not be before the last cycle's.
         room: the result of this cycle's `core.room.advance`; without one, the last cycle's stays.
-        slots: the result of this cycle's `core.slots.advance`, likewise.
+        holding: the result of this cycle's `core.holding.advance`, likewise.
 
     Returns:
         The state after this cycle. It contains exactly the latches and signals of the plan, and
         the tiers of the plan that are decided.
     """
-    started_ms = now.ms if state.started_ms is None else state.started_ms
+    since_ms = now.ms if state.remembered_since_ms is None else state.remembered_since_ms
     last_usable = {
         name: now.ms
         if (observation := observations.get(name)) is not None and observation.usable
@@ -177,25 +177,25 @@ def advance(
         for tier, thresholds in plan.tiers.items()
         for name, threshold in thresholds.items()
     }
-    running_ms = now.ms - started_ms
-    latches = _advance_latches(plan, state, comparisons, now.ms, running_ms)
+    remembered_ms = now.ms - since_ms
+    latches = _advance_latches(plan, state, comparisons, now.ms, remembered_ms)
     after = replace(
         state,
         latches=latches,
         last_usable_ms=last_usable,
         room=state.room if room is None else room,
-        started_ms=started_ms,
-        slots=state.slots if slots is None else slots,
+        remembered_since_ms=since_ms,
+        holding=state.holding if holding is None else holding,
     )
-    return replace(after, tiers=_advance_tiers(plan, after, comparisons, now, running_ms))
+    return replace(after, bits=_advance_bits(plan, after, comparisons, now, remembered_ms))
 
 
-def _advance_tiers(
+def _advance_bits(
     plan: Plan,
     state: ShieldState,
     comparisons: Mapping[tuple[str, str], Comparison],
     now: Instant,
-    running_ms: int,
+    remembered_ms: int,
 ) -> dict[str, TierBit]:
     """Return the bits of the tiers that are decided.
 
@@ -204,36 +204,36 @@ def _advance_tiers(
         state: everything of this cycle but the bits, which are the last cycle's.
         comparisons: this cycle's, by tier and signal.
         now: the instant.
-        running_ms: how far back the memory goes, milliseconds.
+        remembered_ms: how far back the memory goes, milliseconds.
     """
     blind = blind_signals(plan, state.last_usable_ms, now_ms=now.ms)
     closed = closed_tiers(state.room)
-    tiers = {}
+    bits = {}
     for tier, thresholds in plan.tiers.items():
         states = [
             effective_state(state.latches[tier, name], plan.signals[name], blind=name in blind)
             for name in thresholds
         ]
-        last = state.tiers.get(tier)
-        latched = tier_allows(states, last, plan.cold_start)
-        if latched is None:
+        last = state.bits.get(tier)
+        allow = latches_allow(states, last, plan.cold_start)
+        if allow is None:
             undecided_ms = max(
                 _undecided_ms(plan, name, comparisons[tier, name])
                 for name, latch_state in zip(thresholds, states, strict=True)
                 if latch_state is LatchState.UNKNOWN
             )
-            if running_ms < undecided_ms:
+            if remembered_ms < undecided_ms:
                 continue
-            latched = True
-        tiers[tier] = _bit(last, latched, closed=tier in closed, now=now)
-    return tiers
+            allow = True
+        bits[tier] = _bit(last, latches_allow=allow, closed=tier in closed, now=now)
+    return bits
 
 
-def _bit(last: TierBit | None, latched: bool, *, closed: bool, now: Instant) -> TierBit:  # noqa: FBT001 - it becomes a field
+def _bit(last: TierBit | None, *, latches_allow: bool, closed: bool, now: Instant) -> TierBit:
     """Return a tier's bit from what its latches say, and whether it is closed for lack of room."""
-    allow = latched and not closed
+    allow = latches_allow and not closed
     since = last.since if last is not None and last.allow is allow else now.utc
-    return TierBit(allow, since, None if latched is allow else latched)
+    return TierBit(allow, since, None if latches_allow is allow else latches_allow)
 
 
 def _advance_latches(
@@ -241,7 +241,7 @@ def _advance_latches(
     state: ShieldState,
     comparisons: Mapping[tuple[str, str], Comparison],
     now_ms: int,
-    running_ms: int,
+    remembered_ms: int,
 ) -> dict[tuple[str, str], Latch]:
     def stepped(tier: str, cold_start: ColdStart | None) -> dict[tuple[str, str], Latch]:
         return {
@@ -255,16 +255,15 @@ def _advance_latches(
             for name, threshold in plan.tiers[tier].items()
         }
 
-    delayed = plan.cold_start is ColdStart.RESET and running_ms < plan.cold_start_delay_ms
+    delayed = plan.cold_start is ColdStart.RESET and remembered_ms < plan.cold_start_delay_ms
     if delayed:
-        # While the default tier denies, a decision is published, and with it something for every
-        # tier. That a lower tier denies does not end the delay: its latch is set in most of the
-        # others' bands.
+        # Once the default tier denies, the decision covers every tier, so waiting ends. A lower
+        # tier's denial does not end it: its latch sets inside the higher tiers' bands.
         default = stepped(plan.default_tier, None).values()
         delayed = all(latch.state is not LatchState.SET for latch in default)
     latches: dict[tuple[str, str], Latch] = {}
     for tier in plan.tiers:
-        waits = delayed and tier not in state.tiers
+        waits = delayed and tier not in state.bits
         latches |= stepped(tier, None if waits else plan.cold_start)
     return latches
 

@@ -16,11 +16,11 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from shield_common.decision import MAX_SAFE_INTEGER, Count, Value
+from shield_evaluator.core.holding import HoldingState
 from shield_evaluator.core.learned_cost import CostEvidence
 from shield_evaluator.core.reservations import Batch
 from shield_evaluator.core.room import RoomClosing, RoomState
 from shield_evaluator.core.sentences import NO_ROOM
-from shield_evaluator.core.slots import SlotsState
 from shield_evaluator.core.state import Latch, LatchState, ShieldState, TierBit
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
         sequence: the sequence of that decision.
         room: null in a document of a version that knew no room.
         started_age_ms: how far back the memory goes; null in a document of an earlier version.
-        slots: null in a document of an earlier version, and while nothing is held.
+        slots: the held runs; null in a document of an earlier version, and while nothing is held.
     """
 
     schema: int = SCHEMA
@@ -100,11 +100,11 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
     tiers: dict[str, TierBit]
     room: RoomRecord | None = None
     started_age_ms: Age | None = None
-    slots: SlotsState | None = None
+    slots: HoldingState | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLatches:
+class StoredState:
     """A decoded latches document.
 
     Attributes:
@@ -131,25 +131,25 @@ def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
     for (tier, signal), latch in state.latches.items():
         latches.setdefault(tier, {})[signal] = LatchRecord(
             state=latch.state,
-            above_age_ms=_before(now_ms, latch.above_since_ms),
-            below_age_ms=_before(now_ms, latch.below_since_ms),
+            above_age_ms=_age_or_time(now_ms, latch.above_since_ms),
+            below_age_ms=_age_or_time(now_ms, latch.below_since_ms),
         )
     # Implausible counters are removed from the store in the cycle that finds them.
-    slots = replace(state.slots, implausible=())
+    holding = replace(state.holding, implausible=())
     document = LatchesDocument(
         epoch=order[0],
         sequence=order[1],
         latches=latches,
         usable_age_ms={name: now_ms - at for name, at in state.last_usable_ms.items()},
-        tiers=dict(state.tiers),
+        tiers=dict(state.bits),
         room=_encode_room(state.room, now_ms),
-        started_age_ms=_before(now_ms, state.started_ms),
-        slots=None if slots == SlotsState() else slots,
+        started_age_ms=_age_or_time(now_ms, state.remembered_since_ms),
+        slots=None if holding == HoldingState() else holding,
     )
     return msgspec.json.encode(document)
 
 
-def decode(document: bytes, *, now_ms: int) -> StoredLatches:
+def decode(document: bytes, *, now_ms: int) -> StoredState:
     """Decode a state as of an instant.
 
     Raises:
@@ -166,8 +166,8 @@ def decode(document: bytes, *, now_ms: int) -> StoredLatches:
     latches = {
         (tier, signal): Latch(
             record.state,
-            _before(now_ms, record.above_age_ms),
-            _before(now_ms, record.below_age_ms),
+            _age_or_time(now_ms, record.above_age_ms),
+            _age_or_time(now_ms, record.below_age_ms),
         )
         for tier, records in stored.latches.items()
         for signal, record in records.items()
@@ -175,15 +175,15 @@ def decode(document: bytes, *, now_ms: int) -> StoredLatches:
     state = ShieldState(
         latches=latches,
         last_usable_ms={name: now_ms - age for name, age in stored.usable_age_ms.items()},
-        tiers=stored.tiers,
+        bits=stored.tiers,
         room=_decode_room(stored.room, now_ms),
-        started_ms=_before(now_ms, stored.started_age_ms),
-        slots=stored.slots or SlotsState(),
+        remembered_since_ms=_age_or_time(now_ms, stored.started_age_ms),
+        holding=stored.slots or HoldingState(),
     )
-    return StoredLatches(state, (stored.epoch, stored.sequence))
+    return StoredState(state, (stored.epoch, stored.sequence))
 
 
-def _before(now_ms: int, ms: int | None) -> int | None:
+def _age_or_time(now_ms: int, ms: int | None) -> int | None:
     """Return the age of a time, or the time of an age; None without one."""
     return None if ms is None else now_ms - ms
 
@@ -202,19 +202,19 @@ def _encode_room(room: RoomState, now_ms: int) -> RoomRecord:
         quotas=dict(room.quotas),
         closings={
             tier: ClosingRecord(
-                short_age_ms=_before(now_ms, closing.short_since_ms), closed=closing.closed
+                short_age_ms=_age_or_time(now_ms, closing.short_since_ms), closed=closing.closed
             )
             for tier, closing in room.closings.items()
         },
         cost_evidence={
             signal: CostEvidenceRecord(
-                value=known.value,
-                age_ms=now_ms - known.seen_ms,
-                run_cost=known.run_cost,
-                measured=known.measured,
-                predicted=known.predicted,
+                value=evidence.value,
+                age_ms=now_ms - evidence.seen_ms,
+                run_cost=evidence.run_cost,
+                measured=evidence.measured,
+                predicted=evidence.predicted,
             )
-            for signal, known in room.cost_evidence.items()
+            for signal, evidence in room.cost_evidence.items()
         },
     )
 
@@ -236,14 +236,18 @@ def _decode_room(record: RoomRecord | None, now_ms: int) -> RoomState:
         },
         quotas=record.quotas,
         closings={
-            tier: RoomClosing(_before(now_ms, closing.short_age_ms), closing.closed)
+            tier: RoomClosing(_age_or_time(now_ms, closing.short_age_ms), closing.closed)
             for tier, closing in record.closings.items()
         },
         cost_evidence={
             signal: CostEvidence(
-                known.value, now_ms - known.age_ms, known.run_cost, known.measured, known.predicted
+                evidence.value,
+                now_ms - evidence.age_ms,
+                evidence.run_cost,
+                evidence.measured,
+                evidence.predicted,
             )
-            for signal, known in record.cost_evidence.items()
+            for signal, evidence in record.cost_evidence.items()
         },
     )
 
@@ -259,14 +263,14 @@ def recover(decision: Decision, plan: Plan) -> ShieldState:
         plan: the configuration.
     """
     latches: dict[tuple[str, str], Latch] = {}
-    tiers: dict[str, TierBit] = {}
+    bits: dict[str, TierBit] = {}
     for tier, thresholds in plan.tiers.items():
         # A tier that the decision lacks has had the default tier's bit, as admitters give it.
         source = tier if tier in decision.tiers else plan.default_tier
         entry = decision.tiers.get(source)
         if entry is None or (decision.override is not None and decision.override.covers(source)):
             continue
-        tiers[tier] = TierBit(entry.allow, entry.since)
+        bits[tier] = TierBit(entry.allow, entry.since)
         if source != tier or entry.reason == NO_ROOM:
             continue
         for signal in thresholds:
@@ -275,4 +279,4 @@ def recover(decision: Decision, plan: Plan) -> ShieldState:
             elif signal == entry.signal:
                 latches[tier, signal] = Latch(LatchState.SET)
     # As for a document without room: the counters may have run for long.
-    return ShieldState(latches=latches, tiers=tiers, room=RoomState(totals=None))
+    return ShieldState(latches=latches, bits=bits, room=RoomState(totals=None))

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shield_evaluator.core.reservations import Unwritten
+from shield_evaluator.core.reservations import UnwrittenRuns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class CostEvidence(Struct, frozen=True, gc=False):
     Attributes:
         value: the last complete sample, in the signal's unit.
         seen_ms: when it was first seen.
-        run_cost: bytes, the highest that is stated for any tier; evidence for another is dropped.
+        run_cost: highest stated cost of any tier, bytes; if it changes, the evidence is discarded.
         measured: bytes by which etcd grew, decayed by their age.
         predicted: bytes by which reservations fell meanwhile, at the stated ``run_cost``.
     """
@@ -75,7 +75,7 @@ def learn_costs(
         now_ms: the instant.
     """
     evidence = {name: known for name, known in state.cost_evidence.items() if name in plan.signals}
-    unwritten = Unwritten(state.batches)
+    unwritten = UnwrittenRuns(state.batches)
     for signal in state.quotas:
         usage = usages.get(signal)
         if usage is not None and usage.complete:
@@ -84,25 +84,26 @@ def learn_costs(
 
 
 def _learned(
-    plan: Plan, state: RoomState, unwritten: Unwritten, signal: str, value: float, now_ms: int
+    plan: Plan, state: RoomState, unwritten: UnwrittenRuns, signal: str, value: float, now_ms: int
 ) -> CostEvidence:
     """Add one complete sample; one with the last one's value counts as the same scrape."""
-    stated, evidence = plan.cost_plans.get(signal, {}), state.cost_evidence.get(signal)
-    run_cost = max((room_plan.run_cost for room_plan in stated.values()), default=0)
+    by_tier = plan.room_plans_by_signal.get(signal, {})
+    evidence = state.cost_evidence.get(signal)
+    run_cost = max((room_plan.run_cost for room_plan in by_tier.values()), default=0)
     if evidence is None or evidence.run_cost != run_cost:
         return CostEvidence(value, now_ms, run_cost)
-    if value == evidence.value or not stated:
+    if value == evidence.value or not by_tier:
         return evidence
-    grows_over_ms = max(room_plan.grows_over_ms for room_plan in stated.values())
+    grows_over_ms = max(room_plan.grows_over_ms for room_plan in by_tier.values())
     took_ms = now_ms - evidence.seen_ms
     if value < evidence.value or took_ms > grows_over_ms * LONGEST_STEP:
         return replace(evidence, value=value, seen_ms=now_ms)
     kept = 0.5 ** (took_ms / (grows_over_ms * HALF_LIFE))
     predicted = sum(
-        unwritten.reserved_by(tier, stated[tier], evidence.seen_ms)
-        - unwritten.reserved_by(tier, stated[tier], now_ms)
+        unwritten.bytes_at_stated_cost(tier, by_tier[tier], evidence.seen_ms)
+        - unwritten.bytes_at_stated_cost(tier, by_tier[tier], now_ms)
         for tier in state.batches
-        if tier in stated
+        if tier in by_tier
     )
     return CostEvidence(
         value,
@@ -115,10 +116,10 @@ def _learned(
 
 def cost_factor(plan: Plan, state: RoomState, signal: str) -> float:
     """Return by which factor runs cost more than stated on a signal: from 1 to `MAX_FACTOR`."""
-    stated, evidence = plan.cost_plans.get(signal), state.cost_evidence.get(signal)
-    if evidence is None or not stated or not plan.signals[signal].learn_cost:
+    by_tier, evidence = plan.room_plans_by_signal.get(signal), state.cost_evidence.get(signal)
+    if evidence is None or not by_tier or not plan.signals[signal].applies_learned_cost:
         return 1.0
-    run_cost = max(room_plan.run_cost for room_plan in stated.values())
+    run_cost = max(room_plan.run_cost for room_plan in by_tier.values())
     if evidence.run_cost != run_cost:
         return 1.0
     prior = max(PRIOR_RUNS * run_cost, PRIOR_QUOTA_SHARE * state.quotas.get(signal, 0.0))

@@ -49,7 +49,7 @@ class Observation(Struct, frozen=True):
     Attributes:
         value: the worst member's value; None when unusable.
         member: the name of that member; None when unusable.
-        members: number of distinct members with a usable sample.
+        member_count: number of distinct members with a usable sample.
         partial: some member's value may be missing.
         problem: a sentence on why it is unusable or partial; None if it is neither.
         samples: the usable samples, for metrics and the status page.
@@ -57,7 +57,7 @@ class Observation(Struct, frozen=True):
 
     value: float | None
     member: str | None = None
-    members: int = 0
+    member_count: int = 0
     partial: bool = False
     problem: str | None = None
     samples: tuple[Sample, ...] = ()
@@ -106,12 +106,13 @@ def observe(
     if not valid:
         return unusable(NO_SAMPLES if not samples else "no finite, non-negative sample")
     worst = max(valid, key=attrgetter("value"))
-    members = len({sample.member for sample in valid})
-    problem = _incompleteness(members, expected_members, len(samples) - len(valid), warnings)
+    member_count = len({sample.member for sample in valid})
+    discarded = len(samples) - len(valid)
+    problem = _incompleteness(member_count, expected_members, discarded, warnings)
     return Observation(
         value=worst.value,
         member=worst.member,
-        members=members,
+        member_count=member_count,
         partial=problem is not None,
         problem=problem,
         samples=valid,
@@ -119,14 +120,14 @@ def observe(
 
 
 def _incompleteness(
-    members: int, expected: int | None, discarded: int, warnings: Sequence[str]
+    member_count: int, expected: int | None, discarded: int, warnings: Sequence[str]
 ) -> str | None:
-    if expected is not None and members < expected:
-        return f"{members} of {expected} members answered"
-    if expected is not None and members > expected:
+    if expected is not None and member_count < expected:
+        return f"{member_count} of {expected} members answered"
+    if expected is not None and member_count > expected:
         return (
-            f"{members} members answered, but members is {expected}: the query selects more than"
-            " one etcd, or one etcd twice; narrow it, for example by job, namespace or cluster"
+            f"{member_count} members answered, but members is {expected}: the query selects more"
+            " than one etcd, or one etcd twice; narrow it, for example by job, namespace or cluster"
         )
     if discarded:
         return f"{discarded} samples are not finite, non-negative numbers"

@@ -28,6 +28,8 @@ MIN_RUN_COST: Final = 1024
 MAX_RUN_COST: Final = 1024**3
 MIN_REOPEN: Final = 2  # runs; a tier closes at less than one
 
+HORIZON_SECONDS: Final = 30 * 24 * 3600.0  # a forecast beyond a month means nothing
+
 
 class OnBlind(enum.StrEnum):
     """Effect of a blind signal on its tiers."""
@@ -143,7 +145,7 @@ class SignalPlan:
         unit: unit of its values.
         quota: etcd's quota, as a number of bytes or as PromQL that gives bytes; None if the query
             already gives a share of it.
-        learn_cost: whether a run cost is corrected by what the signal shows; see
+        applies_learned_cost: whether a run cost is corrected by what the signal shows; see
             `core.learned_cost`.
     """
 
@@ -152,7 +154,7 @@ class SignalPlan:
     on_blind: OnBlind
     unit: Unit
     quota: int | str | None = None
-    learn_cost: bool = True
+    applies_learned_cost: bool = True
 
 
 @dataclass(frozen=True)  # without slots, because what follows from the fields is kept
@@ -189,22 +191,22 @@ class Plan:
         }
 
     @cached_property
-    def cost_plans(self) -> Mapping[str, Mapping[str, RoomPlan]]:
-        """Signal -> tier -> the room plan with the cost of the tier's runs on that signal.
+    def room_plans_by_signal(self) -> Mapping[str, Mapping[str, RoomPlan]]:
+        """Signal -> tier -> the room plan by which the tier's runs count on that signal.
 
         A tier without a room plan on the signal has that of the first tier with one. A signal on
         which no tier has one is left out.
         """
         plans = {}
         for signal in self.signals:
-            stated = {
+            by_tier = {
                 tier: by_signal[signal]
                 for tier, by_signal in self.room_plans.items()
                 if signal in by_signal
             }
-            if stated:
-                default = next(iter(stated.values()))
-                plans[signal] = {tier: stated.get(tier, default) for tier in self.tiers}
+            if by_tier:
+                default = next(iter(by_tier.values()))
+                plans[signal] = {tier: by_tier.get(tier, default) for tier in self.tiers}
         return plans
 
     @property

@@ -35,6 +35,18 @@ class Batch(Struct, frozen=True, gc=False):
     runs: int
 
 
+class Reservation(Struct, frozen=True, gc=False):
+    """What the admitted runs of one tier are still going to write.
+
+    Attributes:
+        runs: how many of them are not finished writing.
+        reserved: bytes at the learned cost, the most that it is on any of the tier's signals.
+    """
+
+    runs: int
+    reserved: float
+
+
 def counter_growth(
     before: Mapping[str, int] | None, totals: Mapping[str, int] | None
 ) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -82,10 +94,8 @@ def add_batches(
     """Add new batches and drop those that reserve nothing any more."""
     kept = {}
     for tier in plan.tiers:
-        lasts_ms = max(
-            (room_plan.lag_ms + room_plan.grows_over_ms for room_plan in _all_plans(plan, tier)),
-            default=0,
-        )
+        room_plans = _reserving_plans(plan, tier)
+        lasts_ms = max((one.lag_ms + one.grows_over_ms for one in room_plans), default=0)
         left = [b for b in batches.get(tier, ()) if now_ms - b.admitted_ms < lasts_ms]
         runs = admitted.get(tier, 0)
         if runs and lasts_ms:
@@ -98,12 +108,12 @@ def add_batches(
     return kept
 
 
-def _all_plans(plan: Plan, tier: str) -> list[RoomPlan]:
-    """Return the room plans by which a tier's runs are reserved for, in the room of all tiers."""
+def _reserving_plans(plan: Plan, tier: str) -> list[RoomPlan]:
+    """Return, for every room plan of any tier, the plan by which this tier's runs count in it."""
     return [
         room_plan_on(plan, tier, signal, room_plan)
-        for rooms in plan.room_plans.values()
-        for signal, room_plan in rooms.items()
+        for by_signal in plan.room_plans.values()
+        for signal, room_plan in by_signal.items()
     ]
 
 
@@ -112,7 +122,7 @@ def room_plan_on(plan: Plan, tier: str, signal: str, default: RoomPlan) -> RoomP
     return plan.room_plans[tier].get(signal, default)
 
 
-class Unwritten:
+class UnwrittenRuns:
     """What the runs of batches have not written yet, with a cache.
 
     Signals and tiers differ in what a run costs, and hardly in how long it writes. So each sum over
@@ -124,24 +134,24 @@ class Unwritten:
         self._batches = batches
         self._sums: dict[tuple[str, int, int, int], float] = {}
 
-    def reserved_by(self, tier: str, room_plan: RoomPlan, now_ms: int) -> float:
-        """Return the bytes that a tier's batches still reserve at an instant."""
+    def bytes_at_stated_cost(self, tier: str, room_plan: RoomPlan, now_ms: int) -> float:
+        """Return the bytes that a tier's runs are still going to write, as ``run_cost`` says."""
         lag_ms, grows_over_ms = room_plan.lag_ms, room_plan.grows_over_ms
         key = (tier, lag_ms, grows_over_ms, now_ms)
         runs = self._sums.get(key)
         if runs is None:
             batches = self._batches.get(tier, ())
-            runs = self._sums[key] = _unwritten(batches, now_ms - lag_ms, grows_over_ms)
+            runs = self._sums[key] = _unwritten_runs(batches, now_ms - lag_ms, grows_over_ms)
         return room_plan.run_cost * runs
 
 
-def _unwritten(batches: tuple[Batch, ...], seen_before_ms: int, grows_over_ms: int) -> float:
+def _unwritten_runs(batches: tuple[Batch, ...], visible_until_ms: int, grows_over_ms: int) -> float:
     """Return the runs of batches, each counted by the share that it has not written yet."""
     runs = 0.0
     for batch in batches:
-        visible_ms = seen_before_ms - batch.admitted_ms
-        if visible_ms <= 0:
+        visible_for_ms = visible_until_ms - batch.admitted_ms
+        if visible_for_ms <= 0:
             runs += batch.runs
-        elif visible_ms < grows_over_ms:
-            runs += batch.runs * (1.0 - visible_ms / grows_over_ms)
+        elif visible_for_ms < grows_over_ms:
+            runs += batch.runs * (1.0 - visible_for_ms / grows_over_ms)
     return runs

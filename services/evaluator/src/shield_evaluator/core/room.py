@@ -39,8 +39,8 @@ more than one interval's shares. A tier without room for one run for as long as 
 *closed*: its decision denies, so that the allow bit does not promise what no request gets. It opens
 again with room for ``reopen`` runs, which is more than one, so that it does not flap.
 
-Counters come from Redis, where anybody with its password can write. A counter that fell lost its
-data, and what it shows was counted since. One that grew by more than
+Counters come from Redis, where anybody with its password can write. A counter that fell has lost
+its data; its whole value counts as new. One that grew by more than
 `core.reservations.MAX_BATCH_RUNS` in one cycle cannot have been counted by admitters: it reserves
 nothing, and the caller removes it.
 
@@ -56,12 +56,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shield_evaluator.core.headroom import headroom_of, reserved_on, usages_of
+from shield_evaluator.core.headroom import headroom_of, reserved_on_signal, usages_of
 from shield_evaluator.core.learned_cost import CostEvidence, cost_factor, learn_costs
 from shield_evaluator.core.plan import MIN_REOPEN
 from shield_evaluator.core.reservations import (
     Batch,
-    Unwritten,
+    Reservation,
+    UnwrittenRuns,
     add_batches,
     counter_growth,
     known_totals,
@@ -133,18 +134,6 @@ class TierRoom(Struct, frozen=True, gc=False):
         return self.runs * min(1.0, interval_ms / self.spend_ms) / max(1, admitters)
 
 
-class Reservation(Struct, frozen=True, gc=False):
-    """What the admitted runs of one tier are still going to write.
-
-    Attributes:
-        runs: how many of them are not finished writing.
-        reserved: bytes, at the highest ``run_cost`` among the tier's signals.
-    """
-
-    runs: int
-    reserved: float
-
-
 def advance(
     plan: Plan,
     state: RoomState,
@@ -205,9 +194,9 @@ def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
 
 def reservation_of(plan: Plan, state: RoomState, tier: str, *, now_ms: int) -> Reservation:
     """Return what the runs of a tier are still going to write."""
-    batches, unwritten = state.batches.get(tier, ()), Unwritten(state.batches)
+    batches, unwritten = state.batches.get(tier, ()), UnwrittenRuns(state.batches)
     reserved = (
-        unwritten.reserved_by(tier, room_plan, now_ms) * cost_factor(plan, state, signal)
+        unwritten.bytes_at_stated_cost(tier, room_plan, now_ms) * cost_factor(plan, state, signal)
         for signal, room_plan in plan.room_plans[tier].items()
     )
     return Reservation(
@@ -233,12 +222,14 @@ def overdraft_of(plan: Plan, state: RoomState, *, now_ms: int) -> float:
     one, so only the highest target of each signal counts.
     """
     excesses: dict[str, float] = {}  # by signal
-    unwritten = Unwritten(state.batches)
+    unwritten = UnwrittenRuns(state.batches)
     for tier, signal in state.headroom:
         room_plan = plan.room_plans[tier].get(signal)
         if room_plan is None:
             continue
-        reserved = reserved_on(plan, state, signal, room_plan, unwritten=unwritten, now_ms=now_ms)
+        reserved = reserved_on_signal(
+            plan, state, signal, room_plan, unwritten=unwritten, now_ms=now_ms
+        )
         excess = -(state.headroom[tier, signal] + reserved)
         excesses[signal] = min(excesses.get(signal, excess), excess)
     return max(0.0, max(excesses.values(), default=0.0))

@@ -1,4 +1,4 @@
-"""What the evaluator remembers from one cycle to the next: latches, bits, room and slots.
+"""What the evaluator remembers from one cycle to the next: latches, bits, room and held runs.
 
 Only types belong here. What moves a latch or a bit is in `core.latch`, and each of the other parts
 is in the module of its name.
@@ -12,9 +12,9 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from shield_common.decision import Moment
+from shield_common.decision import WireTime
+from shield_evaluator.core.holding import HoldingState
 from shield_evaluator.core.room import RoomState
-from shield_evaluator.core.slots import SlotsState
 
 
 class LatchState(enum.StrEnum):
@@ -57,18 +57,19 @@ class TierBit(Struct, frozen=True, gc=False):
     Attributes:
         allow: whether the tier admits.
         since: when the bit last changed, for display.
-        latched: the bit of the latches alone: True while the tier denies only for lack of room,
-            None while both bits are the same.
+        differing_latches_allow: whether the latches alone admit, stored as ``latched``: True while
+            the tier denies only for lack of room, None while they say the same as the bit.
     """
 
     allow: bool
-    since: Moment
-    latched: bool | None = None
+    since: WireTime
+    differing_latches_allow: bool | None = field(default=None, name="latched")
 
     @property
-    def by_latches(self) -> bool:
+    def latches_allow(self) -> bool:
         """Whether the latches alone admit, however little room there is."""
-        return self.allow if self.latched is None else self.latched
+        differing = self.differing_latches_allow
+        return self.allow if differing is None else differing
 
 
 class ShieldState(Struct, frozen=True):
@@ -78,15 +79,16 @@ class ShieldState(Struct, frozen=True):
         latches: by tier and signal.
         last_usable_ms: by signal, the time of its last usable observation; without one, the time
             at which it was first observed.
-        tiers: the bits, by tier.
+        bits: by tier.
         room: reservations and room (`core.room`).
-        started_ms: the time of the first cycle that the memory goes back to; None before it.
-        slots: held runs, and how many more there may be (`core.slots`).
+        remembered_since_ms: the time of the first cycle that the memory goes back to, of this
+            process or one before it; None before any cycle.
+        holding: held runs, and how many more there may be (`core.holding`).
     """
 
     latches: Mapping[tuple[str, str], Latch] = field(default_factory=dict)
     last_usable_ms: Mapping[str, int] = field(default_factory=dict)
-    tiers: Mapping[str, TierBit] = field(default_factory=dict)
+    bits: Mapping[str, TierBit] = field(default_factory=dict)
     room: RoomState = field(default_factory=RoomState)
-    started_ms: int | None = None
-    slots: SlotsState = field(default_factory=SlotsState)
+    remembered_since_ms: int | None = None
+    holding: HoldingState = field(default_factory=HoldingState)

@@ -190,7 +190,7 @@ def _observation(alert: str, value: float, problem: str | None = None) -> Observ
     return Observation(
         value=value,
         member=alert,
-        members=1,
+        member_count=1,
         partial=problem is not None,
         problem=problem,
         samples=(Sample(alert, value),),

@@ -160,7 +160,7 @@ async def _observe_alert(
             return Observation(
                 value=1.0,
                 member=alert,
-                members=1,
+                member_count=1,
                 partial=True,
                 problem=f"no rules API, so only firing can be seen: {rules}",
                 samples=(Sample(alert, 1.0),),

@@ -1,9 +1,9 @@
 """Held runs of a simulation: the controller, without an API server.
 
-How many runs may be held is the evaluator's own computation (`core.slots`), and how many may start
-is the controller's own (`shield_common.allowance`). The order is the controller's as well, repeated
-here as far as simulated runs have what it depends on: the tier's priority, then age. They have no
-namespaces that could take turns.
+How many runs may be held is the evaluator's own computation (`core.holding`), and how many may
+start is the controller's own (`shield_common.allowance`). The order is the controller's as well,
+repeated here as far as simulated runs have what it depends on: the tier's priority, then age. They
+have no namespaces that could take turns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shield_common.allowance import DEFAULT_MAX_RATE, Allowance
 from shield_common.held import HeldReport, TierReport
-from shield_evaluator.core.slots import HeldReading
+from shield_evaluator.core.holding import HeldReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +64,7 @@ class HeldQueues:
             for tier, queue in self._queues.items()
         }
         report = HeldReport(reported_at=at, tiers=tiers)
-        return HeldReading(report=report, is_read=True, counted=dict(self.counted))
+        return HeldReading(report=report, is_read=True, held_totals=dict(self.counted))
 
     def release(self, decision: Decision, second: int) -> list[RunRequest]:
         """Return the runs that start now, in order.

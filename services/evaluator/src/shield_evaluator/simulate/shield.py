@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from shield_common.bucket import Bucket
-from shield_evaluator.core import room, slots
+from shield_evaluator.core import holding, room
 from shield_evaluator.core.decide import Envelope, decide
 from shield_evaluator.core.latch import advance
 from shield_evaluator.core.observation import Observation, unusable
@@ -64,7 +64,7 @@ class Shield:
         self._chance = chance
         # Nothing else decided before the first cycle, so no tier waits to be decided.
         first = TierBit(plan.cold_start is ColdStart.RESET, _EPOCH)
-        self._state = ShieldState(tiers=dict.fromkeys(plan.tiers, first))
+        self._state = ShieldState(bits=dict.fromkeys(plan.tiers, first))
         self._decision: Decision | None = None
         self._now = Instant(0, _EPOCH)
         self._cycles = 0
@@ -92,8 +92,8 @@ class Shield:
             now_ms=now.ms,
         )
         learned = self.held.report(now.utc)
-        held = slots.advance(plan, self._state.slots, observations, learned)
-        self._state = advance(plan, self._state, observations, now, room=rooms, slots=held)
+        held = holding.advance(plan, self._state.holding, observations, learned)
+        self._state = advance(plan, self._state, observations, now, room=rooms, holding=held)
         self._cycles += 1
         interval_ms = self._watching.interval * 1000
         self._decision = decide(
@@ -154,7 +154,7 @@ class Shield:
 
     def bit(self, tier: str) -> Bit:
         """Return what the last decision says of a tier."""
-        if self._state.tiers[tier].allow:
+        if self._state.bits[tier].allow:
             return Bit.ADMITTING
         latches = (self._state.latches[tier, signal] for signal in self._plan.tiers[tier])
         if any(latch.state is LatchState.SET for latch in latches):

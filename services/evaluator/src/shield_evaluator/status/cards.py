@@ -13,7 +13,7 @@ from shield_evaluator.status import chart
 if TYPE_CHECKING:
     from shield_common.decision import Decision, SignalObservation, TierDecision
     from shield_evaluator.core.plan import Plan, Threshold
-    from shield_evaluator.core.room import Reservation
+    from shield_evaluator.core.reservations import Reservation
     from shield_evaluator.status.snapshot import Snapshot
 
 NO_VALUE: Final = "-"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shield_common.decision import Decision
     from shield_evaluator.core.forecast import History
-    from shield_evaluator.core.room import Reservation
+    from shield_evaluator.core.reservations import Reservation
     from shield_evaluator.core.state import Instant
     from shield_evaluator.cycle_result import CycleResult
 

@@ -1,4 +1,4 @@
-"""Slots: how many more runs may be held, and when newcomers are denied all the same.
+"""Holding: how many more runs may be held, and when newcomers are denied all the same.
 
 Theory of operation
 ===================
@@ -39,7 +39,7 @@ from msgspec import Struct, field
 
 from shield_common.decision import MAX_SAFE_INTEGER, TierHold
 from shield_common.held import HeldReport
-from shield_evaluator.core.plan import Unit
+from shield_evaluator.core.plan import HORIZON_SECONDS, Unit
 from shield_evaluator.core.reservations import counter_growth, known_totals
 
 if TYPE_CHECKING:
@@ -47,10 +47,9 @@ if TYPE_CHECKING:
     from shield_evaluator.core.plan import Plan
 
 _MINUTE_SECONDS: Final = 60
-MAX_WAIT_SECONDS: Final = 30 * 24 * 3600.0  # beyond a month a wait is no forecast
 
 
-class SlotsState(Struct, frozen=True, omit_defaults=True):
+class HoldingState(Struct, frozen=True, omit_defaults=True):
     """What has to be remembered from one cycle to the next; stored as it is.
 
     Attributes:
@@ -58,7 +57,8 @@ class SlotsState(Struct, frozen=True, omit_defaults=True):
         is_stalled: whether the last report has expired.
         held: held runs by tier, as last reported, and those held since.
         stuck: how many of those could not be started, by tier, as last reported.
-        counted: the admitters' counters of held runs, by tier; None before the first reading.
+        held_totals: tier -> runs that admitters had held in total, stored as ``counted``; None
+            before the first reading.
         per_minute: by tier, how many runs are released in a minute, as last reported.
         full: tiers and signals that are at or above ``full``.
         implausible: tiers whose counter no admitter can have written; to be removed.
@@ -68,7 +68,7 @@ class SlotsState(Struct, frozen=True, omit_defaults=True):
     is_stalled: bool = False
     held: Mapping[str, int] = field(default_factory=dict)
     stuck: Mapping[str, int] = field(default_factory=dict)
-    counted: Mapping[str, int] | None = None
+    held_totals: Mapping[str, int] | None = field(default=None, name="counted")
     per_minute: Mapping[str, float] = field(default_factory=dict)
     full: frozenset[tuple[str, str]] = frozenset()
     implausible: tuple[str, ...] = ()
@@ -80,20 +80,20 @@ class HeldReading(Struct, frozen=True):
     Attributes:
         report: the controller's; None if it has expired, or cannot be used.
         is_read: whether the store answered.
-        counted: tier -> runs that admitters have held in total; None if that is not known.
+        held_totals: tier -> runs that admitters have held in total; None if that is not known.
     """
 
     report: HeldReport | None = None
     is_read: bool = False
-    counted: Mapping[str, int] | None = None
+    held_totals: Mapping[str, int] | None = None
 
 
 def advance(
     plan: Plan,
-    state: SlotsState,
+    state: HoldingState,
     observations: Mapping[str, Observation],
     reading: HeldReading,
-) -> SlotsState:
+) -> HoldingState:
     """Advance the held runs and the full tiers by one cycle.
 
     Args:
@@ -103,20 +103,20 @@ def advance(
         reading: what was read in this cycle.
     """
     if plan.max_held is None:
-        return SlotsState()
-    grown, implausible = counter_growth(state.counted, reading.counted)
-    counted = state.counted
-    if reading.counted is not None:
-        counted = known_totals(plan, state.counted, reading.counted)
+        return HoldingState()
+    grown, implausible = counter_growth(state.held_totals, reading.held_totals)
+    held_totals = state.held_totals
+    if reading.held_totals is not None:
+        held_totals = known_totals(plan, state.held_totals, reading.held_totals)
     full = _full(plan, state.full, observations)
     if reading.report is None:
         tiers = {*state.held, *grown.keys() & plan.tiers.keys()}
-        return SlotsState(
+        return HoldingState(
             is_known=state.is_known,
             is_stalled=reading.is_read or state.is_stalled,
             held={tier: state.held.get(tier, 0) + grown.get(tier, 0) for tier in tiers},
             stuck=state.stuck,
-            counted=counted,
+            held_totals=held_totals,
             per_minute={} if reading.is_read else state.per_minute,
             full=full,
             implausible=implausible,
@@ -124,25 +124,25 @@ def advance(
     reported = reading.report.tiers
     # The counters were read after the report: one that grew in between has not fallen.
     since, too_many = counter_growth(
-        {tier: entry.counted for tier, entry in reported.items()}, reading.counted
+        {tier: entry.counted for tier, entry in reported.items()}, reading.held_totals
     )
     # Admitters hold runs of the plan's tiers alone.
     since = {tier: runs for tier, runs in since.items() if tier in plan.tiers}
-    return SlotsState(
+    return HoldingState(
         is_known=True,
         held={
             tier: (reported[tier].held if tier in reported else 0) + since.get(tier, 0)
             for tier in {*reported, *since}
         },
         stuck={tier: entry.stuck for tier, entry in reported.items() if entry.stuck},
-        counted=counted,
+        held_totals=held_totals,
         per_minute={tier: entry.released_per_minute for tier, entry in reported.items()},
         full=full,
         implausible=tuple(sorted({*implausible, *too_many})),
     )
 
 
-def tier_hold(plan: Plan, state: SlotsState, tier: str, *, admitters: int) -> TierHold | None:
+def tier_hold(plan: Plan, state: HoldingState, tier: str, *, admitters: int) -> TierHold | None:
     """Return what a decision says about holding in a tier; None if nothing is held.
 
     Args:
@@ -159,7 +159,7 @@ def tier_hold(plan: Plan, state: SlotsState, tier: str, *, admitters: int) -> Ti
     rate = state.per_minute.get(tier, 0.0)
     wait = None
     if rate > 0 and not state.is_stalled:
-        wait = min(MAX_WAIT_SECONDS, (held + 1) / rate * _MINUTE_SECONDS)
+        wait = min(HORIZON_SECONDS, (held + 1) / rate * _MINUTE_SECONDS)
     return TierHold(
         slots=slots,
         share=slots / max(1, admitters),
@@ -170,7 +170,7 @@ def tier_hold(plan: Plan, state: SlotsState, tier: str, *, admitters: int) -> Ti
     )
 
 
-def held_in_all(state: SlotsState) -> int:
+def held_in_all(state: HoldingState) -> int:
     """Return how many runs are held in all tiers, those of unknown tiers included."""
     return sum(state.held.values())
 
@@ -190,8 +190,8 @@ def priorities(plan: Plan) -> dict[str, int]:
         ]
         return min(sets, default=1.0)
 
-    order = sorted(plan.tiers, key=lambda tier: (-least_set(tier), tier))
-    return {tier: number for number, tier in enumerate(order)}
+    ranked = sorted(plan.tiers, key=lambda tier: (-least_set(tier), tier))
+    return {tier: number for number, tier in enumerate(ranked)}
 
 
 def _full(

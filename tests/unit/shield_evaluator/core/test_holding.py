@@ -10,17 +10,17 @@ from msgspec.structs import replace as replace_struct
 from shield_common.decision import MAX_SAFE_INTEGER, TierHold
 from shield_common.held import HeldReport, TierReport
 from shield_evaluator.core import latches_document
-from shield_evaluator.core.observation import Observation
-from shield_evaluator.core.plan import Plan, Threshold, Unit
-from shield_evaluator.core.reservations import MAX_BATCH_RUNS
-from shield_evaluator.core.slots import (
+from shield_evaluator.core.holding import (
     HeldReading,
-    SlotsState,
+    HoldingState,
     advance,
     held_in_all,
     priorities,
     tier_hold,
 )
+from shield_evaluator.core.observation import Observation
+from shield_evaluator.core.plan import Plan, Threshold, Unit
+from shield_evaluator.core.reservations import MAX_BATCH_RUNS
 from shield_evaluator.core.state import ShieldState
 from tests.unit.shield_evaluator.plans import EPOCH, SIGNAL, complete, partial, signal_plan, silent
 
@@ -45,17 +45,17 @@ def report(
 
 
 def learned(found: HeldReport | None = None, **counted: int) -> HeldReading:
-    return HeldReading(found, is_read=True, counted=counted)
+    return HeldReading(found, is_read=True, held_totals=counted)
 
 
-def after(*inputs: HeldReading, plan: Plan = PLAN) -> SlotsState:
-    state = SlotsState()
+def after(*inputs: HeldReading, plan: Plan = PLAN) -> HoldingState:
+    state = HoldingState()
     for each in inputs:
         state = advance(plan, state, {SIGNAL: complete(0.5)}, each)
     return state
 
 
-def hold_of(state: SlotsState, tier: str = "standard", admitters: int = 1) -> TierHold:
+def hold_of(state: HoldingState, tier: str = "standard", admitters: int = 1) -> TierHold:
     hold = tier_hold(PLAN, state, tier, admitters=admitters)
     assert hold is not None
     return hold
@@ -68,7 +68,7 @@ def test_nothing_is_held_before_the_controller_s_first_report() -> None:
 def test_nothing_is_held_while_holding_is_off() -> None:
     plan = Plan(signals=PLAN.signals, tiers=PLAN.tiers, default_tier="standard")
     state = after(learned(report(5)), plan=plan)
-    assert SlotsState() == state
+    assert HoldingState() == state
     assert tier_hold(plan, after(learned(report(5))), "standard", admitters=1) is None
 
 
@@ -187,7 +187,7 @@ def test_a_wait_that_is_not_known_is_not_told(inputs: list[HeldReading]) -> None
 def test_a_tier_is_full_from_full_on_until_every_member_is_below(
     seen: list[Observation], full: bool
 ) -> None:
-    state = SlotsState()
+    state = HoldingState()
     for observation in seen:
         state = advance(PLAN, state, {SIGNAL: observation}, learned(report()))
     assert full is hold_of(state).full
@@ -229,19 +229,19 @@ REPORTS = st.none() | st.builds(
         ),
     ),
 )
-INPUTS = st.builds(HeldReading, REPORTS, is_read=st.booleans(), counted=st.none() | COUNTS)
+INPUTS = st.builds(HeldReading, REPORTS, is_read=st.booleans(), held_totals=st.none() | COUNTS)
 
 
 @given(st.lists(INPUTS, max_size=6))
 def test_whatever_is_reported_and_counted_slots_stay_sane_and_a_restart_changes_nothing(
     inputs: list[HeldReading],
 ) -> None:
-    state = SlotsState()
+    state = HoldingState()
     slots = None
     for each in inputs:
         state = advance(PLAN, state, {SIGNAL: complete(0.96)}, each)
-        document = latches_document.encode(ShieldState(slots=state), now_ms=0, order=(1, 1))
-        restored = latches_document.decode(document, now_ms=0).state.slots
+        document = latches_document.encode(ShieldState(holding=state), now_ms=0, order=(1, 1))
+        restored = latches_document.decode(document, now_ms=0).state.holding
         assert replace_struct(state, implausible=()) == restored
         hold = tier_hold(PLAN, state, "standard", admitters=3)
         assert (hold is None) is not state.is_known
