@@ -28,10 +28,17 @@ _ORDER = (
 
 
 @pytest.hookimpl(trylast=True)  # after the order of tests/conftest.py
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files; one that is not listed comes last."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the files of this directory, unless they are shuffled; one not listed comes last."""
+    if config.getoption("--shuffle") is not None:
+        return
+    here = Path(__file__).parent
     places = {f"test_{name}.py": place for place, name in enumerate(_ORDER)}
-    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+    items.sort(
+        key=lambda item: (
+            item.path.is_relative_to(here) and places.get(item.path.name, len(places))
+        )
+    )
 
 
 @pytest.fixture(scope="session")

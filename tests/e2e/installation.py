@@ -193,7 +193,8 @@ async def install(rig: Rig, *, assets: Path, helm: str) -> Installation:
         kubectl=assets / "kubectl", helm=helm, kubeconfig=server.kubeconfig, directory=home
     )
     admitters: list[Admitter] = []
-    # As the kubelet's probes: on a busy machine a single one may fail.
+    # On a busy machine a single probe may fail. The chart's probe has to fail twice, but it comes
+    # every few seconds, and these ten times a second.
     balancer = Balancer(rig, admitters, failure_threshold=3)
     chosen = values(prometheus_url=prometheus.url, webhook_port=balancer.port)
     await commands.apply(

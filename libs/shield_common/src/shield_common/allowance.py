@@ -107,6 +107,8 @@ class Allowance:
         while self.releases and self.releases[0][0] < now_ms - _WINDOW_MS:
             _, tier = self.releases.popleft()
             self._released[tier] -= 1
+            if not self._released[tier]:  # users can set the label that names a tier
+                del self._released[tier]
 
     @property
     def has_token(self) -> bool:

@@ -416,11 +416,15 @@ def test_every_run_comes_to_one_verdict_in_the_two_webhooks_together() -> None:
 
 
 def test_a_run_that_waits_on_is_told_its_number_in_the_queue_of_its_label() -> None:
-    document = published(held=42)
-    critical = replace(document.tiers["critical"], hold=replace(HOLD, held=6))
+    document = published(held=42, wait_seconds=370)
+    critical = replace(document.tiers["critical"], hold=replace(HOLD, held=6, wait_seconds=60))
     desk = Desk(replace(document, tiers=document.tiers | {"critical": critical}))
     mutation = desk.mutate(start({HELD_LABEL: "critical"}))
-    assert ("critical", 7) == (mutation.queue_tier, mutation.position)
+    assert ("critical", 6) == (mutation.queue_tier, mutation.position)  # it is one of the six
+    answer = desk.answer(start({HELD_LABEL: "critical"}))
+    assert answer.warnings is not None
+    (warning,) = answer.warnings
+    assert "number 6, starts when etcd has room, in about a minute" in warning
     assert ("standard", 43) == (desk.mutate(start()).queue_tier, desk.mutate(start()).position)
 
 

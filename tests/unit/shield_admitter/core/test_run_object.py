@@ -16,7 +16,7 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 def read(document: object) -> RunObject | None:
-    """Return an object as far as holding depends on it; None if it has another form."""
+    """Return an object as far as holding depends on it; None if a field has an unexpected type."""
     return decode(review_of(document)).readable_run
 
 

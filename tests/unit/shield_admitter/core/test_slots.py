@@ -91,9 +91,12 @@ def test_slots_that_are_not_used_do_not_add_up() -> None:
 
 def test_a_run_is_told_its_number_behind_those_that_are_held_already() -> None:
     slots = accepted(holding())
-    assert 43 == slots.position("standard")
+    assert 43 == slots.position("standard", joins=True)
     slots.take("standard")
-    assert (44, 43) == (slots.position("standard"), slots.position("critical"))
+    assert (44, 43) == (
+        slots.position("standard", joins=True),
+        slots.position("critical", joins=True),
+    )
 
 
 def test_a_run_that_is_held_without_a_slot_leaves_no_debt() -> None:

@@ -225,6 +225,22 @@ def test_a_pipelined_head_may_be_as_large_as_the_first(exchange: Exchange) -> No
     assert ["200", "200"] == exchange.receive(*parts)
 
 
+@pytest.mark.parametrize(
+    ("size", "answers"),
+    [(MAX_HEAD, ["200"]), (MAX_HEAD + 1, ["431 close"]), (MAX_HEAD + 2, ["431 close"])],
+    ids=["at the limit", "one byte above", "two bytes above"],
+)
+def test_a_head_may_be_as_large_as_the_limit_and_no_larger(
+    exchange: Exchange, size: int, answers: list[str]
+) -> None:
+    smallest = len(post(b"X: ", b"Content-Length: 3"))
+    head = post(b"X: " + b"y" * (size - smallest), b"Content-Length: 3")
+    assert size == len(head)
+    assert answers == exchange.receive(head + b"abc")
+    in_pieces = Exchange()
+    assert answers == in_pieces.receive(head[: MAX_HEAD // 2], head[MAX_HEAD // 2 :], b"abc")
+
+
 def test_many_headers_are_rejected(exchange: Exchange) -> None:
     assert "431" == rejected(exchange, post(*[b"a:"] * MAX_HEADERS))
 

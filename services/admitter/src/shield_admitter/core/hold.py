@@ -178,7 +178,7 @@ def _start_or_wait(
         request.object,
         queue_tier,
         joins_queue,
-        position=slots.position(queue_tier),
+        position=slots.position(queue_tier, joins=joins_queue),
     )
 
 

@@ -88,9 +88,11 @@ def warning_text(verdict: Verdict) -> str | None:
 def held_warning_text(mutation: Mutation, verdict: Verdict) -> str:
     """Return the warning to the creator of a held run: its number in the queue, and the wait.
 
-    While an override denies, no run is released: the rate of earlier releases says nothing then.
+    Both are of the tier in whose queue the run waits, which a label can name. While an override
+    denies, no run is released: the rate of earlier releases says nothing then.
     """
-    tier_hold = verdict.tier_hold
+    entry = None if verdict.decision is None else verdict.decision.tiers.get(mutation.queue_tier)
+    tier_hold = None if entry is None else entry.hold
     is_overridden = verdict.reason is OVERRIDE
     condition = "an operator's override has ended and " if is_overridden else ""
     text = f"held, number {mutation.position:,}, starts when {condition}etcd has room"

@@ -83,9 +83,14 @@ class Slots:
         self._left = max(0.0, self._left - WHOLE_RUN)
         self._taken[tier] += 1
 
-    def position(self, tier: str) -> int:
-        """Return about which number in a tier's queue the next held run has, from 1."""
-        return self._held.get(tier, 0) + self._taken[tier] + 1
+    def position(self, tier: str, *, joins: bool) -> int:
+        """Return about which number in a tier's queue a run has, from 1.
+
+        Args:
+            tier: whose queue it is.
+            joins: whether the run joins the queue now; otherwise it is taken for its last one.
+        """
+        return max(1, self._held.get(tier, 0) + self._taken[tier] + joins)
 
     def may_have_been_open(self, tier: str, *, now_ms: int) -> bool:
         """Whether a tier may have been open when a request passed /mutate."""

@@ -274,12 +274,12 @@ class Connection(asyncio.Protocol):
             end += len(_HEAD_END)
             raw_head, behind = received[:end], received[end:]
         else:
-            raw_head, behind = received[: limits.MAX_HEAD + 1], b""
+            raw_head, behind = received[: limits.MAX_HEAD], b""
         self._received = raw_head
         self._parse(raw_head[parsed:])
         if self.state is _HEAD and end >= 0:  # HTTP/2, whose preface llhttp knows
             raise http_rejection("not an HTTP/1.1 request")
-        if self.state is _HEAD and len(raw_head) > limits.MAX_HEAD:
+        if self.state is _HEAD and len(received) > limits.MAX_HEAD:
             message = f"the head is larger than {limits.MAX_HEAD} bytes"
             raise http_rejection(message, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         return behind
