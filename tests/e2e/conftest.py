@@ -35,9 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = Path(__file__).parent
     places = {f"test_{name}.py": place for place, name in enumerate(_ORDER)}
     items.sort(
-        key=lambda item: (
-            item.path.is_relative_to(here) and places.get(item.path.name, len(places))
-        )
+        key=lambda item: item.path.is_relative_to(here) and places.get(item.path.name, len(places))
     )
 
 

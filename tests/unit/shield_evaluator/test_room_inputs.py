@@ -104,7 +104,7 @@ async def test_held_runs_are_those_of_the_report_and_the_counters() -> None:
     await world.store.write_held_report(encode_held_report(REPORT), 30_000)
     await world.store.add_admitted({TIER: 7, held_field(TIER): 10})
     inputs = await _read(_reader(world, ScriptedClient()), HOLDING)
-    assert HeldReading(REPORT, is_read=True, held_totals={TIER: 10}) == inputs.held
+    assert HeldReading(REPORT, store_answered=True, held_totals={TIER: 10}) == inputs.held
     assert {TIER: 7} == inputs.totals
 
 
@@ -112,7 +112,7 @@ async def test_no_report_is_read_while_nothing_is_held() -> None:
     world = World()
     await world.store.write_held_report(b"garbage", 30_000)
     held = (await _read(_reader(world, ScriptedClient()), one_latch())).held
-    assert HeldReading(None, is_read=False, held_totals={}) == held
+    assert HeldReading(None, store_answered=False, held_totals={}) == held
 
 
 @pytest.mark.parametrize("document", [None, b"garbage", b'{"schema": 2}'])
@@ -121,7 +121,7 @@ async def test_a_report_that_cannot_be_used_is_none(document: bytes | None) -> N
     if document is not None:
         await world.store.write_held_report(document, 30_000)
     held = (await _read(_reader(world, ScriptedClient()), HOLDING)).held
-    assert HeldReading(None, is_read=True, held_totals={}) == held
+    assert HeldReading(None, store_answered=True, held_totals={}) == held
 
 
 async def test_without_the_store_nothing_is_known_of_held_runs() -> None:

@@ -81,7 +81,7 @@ class ScriptedRoom:
             return RoomInputs(self.quotas)
         stored = await self.store.read_held_report()
         report = None if stored is None else decode_held_report(stored.document)
-        held = HeldReading(report, is_read=True, held_totals=admitted.held)
+        held = HeldReading(report, store_answered=True, held_totals=admitted.held)
         return RoomInputs(self.quotas, admitted.totals, held)
 
     async def remove(self, counters: Collection[str]) -> None:

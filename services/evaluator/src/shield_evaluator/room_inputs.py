@@ -180,17 +180,17 @@ class RoomReader:
 
     async def _counts(self, plan: Plan) -> tuple[Mapping[str, int] | None, HeldReading]:
         """Read the counters, and before them the report that states how far it counted."""
-        report, is_read = None, False
+        report, store_answered = None, False
         if plan.max_held is not None:
-            report, is_read = await self._report()
+            report, store_answered = await self._report()
         try:
             admitted = await self._store.read_admitted()
         except StoreError as error:
             self._outage.failed(_COUNTERS, error)
-            return None, HeldReading(report, is_read)
+            return None, HeldReading(report, store_answered)
         self._outage.answered(_COUNTERS)
         self._notes.note(_COUNTERS, "; ".join(admitted.problems))
-        return admitted.totals, HeldReading(report, is_read, admitted.held)
+        return admitted.totals, HeldReading(report, store_answered, admitted.held)
 
     async def _report(self) -> tuple[HeldReport | None, bool]:
         """Read the report of held runs; return it, and whether the store answered."""

@@ -67,7 +67,7 @@ class RoomMetrics:
             room = room_of(plan, state, tier)
             reservation = reservation_of(plan, state, tier, now_ms=now_ms)
             self.runs.labels(tier).set(UNKNOWN if room is None else room.runs)
-            self.run_cost.labels(tier).set(UNKNOWN if room is None else room.run_cost)
+            self.run_cost.labels(tier).set(UNKNOWN if room is None else room.learned_run_cost)
             self.closed.labels(tier).set(tier in closed)
             self.reserved.labels(tier).set(reservation.reserved)
             self.reserved_runs.labels(tier).set(reservation.runs)

@@ -166,7 +166,7 @@ def test_a_held_run_is_known_by_its_label() -> None:
     metadata = {"labels": {HELD_LABEL: "critical"}}
     found = read(run(metadata=metadata, spec={"status": PENDING_STATUS}))
     assert found is not None
-    assert "critical" == found.queue_tier
+    assert "critical" == found.held_label
 
 
 @given(DOCUMENTS | LOOSE)

@@ -45,7 +45,7 @@ def report(
 
 
 def learned(found: HeldReport | None = None, **counted: int) -> HeldReading:
-    return HeldReading(found, is_read=True, held_totals=counted)
+    return HeldReading(found, store_answered=True, held_totals=counted)
 
 
 def after(*inputs: HeldReading, plan: Plan = PLAN) -> HoldingState:
@@ -115,7 +115,7 @@ def test_without_reports_slots_only_shrink() -> None:
 
 def test_a_report_that_cannot_be_read_is_not_one_that_expired() -> None:
     state = after(
-        learned(report(40, counted=200, per_minute=6), standard=200), HeldReading(is_read=False)
+        learned(report(40, counted=200, per_minute=6), standard=200), HeldReading(store_answered=False)
     )
     hold = hold_of(state)
     assert (40, False) == (hold.held, hold.stalled)
@@ -127,7 +127,7 @@ def test_runs_that_cannot_start_take_slots_but_make_no_newcomer_wait() -> None:
     tiers = {"standard": TierReport(held=3, stuck=3), "critical": TierReport(held=5, stuck=1)}
     found = HeldReport(reported_at=EPOCH, tiers=tiers)
 
-    for state in (after(learned(found)), after(learned(found), HeldReading(is_read=False))):
+    for state in (after(learned(found)), after(learned(found), HeldReading(store_answered=False))):
         assert 0 == hold_of(state).held
         assert 4 == hold_of(state, "critical").held
         assert MOST - 8 == hold_of(state).slots
@@ -229,7 +229,7 @@ REPORTS = st.none() | st.builds(
         ),
     ),
 )
-INPUTS = st.builds(HeldReading, REPORTS, is_read=st.booleans(), held_totals=st.none() | COUNTS)
+INPUTS = st.builds(HeldReading, REPORTS, store_answered=st.booleans(), held_totals=st.none() | COUNTS)
 
 
 @given(st.lists(INPUTS, max_size=6))

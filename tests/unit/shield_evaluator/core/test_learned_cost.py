@@ -89,7 +89,7 @@ def test_a_cost_that_proves_too_low_takes_room_away() -> None:
     assert more is not None
     # What is in etcd differs by much less than what is taken to be on its way.
     assert less.runs < 0.6 * more.runs
-    assert less.run_cost > 1.5 * more.run_cost
+    assert less.learned_run_cost > 1.5 * more.learned_run_cost
 
 
 def test_reservations_are_shown_at_the_learned_cost() -> None:

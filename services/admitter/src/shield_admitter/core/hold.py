@@ -147,7 +147,7 @@ def mutate(request: Request, policy: Policy, state: AdmitterState) -> Mutation:
         return _PASSED
     if _is_release(request, policy):
         decision = None if state.cached is None else state.cached.decision
-        return Mutation(ACTION_STARTED, _queue_tier(request, verdict.tier, decision)[0])
+        return Mutation(ACTION_STARTED, _queue_entry(request, verdict.tier, decision)[0])
     tier_hold = _hold_in_force(verdict, policy)
     if tier_hold is not None and request.object is not None and request.object.may_be_held:
         return _start_or_wait(request, verdict, policy, state.slots, tier_hold)
@@ -170,7 +170,7 @@ def _start_or_wait(
     if not is_update and (tier_hold.full or not slots.has_slot):
         rule = verdict.retry_rule or first_match(policy.retry_rules, request)
         return Mutation(ACTION_DENIED, verdict.tier, replace(verdict, retry_rule=rule))
-    queue_tier, joins_queue = _queue_tier(request, verdict.tier, verdict.decision)
+    queue_tier, joins_queue = _queue_entry(request, verdict.tier, verdict.decision)
     return Mutation(
         ACTION_GATED if is_update else ACTION_HELD,
         verdict.tier,
@@ -218,7 +218,7 @@ def _judge_pending_run(
 
     It writes next to nothing until it is started, and its start is gated. Denied, it would be lost.
     """
-    if run.queue_tier is not None:
+    if run.held_label is not None:
         full = tier_hold.full and state.slots.has_stayed_full(verdict.tier, now_ms=state.now_ms)
         if full and not verdict.allowed:
             return verdict
@@ -246,16 +246,16 @@ def _is_release(request: Request, policy: Policy) -> bool:
     )
 
 
-def _queue_tier(request: Request, tier: str, decision: Decision | None) -> tuple[str, bool]:
+def _queue_entry(request: Request, tier: str, decision: Decision | None) -> tuple[str, bool]:
     """Return the tier in whose queue a run waits, and whether it joins the queue only now.
 
     A run keeps the queue that its label names if that is a tier: users can set the label.
     """
     before = request.oldObject if request.operation == UPDATE else None
-    if before is None or before.queue_tier is None:
+    if before is None or before.held_label is None:
         return tier, True
-    known = decision is not None and before.queue_tier in decision.tiers
-    return before.queue_tier if known else tier, False
+    known = decision is not None and before.held_label in decision.tiers
+    return before.held_label if known else tier, False
 
 
 def _hold_in_force(verdict: Verdict, policy: Policy) -> TierHold | None:

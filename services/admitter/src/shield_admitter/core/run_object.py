@@ -101,7 +101,7 @@ class RunObject(Struct, frozen=True, dict=True):  # `cached_property` needs the 
         )
 
     @property
-    def queue_tier(self) -> str | None:
+    def held_label(self) -> str | None:
         """The tier in whose queue its label says that it waits; None without that label."""
         labels = None if self.metadata is None else self.metadata.labels
         return None if labels is None else labels.get(HELD_LABEL)

@@ -228,5 +228,5 @@ def _tier(
         effect=next(e for e in order if e in effects),
         signals=signals,
         room=None if least is None else least.runs,
-        run_cost=None if least is None else least.run_cost,
+        run_cost=None if least is None else least.learned_run_cost,
     )

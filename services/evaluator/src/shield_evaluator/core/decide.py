@@ -97,7 +97,7 @@ def decide(
             entry = replace(
                 entry,
                 room=room.runs,
-                run_cost=room.run_cost,
+                run_cost=room.learned_run_cost,
                 share=share if is_paced else None,
             )
         hold = tier_hold(plan, state.holding, tier, admitters=envelope.admitters)

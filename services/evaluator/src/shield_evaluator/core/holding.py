@@ -79,12 +79,12 @@ class HeldReading(Struct, frozen=True):
 
     Attributes:
         report: the controller's; None if it has expired, or cannot be used.
-        is_read: whether the store answered.
+        store_answered: whether the store answered.
         held_totals: tier -> runs that admitters have held in total; None if that is not known.
     """
 
     report: HeldReport | None = None
-    is_read: bool = False
+    store_answered: bool = False
     held_totals: Mapping[str, int] | None = None
 
 
@@ -113,32 +113,34 @@ def advance(
         tiers = {*state.held, *grown.keys() & plan.tiers.keys()}
         return HoldingState(
             is_known=state.is_known,
-            is_stalled=reading.is_read or state.is_stalled,
+            is_stalled=reading.store_answered or state.is_stalled,
             held={tier: state.held.get(tier, 0) + grown.get(tier, 0) for tier in tiers},
             stuck=state.stuck,
             held_totals=held_totals,
-            per_minute={} if reading.is_read else state.per_minute,
+            per_minute={} if reading.store_answered else state.per_minute,
             full=full,
             implausible=implausible,
         )
     reported = reading.report.tiers
     # The counters were read after the report: one that grew in between has not fallen.
-    since, too_many = counter_growth(
+    grown_since_report, implausible_since_report = counter_growth(
         {tier: entry.counted for tier, entry in reported.items()}, reading.held_totals
     )
     # Admitters hold runs of the plan's tiers alone.
-    since = {tier: runs for tier, runs in since.items() if tier in plan.tiers}
+    grown_since_report = {
+        tier: runs for tier, runs in grown_since_report.items() if tier in plan.tiers
+    }
     return HoldingState(
         is_known=True,
         held={
-            tier: (reported[tier].held if tier in reported else 0) + since.get(tier, 0)
-            for tier in {*reported, *since}
+            tier: (reported[tier].held if tier in reported else 0) + grown_since_report.get(tier, 0)
+            for tier in {*reported, *grown_since_report}
         },
         stuck={tier: entry.stuck for tier, entry in reported.items() if entry.stuck},
         held_totals=held_totals,
         per_minute={tier: entry.released_per_minute for tier, entry in reported.items()},
         full=full,
-        implausible=tuple(sorted({*implausible, *too_many})),
+        implausible=tuple(sorted({*implausible, *implausible_since_report})),
     )
 
 
@@ -154,16 +156,16 @@ def tier_hold(plan: Plan, state: HoldingState, tier: str, *, admitters: int) -> 
     if plan.max_held is None or not state.is_known:
         return None
     slots = max(0, plan.max_held - held_in_all(state))
-    held = max(0, state.held.get(tier, 0) - state.stuck.get(tier, 0))
-    held = min(held, MAX_SAFE_INTEGER)  # whatever a report says
+    startable = max(0, state.held.get(tier, 0) - state.stuck.get(tier, 0))
+    startable = min(startable, MAX_SAFE_INTEGER)  # whatever a report says
     rate = state.per_minute.get(tier, 0.0)
     wait = None
     if rate > 0 and not state.is_stalled:
-        wait = min(HORIZON_SECONDS, (held + 1) / rate * _MINUTE_SECONDS)
+        wait = min(HORIZON_SECONDS, (startable + 1) / rate * _MINUTE_SECONDS)
     return TierHold(
         slots=slots,
         share=slots / max(1, admitters),
-        held=held,
+        held=startable,
         wait_seconds=wait,
         full=any(full_tier == tier for full_tier, _ in state.full),
         stalled=state.is_stalled,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from shield_common.decision import MAX_SAFE_INTEGER, Count, Value
@@ -89,7 +89,8 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
         sequence: the sequence of that decision.
         room: null in a document of a version that knew no room.
         started_age_ms: how far back the memory goes; null in a document of an earlier version.
-        slots: the held runs; null in a document of an earlier version, and while nothing is held.
+        holding: the held runs, stored as ``slots``; null in a document of an earlier version, and
+            while nothing is held.
     """
 
     schema: int = SCHEMA
@@ -100,7 +101,7 @@ class LatchesDocument(Struct, frozen=True, kw_only=True):
     tiers: dict[str, TierBit]
     room: RoomRecord | None = None
     started_age_ms: Age | None = None
-    slots: HoldingState | None = None
+    holding: HoldingState | None = field(default=None, name="slots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def encode(state: ShieldState, *, now_ms: int, order: tuple[int, int]) -> bytes:
         tiers=dict(state.bits),
         room=_encode_room(state.room, now_ms),
         started_age_ms=_age_or_time(now_ms, state.remembered_since_ms),
-        slots=None if holding == HoldingState() else holding,
+        holding=None if holding == HoldingState() else holding,
     )
     return msgspec.json.encode(document)
 
@@ -178,7 +179,7 @@ def decode(document: bytes, *, now_ms: int) -> StoredState:
         bits=stored.tiers,
         room=_decode_room(stored.room, now_ms),
         remembered_since_ms=_age_or_time(now_ms, stored.started_age_ms),
-        holding=stored.slots or HoldingState(),
+        holding=stored.holding or HoldingState(),
     )
     return StoredState(state, (stored.epoch, stored.sequence))
 

@@ -87,7 +87,7 @@ def _learned(
     plan: Plan, state: RoomState, unwritten: UnwrittenRuns, signal: str, value: float, now_ms: int
 ) -> CostEvidence:
     """Add one complete sample; one with the last one's value counts as the same scrape."""
-    by_tier = plan.room_plans_by_signal.get(signal, {})
+    by_tier = plan.effective_room_plans.get(signal, {})
     evidence = state.cost_evidence.get(signal)
     run_cost = max((room_plan.run_cost for room_plan in by_tier.values()), default=0)
     if evidence is None or evidence.run_cost != run_cost:
@@ -116,7 +116,7 @@ def _learned(
 
 def cost_factor(plan: Plan, state: RoomState, signal: str) -> float:
     """Return by which factor runs cost more than stated on a signal: from 1 to `MAX_FACTOR`."""
-    by_tier, evidence = plan.room_plans_by_signal.get(signal), state.cost_evidence.get(signal)
+    by_tier, evidence = plan.effective_room_plans.get(signal), state.cost_evidence.get(signal)
     if evidence is None or not by_tier or not plan.signals[signal].applies_learned_cost:
         return 1.0
     run_cost = max(room_plan.run_cost for room_plan in by_tier.values())

@@ -191,7 +191,7 @@ class Plan:
         }
 
     @cached_property
-    def room_plans_by_signal(self) -> Mapping[str, Mapping[str, RoomPlan]]:
+    def effective_room_plans(self) -> Mapping[str, Mapping[str, RoomPlan]]:
         """Signal -> tier -> the room plan by which the tier's runs count on that signal.
 
         A tier without a room plan on the signal has that of the first tier with one. A signal on

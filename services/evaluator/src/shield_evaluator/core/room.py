@@ -21,7 +21,7 @@ linearly, because what it gives up is now part of the measured value.
 For each tier and signal with a ``run_cost``:
 
     headroom = (target - value) x quota - reserved by the runs of all tiers        [bytes]
-    room     = max(0, headroom / run_cost)                                         [runs]
+    room     = max(0, headroom / learned_run_cost)                                         [runs]
 
 A tier's room is the least over its signals. A run cost that proves too low in the samples is
 multiplied by the factor that `core.learned_cost` finds, wherever it occurs here.
@@ -118,14 +118,14 @@ class TierRoom(Struct, frozen=True, gc=False):
     Attributes:
         runs: how many more runs fit; a fraction is a run that does not fit yet.
         signal: the signal with the least room.
-        run_cost: bytes that one run of the tier costs on that signal, as far as is known.
+        learned_run_cost: bytes that one run of the tier costs on that signal, as far as is known.
         spend_ms: over how long the room is handed out, milliseconds.
         closed: the tier is closed: for ``spend`` there was room for less than one run.
     """
 
     runs: float
     signal: str
-    run_cost: int
+    learned_run_cost: int
     spend_ms: int
     closed: bool = False
 
@@ -185,10 +185,10 @@ def room_of(plan: Plan, state: RoomState, tier: str) -> TierRoom | None:
         headroom = state.headroom.get((tier, signal))
         if headroom is None:
             continue
-        run_cost = room_plan.run_cost * cost_factor(plan, state, signal)
-        runs = max(0.0, headroom / run_cost)
+        learned_run_cost = room_plan.run_cost * cost_factor(plan, state, signal)
+        runs = max(0.0, headroom / learned_run_cost)
         if least is None or runs < least.runs:
-            least = TierRoom(runs, signal, round(run_cost), room_plan.spend_ms, closed)
+            least = TierRoom(runs, signal, round(learned_run_cost), room_plan.spend_ms, closed)
     return least
 
 
@@ -261,7 +261,7 @@ def _runs_to_reopen(plan: Plan, state: RoomState, tier: str) -> float:
         if room_plan.reopen is not None:
             enough = max(enough, room_plan.reopen)
         elif (quota := state.quotas.get(signal)) is not None:
-            run_cost = room_plan.run_cost * cost_factor(plan, state, signal)
-            fits = room_plan.target * quota / run_cost
+            learned_run_cost = room_plan.run_cost * cost_factor(plan, state, signal)
+            fits = room_plan.target * quota / learned_run_cost
             enough = max(enough, REOPEN_SHARE * fits)
     return enough

@@ -64,7 +64,7 @@ class HeldQueues:
             for tier, queue in self._queues.items()
         }
         report = HeldReport(reported_at=at, tiers=tiers)
-        return HeldReading(report=report, is_read=True, held_totals=dict(self.counted))
+        return HeldReading(report=report, store_answered=True, held_totals=dict(self.counted))
 
     def release(self, decision: Decision, second: int) -> list[RunRequest]:
         """Return the runs that start now, in order.
