@@ -115,7 +115,8 @@ def test_without_reports_slots_only_shrink() -> None:
 
 def test_a_report_that_cannot_be_read_is_not_one_that_expired() -> None:
     state = after(
-        learned(report(40, counted=200, per_minute=6), standard=200), HeldReading(store_answered=False)
+        learned(report(40, counted=200, per_minute=6), standard=200),
+        HeldReading(store_answered=False),
     )
     hold = hold_of(state)
     assert (40, False) == (hold.held, hold.stalled)
@@ -229,7 +230,9 @@ REPORTS = st.none() | st.builds(
         ),
     ),
 )
-INPUTS = st.builds(HeldReading, REPORTS, store_answered=st.booleans(), held_totals=st.none() | COUNTS)
+INPUTS = st.builds(
+    HeldReading, REPORTS, store_answered=st.booleans(), held_totals=st.none() | COUNTS
+)
 
 
 @given(st.lists(INPUTS, max_size=6))
