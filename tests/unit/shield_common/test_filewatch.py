@@ -49,9 +49,9 @@ async def test_a_swap_to_the_same_content_is_no_change(mounted: Path) -> None:
 
 async def test_a_change_between_the_first_reading_and_the_watch_is_one(mounted: Path) -> None:
     changes = Changes()
-    as_read = fingerprint([mounted])
+    last_seen = fingerprint([mounted])
     _swap(mounted.parent, "second", "two")
-    watch = FileWatch([mounted], changes, as_read=as_read)
+    watch = FileWatch([mounted], changes, last_seen=last_seen)
     assert (True, 1) == (await watch.poll(), changes.seen)
 
 

@@ -37,7 +37,7 @@ A decision does not know about releases that were made just before it: admitters
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
@@ -80,7 +80,6 @@ class Allowance:
         self._known_since_ms = now_ms
         self._buckets: dict[str, Bucket] = {}
         self.releases: deque[tuple[int, str]] = deque()
-        self._released: Counter[str] = Counter()  # the same by tier
 
     def apply_settings(self, *, rate: float, interval: float) -> None:
         """Use a new rate; tokens beyond its capacity are lost."""
@@ -105,10 +104,7 @@ class Allowance:
         self._now_ms = now_ms
         self._grant()
         while self.releases and self.releases[0][0] < now_ms - _WINDOW_MS:
-            _, tier = self.releases.popleft()
-            self._released[tier] -= 1
-            if not self._released[tier]:  # users can set the label that names a tier
-                del self._released[tier]
+            self.releases.popleft()
 
     @property
     def has_token(self) -> bool:
@@ -135,13 +131,12 @@ class Allowance:
     def count(self, tier: str, *, now_ms: int) -> None:
         """Count a release, or an attempt that may have been one, against every tier's room."""
         self.releases.append((now_ms, tier))
-        self._released[tier] += 1
         for bucket in self._buckets.values():
             bucket.take()
 
     def per_minute(self, tier: str) -> float:
         """Return the mean rate of a tier's releases over the last `MINUTES`."""
-        return self._released[tier] / MINUTES
+        return sum(released == tier for _, released in self.releases) / MINUTES
 
     def _fits(self, decision: Decision, entry: TierDecision | None) -> bool:
         """Return whether there is room for one more run."""

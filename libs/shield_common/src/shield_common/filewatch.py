@@ -29,7 +29,7 @@ class FileWatch:
         paths: the files.
         on_change: called after every change.
         every: seconds between two looks at the files.
-        as_read: the `fingerprint` from just before the files were first read; without it a change
+        last_seen: the `fingerprint` from just before the files were first read; without it a change
             between that moment and now is missed.
     """
 
@@ -39,12 +39,12 @@ class FileWatch:
         on_change: Callable[[], Awaitable[None]],
         *,
         every: float = POLL_SECONDS,
-        as_read: bytes | None = None,
+        last_seen: bytes | None = None,
     ) -> None:
         self._paths = tuple(paths)
         self._on_change = on_change
         self._every = every
-        self._seen = fingerprint(self._paths) if as_read is None else as_read
+        self._seen = fingerprint(self._paths) if last_seen is None else last_seen
 
     async def run(self) -> None:
         """Poll until cancelled."""

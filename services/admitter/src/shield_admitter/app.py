@@ -143,7 +143,7 @@ class Admitter:
             apply_settings=self._apply_settings,
             on_result=self._metrics.count_config_reload,
         )
-        self._config_watch = FileWatch([config], self._reloader.reload, as_read=fingerprint)
+        self._config_watch = FileWatch([config], self._reloader.reload, last_seen=fingerprint)
         self._probes = ProbesServer(
             probes_app(registry=self._metrics.registry, readiness=self._readiness),
             listen=settings.metrics.listen,

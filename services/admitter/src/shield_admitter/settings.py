@@ -275,7 +275,7 @@ class AdmitterSettings(SettingsStruct, frozen=True, kw_only=True):
             mode=Mode(self.mode),
             tier_modes={tier: Mode(mode) for tier, mode in self.tier_modes.items()},
             exemptions=[
-                Exemption(rule.matcher(), rule.reason, rule.expires, index)
+                Exemption(rule.matcher(), rule.reason, rule.expires.timestamp(), index)
                 for index, rule in enumerate(self.exemptions)
             ],
             # Clients try again after a 429 only.

@@ -46,13 +46,13 @@ class NamespaceError(Exception):
     """A namespace is needed and neither set nor known; `run` logs it and exits with code 1."""
 
 
-async def run(settings: ControllerSettings, config: Path, *, as_read: bytes) -> int:
+async def run(settings: ControllerSettings, config: Path, *, fingerprint: bytes) -> int:
     """Run the controller until SIGTERM or SIGINT.
 
     Args:
         settings: the content of the configuration file.
         config: the file, which is watched.
-        as_read: its `shield_common.filewatch.fingerprint` from just before it was read.
+        fingerprint: its `shield_common.filewatch.fingerprint` from just before it was read.
 
     Returns:
         The exit code: 0 after a signal, 1 if it cannot do its work.
@@ -60,7 +60,7 @@ async def run(settings: ControllerSettings, config: Path, *, as_read: bytes) -> 
     log = logs.get(__name__)
     stop = stop_signal()
     try:
-        controller = Controller(settings, config, as_read=as_read)
+        controller = Controller(settings, config, fingerprint=fingerprint)
         await controller.start()
     except (NamespaceError, OSError) as error:
         log.error("controller cannot run", problem=str(error))  # noqa: TRY400 - the problem says it all
@@ -75,7 +75,7 @@ async def run(settings: ControllerSettings, config: Path, *, as_read: bytes) -> 
 class Controller:
     """All parts of one controller, and the order in which they start and stop."""
 
-    def __init__(self, settings: ControllerSettings, config: Path, *, as_read: bytes) -> None:
+    def __init__(self, settings: ControllerSettings, config: Path, *, fingerprint: bytes) -> None:
         """Build all parts; nothing is opened yet.
 
         Raises:
@@ -115,7 +115,7 @@ class Controller:
             apply_settings=self._apply_settings,
             on_result=self._metrics.count_config_reload,
         )
-        self._watch = FileWatch([config], self._reloader.reload, as_read=as_read)
+        self._watch = FileWatch([config], self._reloader.reload, last_seen=fingerprint)
         self._probes = ProbesServer(
             probes_app(registry=self._metrics.registry, readiness=self._readiness),
             listen=settings.metrics.listen,

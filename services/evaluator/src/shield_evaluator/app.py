@@ -54,7 +54,7 @@ class Evaluator:
         settings: EvaluatorSettings,
         *,
         path: Path,
-        as_read: bytes,
+        fingerprint: bytes,
         environment: Mapping[str, str],
     ) -> None:
         """Build everything; nothing is opened yet.
@@ -62,7 +62,7 @@ class Evaluator:
         Args:
             settings: the content of the settings file.
             path: that file.
-            as_read: its `shield_common.filewatch.fingerprint` from just before it was read.
+            fingerprint: its `shield_common.filewatch.fingerprint` from just before it was read.
             environment: the process environment.
         """
         config = ConfigSnapshot.of(settings)
@@ -108,7 +108,7 @@ class Evaluator:
             runbook_url=settings.runbook_url,
             config_problem=lambda: self._reloader.problem,
         )
-        self._watch = FileWatch([path], self._reloader.reload, as_read=as_read)
+        self._watch = FileWatch([path], self._reloader.reload, last_seen=fingerprint)
         self._probes = ProbesServer(
             probes_app(
                 registry=self._metrics.registry,

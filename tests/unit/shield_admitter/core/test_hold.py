@@ -268,7 +268,8 @@ def test_requests_that_are_not_ours_to_hold_pass_unchanged(subject: Request) -> 
         pytest.param({"mode": Mode.OFF}, id="off"),
         pytest.param({"tier_modes": {"standard": Mode.WARN}}, id="the tier warns"),
         pytest.param(
-            {"exemptions": [Exemption(EVERYONE, "r", NOW + timedelta(days=1), 0)]}, id="exempt"
+            {"exemptions": [Exemption(EVERYONE, "r", (NOW + timedelta(days=1)).timestamp(), 0)]},
+            id="exempt",
         ),
         pytest.param({"tier_rules": [TierRule("unknown", EVERYONE, 0)]}, id="a tier without slots"),
     ],

@@ -146,7 +146,7 @@ def test_only_mode_enforce_makes_a_run_wait(mode: Mode, outcome: Outcome) -> Non
 
 def test_an_exempt_run_is_admitted_and_uses_up_room() -> None:
     everybody = Matcher()
-    exemption = Exemption(everybody, "drill", NOW + timedelta(hours=1), 0)
+    exemption = Exemption(everybody, "drill", (NOW + timedelta(hours=1)).timestamp(), 0)
     admitter = _Admitter(_decision(share=1), exemptions=(exemption,))
     admitter.outcomes(2)
     admitter.policy = _policy()

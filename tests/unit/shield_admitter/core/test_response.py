@@ -242,7 +242,12 @@ def test_a_warning_is_one_short_printable_line(text: str) -> None:
                 cached(),
                 policy(
                     exemptions=[
-                        Exemption(matcher(users=("*",)), "repair", NOW + timedelta(days=1), 0)
+                        Exemption(
+                            matcher(users=("*",)),
+                            "repair",
+                            NOW.timestamp() + 1,
+                            0,
+                        )
                     ]
                 ),
             ),

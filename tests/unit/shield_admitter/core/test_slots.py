@@ -91,11 +91,11 @@ def test_slots_that_are_not_used_do_not_add_up() -> None:
 
 def test_a_run_is_told_its_number_behind_those_that_are_held_already() -> None:
     slots = accepted(holding())
-    assert 43 == slots.position("standard", joins=True)
+    assert 43 == slots.position("standard", HOLD, joins=True)
     slots.take("standard")
     assert (44, 43) == (
-        slots.position("standard", joins=True),
-        slots.position("critical", joins=True),
+        slots.position("standard", HOLD, joins=True),
+        slots.position("critical", HOLD, joins=True),
     )
 
 

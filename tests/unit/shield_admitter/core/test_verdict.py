@@ -137,18 +137,20 @@ def test_the_mode_holds_for_unknown_decisions_too(mode: Mode, outcome: Outcome) 
 def test_an_exemption_admits_until_it_expires(
     expires: Any, outcome: Outcome, reason: Reason
 ) -> None:
-    verdict = judged(cached(), policy(exemptions=[Exemption(EVERYONE, "repair", expires, 0)]))
+    verdict = judged(
+        cached(), policy(exemptions=[Exemption(EVERYONE, "repair", expires.timestamp(), 0)])
+    )
     assert (outcome, reason) == (verdict.outcome, verdict.reason)
 
 
 def test_a_later_exemption_counts_when_an_earlier_one_has_expired() -> None:
-    over = Exemption(EVERYONE, "then", NOW, 0)
-    valid = Exemption(EVERYONE, "now", NOW + timedelta(days=1), 1)
+    over = Exemption(EVERYONE, "then", NOW.timestamp(), 0)
+    valid = Exemption(EVERYONE, "now", (NOW + timedelta(days=1)).timestamp(), 1)
     assert valid is judged(cached(), policy(exemptions=[over, valid])).exemption
 
 
 def test_an_exemption_admits_also_when_nothing_is_known() -> None:
-    exemptions = [Exemption(EVERYONE, "repair", NOW + timedelta(days=1), 0)]
+    exemptions = [Exemption(EVERYONE, "repair", (NOW + timedelta(days=1)).timestamp(), 0)]
     assert judged(None, policy(exemptions=exemptions, allow_unknown=False)).allowed
 
 

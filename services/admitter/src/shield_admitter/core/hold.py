@@ -57,12 +57,13 @@ from shield_admitter.core.verdict import (
     Verdict,
     judge,
 )
+from shield_common.decision import TierHold
 
 if TYPE_CHECKING:
     from shield_admitter.core.review import Request
     from shield_admitter.core.slots import Slots
     from shield_admitter.core.verdict import AdmitterState, Policy
-    from shield_common.decision import Decision, TierHold
+    from shield_common.decision import Decision
 
 RUN_GROUP: Final = "tekton.dev"
 RUN_KIND: Final = "PipelineRun"
@@ -96,6 +97,7 @@ class Mutation(Struct, frozen=True):
         queue_tier: the tier in whose queue such a run waits.
         joins_queue: whether it was not in the queue before; then it takes a slot and is counted as
             held, unless the request is a dry run.
+        queue_hold: what the decision says of that queue; None if nothing.
         position: its approximate number there.
     """
 
@@ -105,6 +107,7 @@ class Mutation(Struct, frozen=True):
     run: RunObject | None = None
     queue_tier: str = NO_TIER
     joins_queue: bool = False
+    queue_hold: TierHold | None = None
     position: int = 0
 
     @property
@@ -171,6 +174,8 @@ def _start_or_wait(
         rule = verdict.retry_rule or first_match(policy.retry_rules, request)
         return Mutation(ACTION_DENIED, verdict.tier, replace(verdict, retry_rule=rule))
     queue_tier, joins_queue = _queue_entry(request, verdict.tier, verdict.decision)
+    entry = None if verdict.decision is None else verdict.decision.tiers.get(queue_tier)
+    queue_hold = None if entry is None else entry.hold
     return Mutation(
         ACTION_GATED if is_update else ACTION_HELD,
         verdict.tier,
@@ -178,7 +183,8 @@ def _start_or_wait(
         request.object,
         queue_tier,
         joins_queue,
-        position=slots.position(queue_tier, joins=joins_queue),
+        queue_hold,
+        slots.position(queue_tier, queue_hold, joins=joins_queue),
     )
 
 

@@ -91,11 +91,10 @@ def held_warning_text(mutation: Mutation, verdict: Verdict) -> str:
     Both are of the tier in whose queue the run waits, which a label can name. While an override
     denies, no run is released: the rate of earlier releases says nothing then.
     """
-    entry = None if verdict.decision is None else verdict.decision.tiers.get(mutation.queue_tier)
-    tier_hold = None if entry is None else entry.hold
+    hold = mutation.queue_hold
     is_overridden = verdict.reason is OVERRIDE
     condition = "an operator's override has ended and " if is_overridden else ""
     text = f"held, number {mutation.position:,}, starts when {condition}etcd has room"
-    if is_overridden or tier_hold is None or tier_hold.wait_seconds is None:
+    if is_overridden or hold is None or hold.wait_seconds is None:
         return f"{text} (etcd-shield)"
-    return f"{text}, {_wait_text(tier_hold.wait_seconds)} (etcd-shield)"
+    return f"{text}, {_wait_text(hold.wait_seconds)} (etcd-shield)"

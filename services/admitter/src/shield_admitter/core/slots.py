@@ -15,7 +15,7 @@ from shield_common.bucket import WHOLE_RUN
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from shield_common.decision import Decision
+    from shield_common.decision import Decision, TierHold
 
 # A request comes to /mutate, then through the cluster's other webhooks to /validate, mostly within
 # milliseconds. A run that was admitted at the first must not be lost at the second because the
@@ -29,7 +29,6 @@ class Slots:
     def __init__(self) -> None:
         self._left = 0.0
         self._taken: Counter[str] = Counter()
-        self._held: dict[str, int] = {}  # as the last decision says
         self._evaluated_at: datetime | None = None
         self._denying_since: dict[str, int] = {}
         self._full_since: dict[str, int] = {}
@@ -53,7 +52,6 @@ class Slots:
         holds = {
             tier: entry.hold for tier, entry in decision.tiers.items() if entry.hold is not None
         }
-        self._held = {tier: hold.held for tier, hold in holds.items()}
         # Assume that the first decision's state is older than this admitter.
         first = self._evaluated_at is None
         since_ms = now_ms - MUTATE_TO_VALIDATE_MS if first else now_ms
@@ -83,14 +81,16 @@ class Slots:
         self._left = max(0.0, self._left - WHOLE_RUN)
         self._taken[tier] += 1
 
-    def position(self, tier: str, *, joins: bool) -> int:
+    def position(self, tier: str, hold: TierHold | None, *, joins: bool) -> int:
         """Return about which number in a tier's queue a run has, from 1.
 
         Args:
             tier: whose queue it is.
+            hold: what the decision says of the runs that the tier holds; None if nothing.
             joins: whether the run joins the queue now; otherwise it is taken for its last one.
         """
-        return max(1, self._held.get(tier, 0) + self._taken[tier] + joins)
+        held = 0 if hold is None else hold.held
+        return max(1, held + self._taken[tier] + joins)
 
     def may_have_been_open(self, tier: str, *, now_ms: int) -> bool:
         """Whether a tier may have been open when a request passed /mutate."""

@@ -28,7 +28,7 @@ def run(config: Path) -> None:
     Exit codes: 0 stopped by a signal, 1 cannot do its work (the address for metrics is taken, or a
     namespace is not known), 2 bad configuration or usage.
     """
-    as_read = fingerprint([config])
+    before_reading = fingerprint([config])
     settings = load_settings(config)
     logs.configure(settings.log, service="controller")
-    sys.exit(uvloop.run(app.run(settings, config, as_read=as_read)))
+    sys.exit(uvloop.run(app.run(settings, config, fingerprint=before_reading)))

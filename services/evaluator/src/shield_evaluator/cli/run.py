@@ -31,11 +31,13 @@ def run(config: Path) -> None:
 
     Exit codes: 0 stopped by a signal, 1 the service cannot work, 2 bad configuration or usage.
     """
-    as_read = fingerprint([config])
+    before_reading = fingerprint([config])
     settings = load_settings(config)
     logs.configure(settings.log, service="evaluator")
-    sys.exit(uvloop.run(_serve(settings, config, as_read)))
+    sys.exit(uvloop.run(_serve(settings, config, before_reading)))
 
 
-async def _serve(settings: EvaluatorSettings, path: Path, as_read: bytes) -> int:
-    return await Evaluator(settings, path=path, as_read=as_read, environment=os.environ).run()
+async def _serve(settings: EvaluatorSettings, path: Path, before_reading: bytes) -> int:
+    return await Evaluator(
+        settings, path=path, fingerprint=before_reading, environment=os.environ
+    ).run()

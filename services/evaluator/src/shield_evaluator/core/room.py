@@ -21,7 +21,7 @@ linearly, because what it gives up is now part of the measured value.
 For each tier and signal with a ``run_cost``:
 
     headroom = (target - value) x quota - reserved by the runs of all tiers        [bytes]
-    room     = max(0, headroom / learned_run_cost)                                         [runs]
+    room     = max(0, headroom / run_cost)                                         [runs]
 
 A tier's room is the least over its signals. A run cost that proves too low in the samples is
 multiplied by the factor that `core.learned_cost` finds, wherever it occurs here.
